@@ -1,0 +1,46 @@
+//! Layouts pinned: a change of a record's size or order is a change of every ring, recording and numpy dtype,
+//! so it has to be made here too, on purpose.
+
+use crate::event::{Bar, Mark, Quote, Signal, Trade, VenueBar};
+use crate::row::{Row, WindowRow};
+
+const _: () = {
+    assert!(size_of::<Trade>() == 160 && align_of::<Trade>() == 8);
+    assert!(size_of::<Quote>() == 136 && align_of::<Quote>() == 8);
+    assert!(size_of::<Bar>() == 128 && align_of::<Bar>() == 8);
+    assert!(size_of::<VenueBar>() == 200 && align_of::<VenueBar>() == 8);
+    assert!(size_of::<Mark>() == 80 && align_of::<Mark>() == 8);
+    assert!(size_of::<Signal>() == 72 && align_of::<Signal>() == 8);
+    assert!(size_of::<Row>() == 256 && align_of::<Row>() == 8);
+    assert!(size_of::<WindowRow>() == 64 && align_of::<WindowRow>() == 8);
+};
+
+#[cfg(test)]
+mod tests {
+    use crate::event::{Bar, Column, Mark, Quote, Record, Signal, Trade, VenueBar};
+
+    /// numpy builds its dtypes from the columns, so they must cover the record without gap or overlap.
+    fn tiles<R: Record>() {
+        let mut end = 0;
+        for column in R::COLUMNS {
+            assert_eq!(column.offset, end, "{}.{}", R::NAME, column.name);
+            end += width(column) * column.count;
+        }
+        assert_eq!(end, size_of::<R>(), "{}", R::NAME);
+    }
+
+    fn width(column: &Column) -> usize {
+        let digits = column.dtype.trim_start_matches(|c: char| !c.is_ascii_digit());
+        digits.parse().unwrap_or(0)
+    }
+
+    #[test]
+    fn columns_tile_their_records() {
+        tiles::<Trade>();
+        tiles::<Quote>();
+        tiles::<Bar>();
+        tiles::<VenueBar>();
+        tiles::<Mark>();
+        tiles::<Signal>();
+    }
+}
