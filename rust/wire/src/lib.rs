@@ -1,1 +1,6 @@
-//! placeholder
+//! Bytes to events and back.
+
+pub mod binance;
+pub mod massive;
+
+mod text;

@@ -1,0 +1,3 @@
+//! Massive (formerly Polygon.io).
+
+pub mod encode;
