@@ -3,7 +3,8 @@
 //!
 //! SOURCE: USD-M frames captured in July to October 2026: key order, `ps` and `st`, and the blank after each comma
 //! inside a kline's `k`. Decimals are strings without the trailing zeros of the symbol's precision, which no
-//! record keeps. A value that is not known is the empty string, as on the wire for `i` and `r`.
+//! record keeps. The key of a value that is not known is left out, but for mark prices, whose unknown values are empty
+//! strings on the wire.
 
 use ringtape_model::event::{BAR_COMPLETE, SIDE_NONE, SIDE_SELL};
 use ringtape_model::units::{E8_UNSET, ID_UNSET, MILLI, Nanos, TIME_UNSET};
@@ -99,11 +100,11 @@ pub fn mark_price(out: &mut Vec<u8>, symbol: &str, mark: &Mark) {
     out.extend_from_slice(b"{\"e\":\"markPriceUpdate\"");
     time(out, b",\"E\":", mark.ts_event);
     name(out, b",\"s\":", symbol);
-    decimal(out, b",\"p\":", mark.mark, E8_UNSET);
-    decimal(out, b",\"ap\":", mark.mark_average, E8_UNSET);
-    decimal(out, b",\"P\":", mark.settle, E8_UNSET);
-    decimal(out, b",\"i\":", mark.index, E8_UNSET);
-    decimal(out, b",\"r\":", mark.funding_rate, E8_UNSET);
+    decimal_or_empty(out, b",\"p\":", mark.mark);
+    decimal_or_empty(out, b",\"ap\":", mark.mark_average);
+    decimal_or_empty(out, b",\"P\":", mark.settle);
+    decimal_or_empty(out, b",\"i\":", mark.index);
+    decimal_or_empty(out, b",\"r\":", mark.funding_rate);
     time(out, b",\"T\":", if mark.next_funding == TIME_UNSET { 0 } else { mark.next_funding });
     close(out, mark.venue);
 }
@@ -182,12 +183,21 @@ fn maker(out: &mut Vec<u8>, side: u8) {
 }
 
 fn decimal(out: &mut Vec<u8>, key: &[u8], value: f64, value_e8: i64) {
-    out.extend_from_slice(key);
-    out.push(b'"');
     if !value.is_nan() {
+        out.extend_from_slice(key);
+        out.push(b'"');
         text::decimal(out, value, value_e8);
+        out.push(b'"');
     }
-    out.push(b'"');
+}
+
+fn decimal_or_empty(out: &mut Vec<u8>, key: &[u8], value: f64) {
+    if value.is_nan() {
+        out.extend_from_slice(key);
+        out.extend_from_slice(b"\"\"");
+    } else {
+        decimal(out, key, value, E8_UNSET);
+    }
 }
 
 /// The venue's name of an interval: the largest unit that divides it.
