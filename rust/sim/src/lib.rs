@@ -9,6 +9,8 @@
 //! trade ids rise; `A` and `AM` bars are summed from the market's own trades by the consolidated rules and are
 //! never sent twice. A market is one trading day: the day's volume and open are not reset at midnight.
 
+#![forbid(unsafe_code)]
+
 mod activity;
 mod bars;
 mod crypto;

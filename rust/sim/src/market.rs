@@ -83,8 +83,6 @@ impl SubscriberId {
     }
 }
 
-// One market exists at a time, so the difference in size costs nothing.
-#[allow(clippy::large_enum_variant)]
 enum Exchange {
     Stocks(Stocks),
     Crypto(Crypto),
