@@ -1,1 +1,4 @@
-//! placeholder
+//! State: events in, signals out.
+
+pub mod rule;
+pub mod scan;
