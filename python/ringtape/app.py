@@ -1,0 +1,329 @@
+"""App: feeds, rules, strategies and alert sinks around one engine, started and stopped together.
+
+::
+
+    connection ─► engine.feed ─┐
+    connection ─► engine.feed ─┤ end of a read        ┌─► control messages ─► the session they came for
+    every 250 ms ─► engine.advance ─► flush = drain ──┤
+                                                      └─► strategies and alert sinks
+
+Everything runs on one loop and one thread: the engine has one owner.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+import uvloop
+
+from .config import Settings
+from .errors import ConfigError, FeedError
+from .feeds import Binance, Massive
+from .feeds.base import Batch, Feed, FeedState, Records
+from .feeds.connection import Connection, Limits
+from .feeds.health import Health
+from .strategy.base import Context, Strategy
+from .strategy.dispatch import Dispatcher, StrategyHealth
+
+if TYPE_CHECKING:
+    from ._native import Engine, RuleSet
+
+__all__ = ["AlertSink", "App", "AppHealth"]
+
+AlertSink = Callable[[Context, Records], None]
+"""Takes the context and the signals of one batch; see `Strategy.on_signals`."""
+
+ADVANCE_S = 0.25
+STOP_S = 1.5
+
+_log = logging.getLogger("ringtape.app")
+_LOG_EVERY_S = 10.0
+
+
+class AppHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """The health of everything at one moment."""
+
+    uptime_s: float
+    connections: tuple[Health, ...]
+    strategies: tuple[StrategyHealth, ...]
+    engine: Mapping[str, Any]
+    """The engine's counters, as `Engine.stats` returns them."""
+
+    @property
+    def is_live(self) -> bool:
+        """True while every connection is live: nothing that was asked for is missing."""
+        return all(each.state is FeedState.LIVE for each in self.connections)
+
+
+class App:
+    """Feeds, rules, strategies and alert sinks around one engine.
+
+    Parameters
+    ----------
+    feeds
+        Such as ``ringtape.feeds.Massive("stocks", ["T.*"])``.
+    strategies
+        Instances of `Strategy`; they run inline, on the feeds' loop.
+    rules
+        A rule file, or a compiled rule set; its alerts go to `Strategy.on_signals` and to `alerts`.
+    shared
+        Not accepted yet: shared memory comes with a later release.
+    engine
+        An engine to use; None creates one from `engine_options`.
+    alerts
+        Functions called as ``sink(ctx, signals)`` for every batch with signals.
+    limits
+        Time and size limits of the connections.
+    **engine_options
+        ``bars``, ``windows``, ``max_symbols``, ``pin`` ... as `ringtape.Engine` takes them.
+
+    Raises
+    ------
+    ConfigError
+        A setting contradicts another, or a strategy is not usable.
+    RuleError
+        A rule does not compile.
+    """
+
+    def __init__(
+        self,
+        feeds: Iterable[Feed] = (),
+        strategies: Iterable[Strategy] = (),
+        rules: str | os.PathLike[str] | RuleSet | None = None,
+        shared: str | None = None,
+        *,
+        engine: Engine | None = None,
+        alerts: Iterable[AlertSink] = (),
+        limits: Limits | None = None,
+        **engine_options: Any,  # noqa: ANN401 - the engine checks them
+    ) -> None:
+        if shared is not None:
+            raise ConfigError("shared memory comes with a later release: leave out `shared`", "shared", "arguments")
+        if engine is not None and engine_options:
+            given = ", ".join(engine_options)
+            raise ConfigError(f"give an engine or its options ({given}), not both", "engine", "arguments")
+        self.feeds = tuple(feeds)
+        self.engine: Engine = engine if engine is not None else _create_engine(engine_options)
+        if rules is not None:
+            self.engine.set_rules(_load_rules(rules))
+        self._dispatcher = Dispatcher(self.engine, [*strategies, *_wrapped(alerts)])
+        self._limits = limits
+        self._connections: dict[int, Connection] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._stopping: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._started = 0.0
+        self._next_log: dict[tuple[str, str], float] = {}
+
+    @classmethod
+    def from_settings(cls, settings: Settings, **options: Any) -> Self:  # noqa: ANN401 - as the constructor takes them
+        """Return an app for settings that `ringtape.config.load` has read; `options` go to the constructor."""
+        feeds: list[Feed] = [
+            Massive(each.market, each.subscriptions, each.url, key_file=each.key_file)
+            for each in settings.feeds.massive
+        ]
+        feeds += [Binance(each.market, each.streams, each.url) for each in settings.feeds.binance]
+        return cls(feeds, rules=settings.rules, **msgspec.structs.asdict(settings.engine), **options)
+
+    def run(self) -> None:
+        """Run on uvloop until SIGINT, SIGTERM or `stop`; ends within 2 s of either, whatever the connections do.
+
+        Raises
+        ------
+        FeedError
+            Every feed has given up; the last reason.
+        """
+        with contextlib.suppress(asyncio.CancelledError):  # the second signal's way out
+            uvloop.run(self._run_with_signals())
+
+    async def serve(self) -> None:
+        """Run inside the running loop until `stop` or until cancelled. Takes no signals.
+
+        Raises
+        ------
+        ConfigError
+            A feed cannot start, such as one without a key; nothing was started then.
+        FeedError
+            Every feed has given up; the last reason.
+        """
+        if self._stopping is not None:
+            raise ConfigError("the app is running already", "serve")
+        for feed in self.feeds:
+            feed.check()
+        self._stopping = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._started = time.monotonic()
+        self._dispatcher.start()
+        try:
+            await self._serve_until_stopped(self._stopping)
+        finally:
+            await self._close()
+
+    def stop(self) -> None:
+        """End `run` or `serve`, from any thread; does nothing while neither runs."""
+        if self._loop is not None and self._stopping is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+                self._loop.call_soon_threadsafe(self._stopping.set)
+
+    def health(self) -> AppHealth:
+        """Return a snapshot of every connection, every strategy and the engine's counters. Cheap; any time."""
+        return AppHealth(
+            uptime_s=time.monotonic() - self._started if self._stopping is not None else 0.0,
+            connections=tuple(connection.health for connection in self._connections.values()),
+            strategies=tuple(self._dispatcher.health()),
+            engine=self.engine.stats(),
+        )
+
+    # What the connections report to (`ringtape.feeds.connection.Hub`).
+
+    def flush(self, recv_ns: int) -> Batch:
+        """Drain the engine and hand the batch round: control messages first, then hooks and sinks.
+
+        For connections; users have no need to call it.
+        """
+        batch: Batch = self.engine.drain()
+        for control in batch.control:
+            connection = self._connections.get(control.conn)
+            if connection is not None:
+                connection.on_control(control)
+        self._dispatcher.dispatch(batch, recv_ns)
+        return batch
+
+    def connection_changed(self, connection: Connection) -> None:
+        """Log a connection's new state and tell the strategies. For connections."""
+        name, monitor = connection.session.name, connection.monitor
+        self._log_seldom(logging.INFO, name, monitor.state, monitor.detail)
+        self._dispatcher.connection(name, monitor.state)
+
+    def connection_warned(self, connection: Connection, error: FeedError) -> None:
+        """Log an error that a connection survived. For connections."""
+        self._log_seldom(logging.WARNING, connection.session.name, "warning", str(error))
+
+    def _log_seldom(self, level: int, name: str, what: str, detail: str) -> None:
+        """Write at most one line for a connection and state in ten seconds: a flapping feed must not fill a disk."""
+        now = time.monotonic()
+        if now >= self._next_log.get((name, what), 0.0):
+            self._next_log[name, what] = now + _LOG_EVERY_S
+            _log.log(level, "%s: %s%s", name, what, f" ({detail})" if detail else "")
+
+    async def _run_with_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._on_signal, task)
+        try:
+            await self.serve()
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
+    def _on_signal(self, task: asyncio.Task[None] | None) -> None:
+        """End in order at the first signal, without waiting at the second."""
+        if self._stopping is not None and not self._stopping.is_set():
+            self._stopping.set()
+        elif task is not None:
+            task.cancel()
+
+    async def _serve_until_stopped(self, stopping: asyncio.Event) -> None:
+        for feed in self.feeds:
+            feed.on_change = self._sync_connections
+        self._sync_connections()
+        stopped = asyncio.create_task(stopping.wait())
+        advance = asyncio.create_task(self._advance())
+        try:
+            while not stopping.is_set():
+                running = [task for task in self._tasks.values() if not task.done()]
+                if self._tasks and not running:
+                    self._raise_failure()
+                await asyncio.wait([stopped, advance, *running], timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
+                if advance.done():
+                    advance.result()
+        finally:
+            await _cancel([stopped, advance])
+
+    def _sync_connections(self) -> None:
+        """Start connections for sessions that have none, and wake the others: the wanted names have changed."""
+        known = {id(connection.session): connection for connection in self._connections.values()}
+        for feed in self.feeds:
+            for session in feed.sessions:
+                connection = known.get(id(session))
+                if connection is not None:
+                    connection.wanted_changed()
+                else:
+                    number = len(self._connections) + 1
+                    connection = Connection(session, number, self.engine, self, limits=self._limits)
+                    self._connections[number] = connection
+                    self._tasks[number] = asyncio.create_task(connection.run(), name=session.name)
+
+    async def _advance(self) -> None:
+        """Let the engine's time pass, so that windows decay and bars close without frames."""
+        while True:
+            await asyncio.sleep(ADVANCE_S)
+            now_ns = time.time_ns()
+            self.engine.advance(now_ns)
+            self.flush(now_ns)
+
+    def _raise_failure(self) -> None:
+        """Raise why the last connection gave up; called when none is left."""
+        for task in reversed(self._tasks.values()):
+            task.result()
+
+    async def _close(self) -> None:
+        for feed in self.feeds:
+            feed.on_change = None
+        await _cancel(self._tasks.values())
+        self._tasks.clear()
+        self._dispatcher.stop()
+        self._stopping = self._loop = None
+
+
+class _AlertStrategy(Strategy):
+    """An alert sink in the clothes of a strategy, so that it is measured and isolated like one."""
+
+    def __init__(self, sink: AlertSink, name: str) -> None:
+        self._sink = sink
+        self.name = name
+
+    def on_signals(self, ctx: Context, signals: Records) -> None:
+        """Hand the signals on."""
+        self._sink(ctx, signals)
+
+
+def _wrapped(sinks: Iterable[AlertSink]) -> Iterator[_AlertStrategy]:
+    for number, sink in enumerate(sinks, start=1):
+        yield _AlertStrategy(sink, f"alerts#{number} {getattr(sink, '__qualname__', type(sink).__name__)}")
+
+
+def _create_engine(options: dict[str, Any]) -> Engine:
+    from ._native import Engine  # noqa: PLC0415 - an app with an engine of its own needs none from here
+
+    return Engine(**options)
+
+
+def _load_rules(rules: str | os.PathLike[str] | RuleSet) -> RuleSet:
+    if not isinstance(rules, str | os.PathLike):
+        return rules
+    from .scanner.rules import load  # noqa: PLC0415 - only apps with a rule file need the scanner
+
+    compiled: RuleSet = load(rules)
+    return compiled
+
+
+async def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks and wait for their end, for a limited time."""
+    waiting: Sequence[asyncio.Task[Any]] = [task for task in tasks if not task.done()]
+    for task in waiting:
+        task.cancel()
+    if waiting:
+        await asyncio.wait(waiting, timeout=STOP_S)
+    for task in waiting:
+        if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("%s failed while stopping", task.get_name(), exc_info=error)

@@ -1,0 +1,294 @@
+"""What every feed has in common: states, actions, the session without I/O, and the feed a user declares.
+
+A *session* is one connection's protocol as a machine: it is told what happened and when, and answers with actions.
+It reads no clock and touches no socket, so a test drives it with plain calls; `connection.py` is the shell that
+carries the actions out and starts over when the socket is lost. What must outlive a connection (the desired
+subscriptions, the count of refusals) lives in the session; what a connection has confirmed is forgotten with it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ringtape.config import Secret
+from ringtape.errors import FeedError
+
+__all__ = [
+    "VENUES",
+    "Action",
+    "Batch",
+    "Close",
+    "Control",
+    "Engine",
+    "Fatal",
+    "Feed",
+    "FeedState",
+    "Records",
+    "Send",
+    "Session",
+    "State",
+    "Warn",
+]
+
+# The order is that of the venue codes in records (`rust/model/src/venue.rs`).
+VENUES = (
+    "massive.stocks",
+    "massive.options",
+    "massive.crypto",
+    "massive.forex",
+    "massive.indices",
+    "massive.futures",
+    "binance.usdm",
+    "binance.spot",
+    "binance.coinm",
+)
+
+Records: TypeAlias = NDArray[np.void]
+
+
+class Control(Protocol):
+    """A control message of a venue as the engine decoded it."""
+
+    @property
+    def conn(self) -> int:
+        """Number of the connection it came on."""
+
+    @property
+    def kind(self) -> str:
+        """``status``, ``reply`` or ``error``."""
+
+    @property
+    def status(self) -> str | None:
+        """The venue's word for what happened."""
+
+    @property
+    def message(self) -> str | None:
+        """The venue's explanation."""
+
+    @property
+    def id(self) -> int | str | None:
+        """The id of the request it answers."""
+
+    @property
+    def code(self) -> int | None:
+        """The venue's error code."""
+
+
+class Batch(Protocol):
+    """What the engine made of the frames since the last drain; see `ringtape.Engine.drain`."""
+
+    @property
+    def trades(self) -> Records:
+        """Trades."""
+
+    @property
+    def quotes(self) -> Records:
+        """Quotes."""
+
+    @property
+    def bars(self) -> Records:
+        """Own bars that closed or were revised."""
+
+    @property
+    def venue_bars(self) -> Records:
+        """Bars as the venue sent them."""
+
+    @property
+    def marks(self) -> Records:
+        """Mark prices."""
+
+    @property
+    def signals(self) -> Records:
+        """Rules that fired."""
+
+    @property
+    def control(self) -> Sequence[Control]:
+        """Control messages."""
+
+    def __len__(self) -> int: ...
+
+
+class Engine(Protocol):
+    """The part of `ringtape.Engine` that a feed uses."""
+
+    def feed(self, frame: Any, venue: str, recv_ns: int, conn: int = 0) -> int:  # noqa: ANN401 - any buffer
+        """Apply one frame and return the number of events."""
+
+    def symbol_name(self, id: int, /) -> str:  # noqa: A002 - as the engine names it
+        """Return the name of a symbol id."""
+
+
+class FeedState(StrEnum):
+    """Where a connection stands. Only `LIVE` promises that nothing asked for is missing."""
+
+    CONNECTING = "connecting"
+    SUBSCRIBING = "subscribing"
+    LIVE = "live"
+    DEGRADED = "degraded"
+    RECONNECTING = "reconnecting"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send one text message. A `Secret` is revealed at the socket and never shown before."""
+
+    text: str | Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close the connection and connect again."""
+
+    code: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fatal:
+    """Close the connection and stay away: connecting again would not help, or would harm."""
+
+    error: FeedError
+
+
+@dataclass(frozen=True, slots=True)
+class Warn:
+    """Report an error that the connection survives."""
+
+    error: FeedError
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The connection's state has changed."""
+
+    state: FeedState
+    detail: str = ""
+
+
+Action: TypeAlias = Send | Close | Fatal | Warn | State
+
+
+class Session(ABC):
+    """One connection's protocol without I/O. Times are monotonic seconds, passed in.
+
+    Attributes
+    ----------
+    venue
+        Venue id, such as ``binance.usdm``.
+    name
+        Name of the connection, unique in a feed, such as ``binance.usdm/market#1``.
+    url
+        Where to connect.
+    wants_data
+        Whether `on_data` has anything to learn; the shell skips the call while it is False.
+    """
+
+    def __init__(self, venue: str, name: str, url: str) -> None:
+        self.venue = venue
+        self.name = name
+        self.url = url
+        self.wants_data = True
+
+    @abstractmethod
+    def connected(self, now: float) -> list[Action]:
+        """Begin: the socket is open and upgraded."""
+
+    @abstractmethod
+    def disconnected(self) -> None:
+        """Forget what belonged to the connection: its socket is gone."""
+
+    @abstractmethod
+    def on_control(self, control: Control, now: float) -> list[Action]:
+        """Take a control message that came on this connection."""
+
+    @abstractmethod
+    def on_data(self, batch: Batch, symbol_name: Callable[[int], str], now: float) -> list[Action]:
+        """Take a batch with events of this connection in it."""
+
+    @abstractmethod
+    def wanted_changed(self) -> None:
+        """Note that the wanted subscriptions have changed; the next `tick` sends the difference."""
+
+    @abstractmethod
+    def tick(self, now: float) -> list[Action]:
+        """Time has passed."""
+
+    @abstractmethod
+    def deadline(self) -> float | None:
+        """Return when `tick` must be called next; None when only an event can change anything."""
+
+
+class Feed(ABC):
+    """What a user declares: one venue's market with a set of wanted subscriptions, over one or more connections.
+
+    Attributes
+    ----------
+    venue
+        Venue id; the engine decodes the feed's frames as this venue.
+    on_change
+        Called after the wanted subscriptions changed; the running app sets it to wake the connections.
+    """
+
+    def __init__(self, venue: str) -> None:
+        self.venue = venue
+        self.on_change: Callable[[], None] | None = None
+
+    @property
+    @abstractmethod
+    def sessions(self) -> Sequence[Session]:
+        """One session for each connection that the wanted subscriptions need."""
+
+    @property
+    @abstractmethod
+    def subscriptions(self) -> tuple[str, ...]:
+        """The wanted subscriptions, in the order in which they were asked for."""
+
+    def subscribe(self, names: Iterable[str]) -> None:
+        """Want more; takes effect at once on a running feed and outlives reconnects. Feed's thread only.
+
+        Raises
+        ------
+        SubscriptionError
+            A name is not one of the venue's; nothing has changed then.
+        """
+        self._subscribe(_listed(names))
+        self._changed()
+
+    def unsubscribe(self, names: Iterable[str]) -> None:
+        """Want less. Names that were not wanted are ignored. Feed's thread only."""
+        self._unsubscribe(_listed(names))
+        self._changed()
+
+    def check(self) -> None:  # noqa: B027 - most feeds have nothing to check
+        """Raise what would keep the feed from starting, such as a missing key, before anything is started."""
+
+    @abstractmethod
+    def _subscribe(self, names: list[str]) -> None: ...
+
+    @abstractmethod
+    def _unsubscribe(self, names: list[str]) -> None: ...
+
+    def _changed(self) -> None:
+        if self.on_change is not None:
+            self.on_change()
+
+
+def _listed(names: Iterable[str]) -> list[str]:
+    """Return the names as a list; a single string is a list of one, not a list of letters."""
+    return [names] if isinstance(names, str) else list(names)
+
+
+def some(names: Iterable[str], most: int = 5) -> str:
+    """Return the first few names in order, and how many more there are; for messages."""
+    ordered = sorted(names)
+    shown = ", ".join(ordered[:most])
+    return shown if len(ordered) <= most else f"{shown} and {len(ordered) - most} more"

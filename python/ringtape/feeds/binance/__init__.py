@@ -1,0 +1,1 @@
+"""Binance: USD-M futures, COIN-M futures and spot."""

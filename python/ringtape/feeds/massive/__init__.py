@@ -1,0 +1,1 @@
+"""Massive (formerly Polygon.io): US stocks, options, indices, futures, forex and crypto."""

@@ -1,0 +1,200 @@
+"""What a strategy author writes: a class with hooks, and the wants that say what they are called with.
+
+::
+
+    class Momentum(Strategy):
+        wants = [Want("trades", symbols=["AAPL", "MSFT"]), Want("bars", interval="1m")]
+
+        def on_bars(self, ctx, bars):
+            for bar in bars:
+                print(ctx.symbol(bar["symbol"]), bar["close"])
+
+Hooks run on the feed's loop, one batch after each read of a socket. Be short: 1 ms is the budget, and what is over it
+is measured and reported. A hook that raises is counted and, after ten times in a row, its strategy is disabled; the
+feed lives on. A hook that blocks delays this process and loses nothing, since data waits in the kernel meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ringtape.errors import ConfigError, suggest
+
+__all__ = ["KINDS", "Context", "Records", "Strategy", "Want", "interval_ms"]
+
+Records = NDArray[np.void]
+"""A batch: a structured array of one kind, read-only, valid until the hook returns. Copy what shall live longer."""
+
+KINDS = ("trades", "quotes", "bars", "marks", "signals")
+_UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+class Reads(Protocol):
+    """The reads of `ringtape.Engine` that hooks are offered."""
+
+    def get(self, symbol: str, field: str) -> Any:  # noqa: ANN401 - a field's own type
+        """Return one value of one field."""
+
+    def row(self, symbol: str) -> Any:  # noqa: ANN401 - a mapping of fields
+        """Return every field of one symbol."""
+
+    def table(self, fields: Sequence[str]) -> Any:  # noqa: ANN401 - a Table
+        """Return some fields of every symbol."""
+
+    def bars(self, symbol: str, interval: str, n: int | None = None) -> Records:
+        """Return the latest bars of one symbol."""
+
+    def symbol_name(self, id: int, /) -> str:  # noqa: A002 - as the engine names it
+        """Return the name of a symbol id."""
+
+
+class Want:
+    """What a strategy wants to be called with.
+
+    Parameters
+    ----------
+    kind
+        ``trades``, ``quotes``, ``bars``, ``marks`` or ``signals``.
+    symbols
+        Names, bare (``AAPL``) or with their venue (``binance.usdm:BTCUSDT``); None is every symbol.
+    interval
+        For bars: ``1s``, ``1m`` ...; None is every interval that the engine builds.
+
+    Raises
+    ------
+    ConfigError
+        No such kind or interval; the message names the nearest.
+    """
+
+    __slots__ = ("interval", "interval_ms", "kind", "symbols")
+
+    def __init__(self, kind: str, symbols: Iterable[str] | None = None, interval: str | None = None) -> None:
+        if kind not in KINDS:
+            raise ConfigError(f"a strategy cannot want {kind!r}{suggest(kind, KINDS)}", "wants")
+        if interval is not None and kind != "bars":
+            raise ConfigError(f"Want({kind!r}) takes no interval: only bars have one", "wants")
+        self.kind = kind
+        self.symbols = None if symbols is None else frozenset([symbols] if isinstance(symbols, str) else symbols)
+        self.interval = interval
+        self.interval_ms = None if interval is None else interval_ms(interval)
+
+    def __repr__(self) -> str:
+        symbols = None if self.symbols is None else sorted(self.symbols)
+        return f"Want({self.kind!r}, symbols={symbols!r}, interval={self.interval!r})"
+
+
+def interval_ms(text: str) -> int:
+    """Return the milliseconds of an interval such as ``1s``, ``5m``, ``1h``.
+
+    Raises
+    ------
+    ConfigError
+        Not a number followed by s, m, h or d.
+    """
+    number, unit = text[:-1], text[-1:]
+    if unit not in _UNITS_MS or not (number.isascii() and number.isdecimal()) or int(number) == 0:
+        raise ConfigError(f"{text!r} is not an interval: write a number and s, m, h or d, such as '1m'", "interval")
+    return int(number) * _UNITS_MS[unit]
+
+
+class Context:
+    """What a hook may ask: the time, and the state of any symbol. Reads are copies unless said otherwise.
+
+    Parameters
+    ----------
+    engine
+        Where the state is.
+    """
+
+    __slots__ = ("_engine", "now")
+
+    def __init__(self, engine: Reads) -> None:
+        self._engine = engine
+        self.now: int = 0
+        """Unix ns of the read that the batch came from; the same in a replay."""
+
+    def get(self, symbol: str, field: str) -> Any:  # noqa: ANN401 - a field's own type
+        """Return one value of one field, such as ``change(5m)``; None where it is undefined."""
+        return self._engine.get(symbol, field)
+
+    def row(self, symbol: str) -> Any:  # noqa: ANN401 - a mapping of fields
+        """Return every field of one symbol as a mapping."""
+        return self._engine.row(symbol)
+
+    def table(self, fields: Sequence[str]) -> Any:  # noqa: ANN401 - a Table
+        """Return some fields of every symbol as a `ringtape.Table`."""
+        return self._engine.table(fields)
+
+    def bars(self, symbol: str, interval: str, n: int | None = None) -> Records:
+        """Return the latest `n` closed bars of one symbol, oldest first; all that are retained without `n`."""
+        return self._engine.bars(symbol, interval, n)
+
+    def symbol(self, id: int) -> str:  # noqa: A002 - the column is called symbol, its value is an id
+        """Return the name of a symbol id as records carry it."""
+        return self._engine.symbol_name(int(id))
+
+
+class Strategy:
+    """The base of strategies. Override what you need; what is not overridden costs nothing.
+
+    Attributes
+    ----------
+    name
+        For reports; the class name unless set.
+    wants
+        What the batch hooks are called with. Without any, every hook that is overridden gets everything of its kind.
+    """
+
+    name: str = ""
+    wants: Sequence[Want] = ()
+
+    def on_start(self, ctx: Context) -> None:
+        """Prepare: called once, before the feeds connect."""
+
+    def on_stop(self, ctx: Context) -> None:
+        """Clean up: called once, after the feeds are closed."""
+
+    def on_trades(self, ctx: Context, trades: Records) -> None:
+        """Take a batch of trades, in order of arrival; calls `on_trade` for each unless overridden."""
+        for trade in trades:
+            self.on_trade(ctx, trade)
+
+    def on_quotes(self, ctx: Context, quotes: Records) -> None:
+        """Take a batch of quotes, in order of arrival; calls `on_quote` for each unless overridden."""
+        for quote in quotes:
+            self.on_quote(ctx, quote)
+
+    def on_bars(self, ctx: Context, bars: Records) -> None:
+        """Take bars that closed or were revised; calls `on_bar` for each unless overridden."""
+        for bar in bars:
+            self.on_bar(ctx, bar)
+
+    def on_marks(self, ctx: Context, marks: Records) -> None:
+        """Take a batch of mark prices, in order of arrival."""
+
+    def on_signals(self, ctx: Context, signals: Records) -> None:
+        """Take the rules that fired; calls `on_signal` for each unless overridden."""
+        for signal in signals:
+            self.on_signal(ctx, signal)
+
+    def on_trade(self, ctx: Context, trade: np.void) -> None:
+        """Take one trade. At high rates override `on_trades` instead: each call costs as much as 20 trades there."""
+
+    def on_quote(self, ctx: Context, quote: np.void) -> None:
+        """Take one quote. At high rates override `on_quotes` instead."""
+
+    def on_bar(self, ctx: Context, bar: np.void) -> None:
+        """Take one bar."""
+
+    def on_signal(self, ctx: Context, signal: np.void) -> None:
+        """Take one rule that fired."""
+
+    def on_connection(self, ctx: Context, feed: str, state: str) -> None:
+        """Take a connection's new state: see `ringtape.feeds.FeedState`."""
+
+    def on_error(self, ctx: Context, hook: str, error: Exception) -> None:
+        """Take an exception that one of this strategy's hooks raised."""
