@@ -161,6 +161,7 @@ class App:
         self._stopping = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._started = time.monotonic()
+        self._connections.clear()
         self._dispatcher.start()
         try:
             await self._serve_until_stopped(self._stopping)

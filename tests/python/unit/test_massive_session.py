@@ -208,7 +208,6 @@ def test_changes_at_run_time_send_the_difference() -> None:
         session.on_control(Status("success", f"subscribed to: {name}"), 0.1)
     feed.unsubscribe("A.*")
     feed.subscribe("T.BRK.B")
-    session.wanted_changed()
     assert sent(session.tick(1.0)) == [{"action": "unsubscribe", "params": "A.*"}]
     assert sent(session.tick(1.1)) == [{"action": "subscribe", "params": "T.BRK.B"}]
     assert session.confirmed == {"AM.*"}
