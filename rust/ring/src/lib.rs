@@ -1,1 +1,33 @@
-//! placeholder
+//! Fixed-size records shared between one writer and any number of readers. Knows nothing of markets.
+//!
+//! Everything lives in atomic 64-bit words ([`Words`]), so a read that races a write gives a value to throw
+//! away, never undefined behaviour. One writer, never waiting; readers copy between two looks at a sequence
+//! and try again, or learn how much they lost.
+//!
+//! | structure | what | reader |
+//! |---|---|---|
+//! | [`latest`] | one row a symbol, sequence-checked | whole rows |
+//! | [`column`] | one word a symbol and column | each word whole, no two belong together |
+//! | [`event`] | records in order, the oldest overwritten | lossy, counts what it lost |
+//! | [`page`] | bars in pages of 32 from one pool | whole stretches of one series |
+//! | [`pinned`] | bars of one series, written twice | contiguous view |
+
+#![forbid(unsafe_code)]
+
+pub mod column;
+pub mod event;
+pub mod latest;
+pub mod page;
+pub mod pinned;
+mod sync;
+mod words;
+
+pub use column::Columns;
+pub use event::{EventReader, EventRing, Got};
+pub use latest::Latest;
+pub use page::{BarPages, BarReader, ChainId};
+pub use pinned::Pinned;
+pub use words::Words;
+
+/// How often a reader looks again before it gives up on a row that is never at rest.
+pub const TRIES: u32 = 1_000_000;

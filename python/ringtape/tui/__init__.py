@@ -1,0 +1,5 @@
+"""The terminal screen of the scanner."""
+
+from .screen import Screen, View
+
+__all__ = ["Screen", "View"]

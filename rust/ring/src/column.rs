@@ -1,0 +1,41 @@
+//! Columns: the values of one field of every symbol side by side, for whole-market reads.
+//!
+//! Each value is one word and therefore whole; no two of them belong to the same moment.
+
+use crate::Words;
+use crate::sync::Ordering;
+
+/// One column of doubles. Cloning gives another reader.
+#[derive(Clone)]
+pub struct Columns {
+    words: Words,
+}
+
+impl Columns {
+    /// A column of `rows` NaNs.
+    pub fn new(rows: usize) -> Self {
+        let words = Words::zeroed(rows);
+        for row in 0..rows {
+            words.word(row).store(f64::NAN.to_bits(), Ordering::Relaxed);
+        }
+        Self { words }
+    }
+
+    /// Sets one value.
+    #[inline]
+    pub fn set(&self, row: usize, value: f64) {
+        self.words.word(row).store(value.to_bits(), Ordering::Relaxed);
+    }
+
+    /// Copies the first `into.len()` values.
+    pub fn copy(&self, into: &mut [f64]) {
+        for (row, value) in into.iter_mut().enumerate() {
+            *value = f64::from_bits(self.words.word(row).load(Ordering::Relaxed));
+        }
+    }
+
+    /// The words behind the column, for live views.
+    pub fn words(&self) -> &Words {
+        &self.words
+    }
+}

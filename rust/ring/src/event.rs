@@ -1,0 +1,171 @@
+//! Event rings: records in order, one writer that never waits, any number of readers that may lose the oldest.
+//!
+//! ```text
+//! | intent | published | ... | slot 0 | slot 1 | ... | slot capacity-1 |      slot = one record
+//! ```
+//! Record number n lives in slot n & (capacity - 1). Order of writes: intent, payload, published. A reader
+//! copies records below `published` and then looks at `intent`: record n is whole while `intent <= n + capacity`.
+//!
+//! INVARIANT: `published <= intent`; both only grow, so a lap is plain subtraction.
+
+use crate::Words;
+use crate::sync::{Ordering, fence};
+
+/// The two counters, a cache line apart from each other and from the records.
+const INTENT: usize = 0;
+const PUBLISHED: usize = 8;
+const HEADER: usize = 16;
+
+/// A ring. Cloning gives a handle for readers; only the owner of the engine pushes.
+#[derive(Clone)]
+pub struct EventRing {
+    words: Words,
+    capacity: usize,
+    record: usize,
+}
+
+/// What a read gave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Got {
+    /// Records appended.
+    pub count: usize,
+    /// Records that were overwritten before they could be read.
+    pub lost: u64,
+}
+
+impl EventRing {
+    /// A ring for at least `capacity` records of `record` words.
+    pub fn new(capacity: usize, record: usize) -> Self {
+        let capacity = capacity.max(2).next_power_of_two();
+        Self { words: Words::zeroed(HEADER + capacity * record), capacity, record }
+    }
+
+    /// Words of one record.
+    pub fn record_words(&self) -> usize {
+        self.record
+    }
+
+    /// Writes records behind the last one; readers see them after [`EventRing::publish`]. Single writer only.
+    #[inline]
+    pub fn push(&self, records: &[u64]) {
+        debug_assert_eq!(records.len() % self.record, 0);
+        let count = (records.len() / self.record) as u64;
+        let first = self.words.word(INTENT).load(Ordering::Relaxed);
+        self.words.word(INTENT).store(first.wrapping_add(count), Ordering::Relaxed);
+        // ORDERING: Release fence; a reader that copies any of these words also sees the raised intent.
+        fence(Ordering::Release);
+        for (number, record) in (first..).zip(records.chunks_exact(self.record)) {
+            self.words.put(self.slot(number), record);
+        }
+    }
+
+    /// Shows everything pushed so far. Single writer only.
+    #[inline]
+    pub fn publish(&self) {
+        let intent = self.words.word(INTENT).load(Ordering::Relaxed);
+        // ORDERING: Release; pairs with the Acquire in `read`.
+        self.words.word(PUBLISHED).store(intent, Ordering::Release);
+    }
+
+    /// Number of records published since the start.
+    pub fn published(&self) -> u64 {
+        self.words.word(PUBLISHED).load(Ordering::Acquire)
+    }
+
+    /// A reader that starts with the next record to be published.
+    pub fn reader(&self) -> EventReader {
+        EventReader { next: self.published(), ring: self.clone() }
+    }
+
+    #[inline]
+    fn slot(&self, number: u64) -> usize {
+        HEADER + (number as usize & (self.capacity - 1)) * self.record
+    }
+}
+
+/// A reader's place in a ring.
+#[derive(Clone)]
+pub struct EventReader {
+    ring: EventRing,
+    next: u64,
+}
+
+impl EventReader {
+    /// Appends up to `most` whole records to `out`, oldest first, and counts what was overwritten. Never waits.
+    pub fn read(&mut self, out: &mut Vec<u64>, most: usize) -> Got {
+        let ring = &self.ring;
+        let capacity = ring.capacity as u64;
+        let published = ring.published();
+        let first = self.next.max(published.saturating_sub(capacity));
+        let until = published.min(first + most as u64);
+        let start = out.len();
+        let words = (until - first) as usize * ring.record;
+        out.resize(start + words, 0);
+        for (number, into) in (first..until).zip(out[start..].chunks_exact_mut(ring.record)) {
+            ring.words.get(ring.slot(number), into);
+        }
+        // ORDERING: Acquire fence; the copies stay before the look at the intent.
+        fence(Ordering::Acquire);
+        let intent = ring.words.word(INTENT).load(Ordering::Relaxed);
+        let whole_from = intent.saturating_sub(capacity).clamp(first, until);
+        let torn = (whole_from - first) as usize * ring.record;
+        out.drain(start..start + torn);
+        let lost = whole_from - self.next;
+        self.next = until;
+        Got { count: (until - whole_from) as usize, lost }
+    }
+
+    /// Number of records published and not read yet, overwritten ones included.
+    pub fn behind(&self) -> u64 {
+        self.ring.published() - self.next
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lapped_reader_is_told() {
+        let ring = EventRing::new(4, 1);
+        let mut reader = ring.reader();
+        for value in 0..10 {
+            ring.push(&[value]);
+        }
+        let mut out = Vec::new();
+        assert_eq!(reader.read(&mut out, 100), Got { count: 0, lost: 0 });
+        ring.publish();
+        assert_eq!(reader.read(&mut out, 3), Got { count: 3, lost: 6 });
+        assert_eq!(reader.read(&mut out, 100), Got { count: 1, lost: 0 });
+        assert_eq!(out, [6, 7, 8, 9]);
+    }
+
+    #[test]
+    fn records_are_whole_and_every_loss_is_counted() {
+        const RECORDS: u64 = 300_000;
+        let ring = EventRing::new(64, 4);
+        let mut reader = ring.reader();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for value in 0..RECORDS {
+                    ring.push(&[value; 4]);
+                    ring.publish();
+                }
+            });
+            let (mut expected, mut lost, mut got) = (0, 0, 0);
+            let mut out = Vec::new();
+            while expected < RECORDS {
+                out.clear();
+                let read = reader.read(&mut out, 17);
+                expected += read.lost;
+                for record in out.chunks_exact(4) {
+                    assert_eq!(record, [expected; 4]);
+                    expected += 1;
+                }
+                lost += read.lost;
+                got += read.count as u64;
+            }
+            assert_eq!(lost + got, RECORDS);
+        });
+    }
+}

@@ -1,0 +1,99 @@
+//! The latest table: one fixed-size row a symbol behind a sequence number.
+//!
+//! ```text
+//! row:  | sequence | payload word 0 | payload word 1 | ... |      stride = 1 + payload words
+//! ```
+//! The sequence is even at rest and odd while the writer is inside. Write: odd → payload → even. Read: even →
+//! payload → the same even number, else again.
+
+use crate::sync::{Ordering, fence};
+use crate::{TRIES, Words};
+
+/// The table. Cloning gives another reader; only the owner of the engine writes.
+#[derive(Clone)]
+pub struct Latest {
+    words: Words,
+    rows: usize,
+    stride: usize,
+}
+
+impl Latest {
+    /// A table of `rows` rows of `payload` words, all zero.
+    pub fn new(rows: usize, payload: usize) -> Self {
+        let stride = payload + 1;
+        Self { words: Words::zeroed(rows * stride), rows, stride }
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Writes runs of words into a row as one change; `at` counts payload words. Single writer only.
+    #[inline]
+    pub fn write(&self, row: usize, parts: &[(usize, &[u64])]) {
+        let base = row * self.stride;
+        let sequence = self.words.word(base);
+        let before = sequence.load(Ordering::Relaxed);
+        debug_assert_eq!(before % 2, 0, "one writer");
+        sequence.store(before.wrapping_add(1), Ordering::Relaxed);
+        // ORDERING: Release fence; a reader that sees a payload word of this write also sees the odd sequence.
+        fence(Ordering::Release);
+        for &(at, part) in parts {
+            debug_assert!(at + part.len() < self.stride);
+            self.words.put(base + 1 + at, part);
+        }
+        // ORDERING: Release; pairs with the Acquire in `read`. Whoever sees this number sees the words before it.
+        sequence.store(before.wrapping_add(2), Ordering::Release);
+    }
+
+    /// Copies a run of a row's words, whole; gives the row's sequence, 0 for a row never written. `None` if the
+    /// writer was inside at each of a million looks, which is a writer that died there.
+    #[inline]
+    pub fn read(&self, row: usize, at: usize, into: &mut [u64]) -> Option<u64> {
+        let base = row * self.stride;
+        let sequence = self.words.word(base);
+        for _ in 0..TRIES {
+            // ORDERING: Acquire; pairs with the final Release in `write`.
+            let before = sequence.load(Ordering::Acquire);
+            if before % 2 == 0 {
+                self.words.get(base + 1 + at, into);
+                // ORDERING: Acquire fence; the payload loads stay before the second look at the sequence.
+                fence(Ordering::Acquire);
+                if sequence.load(Ordering::Relaxed) == before {
+                    return Some(before);
+                }
+            }
+            std::hint::spin_loop();
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_never_torn() {
+        let table = Latest::new(2, 8);
+        let reader = table.clone();
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut row = [0; 8];
+                let mut last = 0;
+                while !done.load(Ordering::Relaxed) {
+                    let Some(sequence) = reader.read(1, 0, &mut row) else { panic!("stuck writer") };
+                    assert!(row.iter().all(|&word| word == row[0]), "{row:?}");
+                    assert!(sequence >= last);
+                    last = sequence;
+                }
+            });
+            for value in 1..200_000u64 {
+                table.write(1, &[(0, &[value; 5]), (5, &[value; 3])]);
+            }
+            done.store(true, Ordering::Relaxed);
+        });
+    }
+}

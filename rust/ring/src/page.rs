@@ -1,0 +1,410 @@
+//! Bar pages: series of fixed-size cells in pages of 32 from one pool that never grows.
+//!
+//! ```text
+//! pool:   page p = 32 cells of `cell` words
+//! chain:  | sequence | count | first | page number + 1 of each of its places |
+//! ```
+//! A chain is one series of one symbol. Cell n of a chain lies in place (n / 32) % places, cell n % 32 of the
+//! page there. `count` cells were ever appended and those before `first` are gone. A chain gets a page when it
+//! needs one, reuses its oldest once all its places are filled, and when the pool is empty the oldest page of
+//! the coldest chain is taken away and counted. One sequence number covers the whole chain, as in [`crate::latest`].
+
+use crate::sync::{Ordering, fence};
+use crate::{TRIES, Words};
+
+/// Cells of one page.
+pub const PAGE: u64 = 32;
+
+/// A chain's number: one series of one row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChainId(u32);
+
+impl ChainId {
+    /// The chain of a series and a row in a pool of `rows` rows.
+    #[inline]
+    pub fn of(series: usize, row: usize, rows: usize) -> Self {
+        Self((series * rows + row) as u32)
+    }
+}
+
+const SEQUENCE: usize = 0;
+const COUNT: usize = 1;
+const FIRST: usize = 2;
+const PLACES: usize = 3;
+const NOBODY: u32 = u32::MAX;
+
+/// One kind of series: how many cells each of its chains keeps.
+#[derive(Clone, Copy)]
+struct Series {
+    first_word: usize,
+    places: usize,
+}
+
+/// What readers share with the writer.
+#[derive(Clone)]
+struct Shared {
+    pages: Words,
+    chains: Words,
+    series: Vec<Series>,
+    rows: usize,
+    cell: usize,
+}
+
+/// The pool and its chains. [`BarPages::reader`] gives handles for reading; this one writes.
+pub struct BarPages {
+    shared: Shared,
+    free: Vec<u32>,
+    order: Coldness,
+    recycled: u64,
+}
+
+/// A reader of chains, from any thread.
+#[derive(Clone)]
+pub struct BarReader(Shared);
+
+impl BarPages {
+    /// A pool of `pages` pages; series `i` keeps at least `retention[i]` cells for each of `rows` symbols.
+    pub fn new(pages: usize, cell: usize, rows: usize, retention: &[usize]) -> Self {
+        let mut series = Vec::new();
+        let mut words = 0;
+        for &keep in retention {
+            let places = keep.div_ceil(PAGE as usize) + 1;
+            series.push(Series { first_word: words, places });
+            words += rows * (PLACES + places);
+        }
+        let pages = pages.max(2);
+        let shared = Shared {
+            pages: Words::zeroed(pages * PAGE as usize * cell),
+            chains: Words::zeroed(words),
+            rows,
+            cell,
+            series,
+        };
+        let free = (0..pages as u32).rev().collect();
+        Self { shared, free, order: Coldness::new(rows * retention.len()), recycled: 0 }
+    }
+
+    /// The chain of a series and a row.
+    #[inline]
+    pub fn chain(&self, series: usize, row: usize) -> ChainId {
+        ChainId::of(series, row, self.shared.rows)
+    }
+
+    /// A reader.
+    pub fn reader(&self) -> BarReader {
+        BarReader(self.shared.clone())
+    }
+
+    /// Pages taken from cold chains because the pool was empty.
+    pub fn recycled(&self) -> u64 {
+        self.recycled
+    }
+
+    /// Number of cells ever appended to a chain.
+    #[inline]
+    pub fn count(&self, chain: ChainId) -> u64 {
+        self.shared.header(chain, COUNT)
+    }
+
+    /// Number of the oldest cell still held.
+    #[inline]
+    pub fn first(&self, chain: ChainId) -> u64 {
+        self.shared.header(chain, FIRST)
+    }
+
+    /// Appends a cell.
+    pub fn append(&mut self, chain: ChainId, cell: &[u64]) {
+        self.order.touch(chain.0);
+        let (base, places) = self.shared.place(chain);
+        let number = self.count(chain);
+        if number % PAGE == 0 {
+            let at = base + PLACES + (number / PAGE) as usize % places;
+            let held = self.shared.chains.word(at).load(Ordering::Relaxed);
+            // A chain whose places are all filled reuses its oldest page.
+            let page = if held == 0 { u64::from(self.take_page(chain)) + 1 } else { held };
+            self.write(chain, |shared| {
+                shared.chains.word(at).store(page, Ordering::Relaxed);
+                let kept = (places as u64 - 1) * PAGE;
+                let first = shared.chains.word(base + FIRST);
+                let oldest = first.load(Ordering::Relaxed).max(number.saturating_sub(kept));
+                first.store(oldest, Ordering::Relaxed);
+            });
+        }
+        self.write(chain, |shared| {
+            shared.put(chain, number, cell);
+            shared.chains.word(base + COUNT).store(number + 1, Ordering::Relaxed);
+        });
+    }
+
+    /// Replaces a cell that is still held.
+    #[inline]
+    pub fn replace(&mut self, chain: ChainId, number: u64, cell: &[u64]) {
+        debug_assert!(number >= self.first(chain) && number < self.count(chain));
+        self.write(chain, |shared| shared.put(chain, number, cell));
+    }
+
+    /// Inserts a cell before cell `number`, shifting the later ones; for the rare bar that comes late.
+    pub fn insert(&mut self, chain: ChainId, number: u64, cell: &[u64]) {
+        let count = self.count(chain);
+        if number >= count {
+            return self.append(chain, cell);
+        }
+        let mut moved = vec![0; self.shared.cell];
+        self.shared.get(chain, count - 1, &mut moved);
+        self.append(chain, &moved);
+        let first = self.first(chain);
+        self.write(chain, |shared| {
+            for at in (number.max(first)..count - 1).rev() {
+                shared.get(chain, at, &mut moved);
+                shared.put(chain, at + 1, &moved);
+            }
+            if number >= first {
+                shared.put(chain, number, cell);
+            }
+        });
+    }
+
+    /// The writer's own look at a cell that is held.
+    #[inline]
+    pub fn get(&self, chain: ChainId, number: u64, into: &mut [u64]) {
+        self.shared.get(chain, number, into);
+    }
+
+    /// A page for `chain`: a free one, else the oldest page of the coldest other chain that has one.
+    fn take_page(&mut self, chain: ChainId) -> u32 {
+        if let Some(page) = self.free.pop() {
+            return page;
+        }
+        let mut cold = self.order.coldest;
+        while cold != NOBODY {
+            let candidate = ChainId(cold);
+            if candidate != chain {
+                if let Some(page) = self.strip(candidate) {
+                    self.recycled += 1;
+                    return page;
+                }
+            }
+            cold = self.order.warmer[cold as usize];
+        }
+        // Only this chain holds pages: give up its own oldest.
+        let page = self.strip(chain);
+        debug_assert!(page.is_some(), "a pool of two pages has one to give");
+        self.recycled += 1;
+        page.unwrap_or_default()
+    }
+
+    /// Takes a chain's oldest page away, if it has more than the one it is filling or is another's chain.
+    fn strip(&mut self, chain: ChainId) -> Option<u32> {
+        let (base, places) = self.shared.place(chain);
+        let first = self.first(chain);
+        let count = self.count(chain);
+        if first >= count {
+            return None;
+        }
+        let at = base + PLACES + (first / PAGE) as usize % places;
+        let held = self.shared.chains.word(at).load(Ordering::Relaxed);
+        if held == 0 {
+            return None;
+        }
+        let next = ((first / PAGE + 1) * PAGE).min(count);
+        self.write(chain, |shared| {
+            shared.chains.word(at).store(0, Ordering::Relaxed);
+            shared.chains.word(base + FIRST).store(next, Ordering::Relaxed);
+            if next == count {
+                // Nothing is left; the next cell starts a fresh page.
+                let fresh = count.next_multiple_of(PAGE);
+                shared.chains.word(base + FIRST).store(fresh, Ordering::Relaxed);
+                shared.chains.word(base + COUNT).store(fresh, Ordering::Relaxed);
+            }
+        });
+        Some((held - 1) as u32)
+    }
+
+    /// Changes a chain between an odd and an even sequence; see [`crate::latest::Latest::write`].
+    #[inline]
+    fn write(&self, chain: ChainId, change: impl FnOnce(&Shared)) {
+        let (base, _) = self.shared.place(chain);
+        let sequence = self.shared.chains.word(base + SEQUENCE);
+        let before = sequence.load(Ordering::Relaxed);
+        sequence.store(before.wrapping_add(1), Ordering::Relaxed);
+        // ORDERING: Release fence; pairs with the Acquire fence of the reader.
+        fence(Ordering::Release);
+        change(&self.shared);
+        // ORDERING: Release; pairs with the Acquire load of the reader.
+        sequence.store(before.wrapping_add(2), Ordering::Release);
+    }
+}
+
+impl BarReader {
+    /// Appends the newest `most` cells of a chain to `out`, oldest first, as one moment; gives their number,
+    /// or `None` if the writer was inside at each of a million looks.
+    pub fn read(&self, chain: ChainId, most: usize, out: &mut Vec<u64>) -> Option<usize> {
+        let shared = &self.0;
+        let (base, _) = shared.place(chain);
+        let sequence = shared.chains.word(base + SEQUENCE);
+        let start = out.len();
+        for _ in 0..TRIES {
+            // ORDERING: Acquire; pairs with the final Release of the writer.
+            let before = sequence.load(Ordering::Acquire);
+            if before % 2 == 0 {
+                let count = shared.header(chain, COUNT);
+                let first = shared.header(chain, FIRST).max(count.saturating_sub(most as u64));
+                let held = count.saturating_sub(first) as usize;
+                // A torn count may be anything; never believe more than the chain has places for.
+                if held <= shared.capacity(chain) {
+                    out.resize(start + held * shared.cell, 0);
+                    for (number, into) in (first..count).zip(out[start..].chunks_exact_mut(shared.cell)) {
+                        shared.get(chain, number, into);
+                    }
+                    // ORDERING: Acquire fence; the copies stay before the second look.
+                    fence(Ordering::Acquire);
+                    if sequence.load(Ordering::Relaxed) == before {
+                        return Some(held);
+                    }
+                }
+                out.truncate(start);
+            }
+            std::hint::spin_loop();
+        }
+        None
+    }
+}
+
+impl Shared {
+    /// First word of a chain and its number of places.
+    #[inline]
+    fn place(&self, chain: ChainId) -> (usize, usize) {
+        let series = self.series[chain.0 as usize / self.rows];
+        let row = chain.0 as usize % self.rows;
+        (series.first_word + row * (PLACES + series.places), series.places)
+    }
+
+    fn capacity(&self, chain: ChainId) -> usize {
+        self.place(chain).1 * PAGE as usize
+    }
+
+    #[inline]
+    fn header(&self, chain: ChainId, which: usize) -> u64 {
+        self.chains.word(self.place(chain).0 + which).load(Ordering::Relaxed)
+    }
+
+    /// First word of a cell, or `None` where the chain has no page for it.
+    #[inline]
+    fn cell_at(&self, chain: ChainId, number: u64) -> Option<usize> {
+        let (base, places) = self.place(chain);
+        let held = self.chains.word(base + PLACES + (number / PAGE) as usize % places).load(Ordering::Relaxed);
+        let page = held.checked_sub(1)? as usize;
+        Some((page * PAGE as usize + (number % PAGE) as usize) * self.cell)
+    }
+
+    #[inline]
+    fn put(&self, chain: ChainId, number: u64, cell: &[u64]) {
+        if let Some(at) = self.cell_at(chain, number) {
+            self.pages.put(at, cell);
+        }
+    }
+
+    #[inline]
+    fn get(&self, chain: ChainId, number: u64, into: &mut [u64]) {
+        match self.cell_at(chain, number) {
+            Some(at) => self.pages.get(at, into),
+            None => into.fill(0),
+        }
+    }
+}
+
+/// Chains by the time of their last append: a doubly linked list over chain numbers, coldest first.
+struct Coldness {
+    warmer: Vec<u32>,
+    colder: Vec<u32>,
+    coldest: u32,
+    warmest: u32,
+}
+
+impl Coldness {
+    fn new(chains: usize) -> Self {
+        Self { warmer: vec![NOBODY; chains], colder: vec![NOBODY; chains], coldest: NOBODY, warmest: NOBODY }
+    }
+
+    /// Moves a chain to the warm end.
+    #[inline]
+    fn touch(&mut self, chain: u32) {
+        if self.warmest == chain {
+            return;
+        }
+        let (colder, warmer) = (self.colder[chain as usize], self.warmer[chain as usize]);
+        // Not the warmest, so it is linked exactly where it has a warmer neighbour.
+        if warmer != NOBODY {
+            self.colder[warmer as usize] = colder;
+            if colder == NOBODY {
+                self.coldest = warmer;
+            } else {
+                self.warmer[colder as usize] = warmer;
+            }
+        }
+        self.colder[chain as usize] = self.warmest;
+        self.warmer[chain as usize] = NOBODY;
+        if self.warmest == NOBODY {
+            self.coldest = chain;
+        } else {
+            self.warmer[self.warmest as usize] = chain;
+        }
+        self.warmest = chain;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cells(pages: &BarPages, chain: ChainId, most: usize) -> Vec<u64> {
+        let mut out = Vec::new();
+        assert!(pages.reader().read(chain, most, &mut out).is_some());
+        out
+    }
+
+    #[test]
+    fn keeps_at_least_the_retention() {
+        let mut pages = BarPages::new(100, 1, 2, &[40, 10]);
+        let chain = pages.chain(0, 1);
+        for value in 0..1_000u64 {
+            pages.append(chain, &[value]);
+            let want: Vec<u64> = ((value + 1).saturating_sub(40)..=value).collect();
+            assert_eq!(cells(&pages, chain, 40), want);
+        }
+        assert_eq!(pages.recycled(), 0);
+        assert!(cells(&pages, pages.chain(1, 1), 9).is_empty());
+    }
+
+    #[test]
+    fn an_empty_pool_takes_from_the_coldest() {
+        let mut pages = BarPages::new(2, 1, 3, &[64]);
+        let chains: Vec<ChainId> = (0..3).map(|row| pages.chain(0, row)).collect();
+        for value in 0..20 {
+            pages.append(chains[0], &[value]);
+            pages.append(chains[1], &[100 + value]);
+        }
+        pages.append(chains[0], &[20]);
+        pages.append(chains[2], &[200]);
+        assert_eq!(pages.recycled(), 1);
+        assert_eq!(cells(&pages, chains[1], 64), [0u64; 0]);
+        assert_eq!(cells(&pages, chains[0], 3), [18, 19, 20]);
+        assert_eq!(cells(&pages, chains[2], 3), [200]);
+        pages.append(chains[1], &[120]);
+        assert_eq!(cells(&pages, chains[1], 64), [120]);
+    }
+
+    #[test]
+    fn inserts_in_the_middle() {
+        let mut pages = BarPages::new(8, 1, 1, &[64]);
+        let chain = pages.chain(0, 0);
+        for value in 0..63 {
+            pages.append(chain, &[value * 10]);
+        }
+        pages.insert(chain, 5, &[45]);
+        let got = cells(&pages, chain, 64);
+        assert_eq!(&got[3..8], [30, 40, 45, 50, 60]);
+        assert_eq!(got.len(), 64);
+        assert_eq!(got.last(), Some(&620));
+    }
+}

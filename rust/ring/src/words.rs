@@ -1,0 +1,54 @@
+//! Shared memory as atomic words.
+
+use std::sync::Arc;
+
+use crate::sync::{AtomicU64, Ordering};
+
+/// A block of zeroed words, shared by its writer and readers.
+#[derive(Clone)]
+pub struct Words(Arc<Box<[AtomicU64]>>);
+
+impl Words {
+    /// A block of `len` zero words.
+    pub fn zeroed(len: usize) -> Self {
+        // Zero pages from the system, so that a generous block costs only what is touched.
+        Self(Arc::new(bytemuck::zeroed_slice_box(len)))
+    }
+
+    /// Number of words.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// True for a block without words.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    #[inline]
+    pub(crate) fn word(&self, at: usize) -> &AtomicU64 {
+        &self.0[at]
+    }
+
+    /// Stores a run of words; ordering is the caller's business.
+    #[inline]
+    pub(crate) fn put(&self, at: usize, from: &[u64]) {
+        for (word, &value) in self.0[at..at + from.len()].iter().zip(from) {
+            word.store(value, Ordering::Relaxed);
+        }
+    }
+
+    /// Loads a run of words; ordering is the caller's business.
+    #[inline]
+    pub(crate) fn get(&self, at: usize, into: &mut [u64]) {
+        let from = &self.0[at..at + into.len()];
+        for (value, word) in into.iter_mut().zip(from) {
+            *value = word.load(Ordering::Relaxed);
+        }
+    }
+
+    /// Address of the first word, for views that outlive a borrow; the block stays alive as long as a clone.
+    pub fn as_ptr(&self) -> *const u64 {
+        self.0.as_ptr().cast()
+    }
+}

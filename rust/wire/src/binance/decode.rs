@@ -1,0 +1,485 @@
+//! Binance frames to events: raw payloads, arrays of them, the combined envelope, replies and errors.
+//!
+//! SOURCE: field tables and captured frames of the fact sheet, `tests/fixtures/binance`. Keys come in any order and
+//! new ones appear (`ps`, `st`, `nq`, `ap` came in 2025 and 2026), numbers of value are decimal strings, a kline
+//! has blanks inside `k` since 2026.
+
+use ringtape_model::event::{BAR_COMPLETE, SIDE_BUY, SIDE_NONE, SIDE_SELL, SOURCE_VENUE, TRADE_AGGREGATE};
+use ringtape_model::units::{CODE_UNSET, ID_UNSET, MILLI, PRICE_UNSET, TIME_UNSET};
+use ringtape_model::{Mark, Quote, Trade, Venue, VenueBar};
+
+use crate::error::{DecodeError, ErrorKind, SkipReason};
+use crate::json::{KeyTable, Scanner, Slots, Value};
+use crate::read::{Decimal, Fault, Fields, Read};
+use crate::staging::{Control, EVENTS_MAX, Scratch, Staging};
+
+const NAMES: [&str; 38] = [
+    "e", "E", "s", "p", "q", "T", "a", "f", "l", "m", "st", "t", "u", "b", "B", "A", "k", "ap", "P", "i", "r",
+    "stream", "data", "result", "id", "error", "code", "msg", "bids", "L", "o", "c", "h", "v", "n", "x", "V", "Q",
+];
+static KEYS: KeyTable = KeyTable::new(&NAMES);
+
+macro_rules! slots {
+    ($($name:ident = $at:literal),*) => { $(const $name: u8 = $at;)* };
+}
+slots!(
+    KIND = 0,
+    SENT = 1,
+    SYMBOL = 2,
+    P = 3,
+    Q = 4,
+    TIME = 5,
+    A_LOW = 6,
+    F = 7,
+    L_LOW = 8,
+    M = 9,
+    ST = 10,
+    T_LOW = 11,
+    U = 12,
+    B_LOW = 13,
+    B_HIGH = 14,
+    A_HIGH = 15,
+    K = 16,
+    AP = 17,
+    P_HIGH = 18,
+    I = 19,
+    R = 20,
+    STREAM = 21,
+    DATA = 22,
+    RESULT = 23,
+    ID = 24,
+    ERROR = 25,
+    CODE = 26,
+    MSG = 27,
+    BIDS = 28,
+    L_HIGH = 29,
+    OPEN = 30,
+    CLOSE = 31,
+    HIGH = 32,
+    V = 33,
+    N = 34,
+    CLOSED = 35,
+    V_HIGH = 36,
+    Q_HIGH = 37
+);
+
+/// Kinds that the fact sheet names and this decoder does not read yet.
+const NAMED: [&[u8]; 25] = [
+    b"24hrTicker",
+    b"24hrMiniTicker",
+    b"continuous_kline",
+    b"forceOrder",
+    b"depthUpdate",
+    b"compositeIndex",
+    b"contractInfo",
+    b"assetIndexUpdate",
+    b"EquityUpdate",
+    b"CommodityUpdate",
+    b"KR_EquityUpdate",
+    b"HK_EquityUpdate",
+    b"CN_EquityUpdate",
+    b"FXUpdate",
+    b"ACCOUNT_UPDATE",
+    b"ORDER_TRADE_UPDATE",
+    b"TRADE_LITE",
+    b"ALGO_UPDATE",
+    b"MARGIN_CALL",
+    b"ACCOUNT_CONFIG_UPDATE",
+    b"listenKeyExpired",
+    b"STRATEGY_UPDATE",
+    b"GRID_UPDATE",
+    b"CONDITIONAL_ORDER_TRIGGER_REJECT",
+    b"outboundAccountPosition",
+];
+
+/// Decodes a frame; see [`crate::decode`].
+pub(crate) fn decode(venue: Venue, frame: &[u8], out: &mut Staging) -> Result<(), DecodeError> {
+    let mut scratch = out.scratch.take().unwrap_or_else(Scratch::new);
+    let result = frame_of(venue, frame, out, &mut scratch);
+    out.scratch = Some(scratch);
+    result
+}
+
+fn frame_of(venue: Venue, frame: &[u8], out: &mut Staging, scratch: &mut Scratch) -> Result<(), DecodeError> {
+    let mut scan = Scanner::new(frame)?;
+    if scan.peek() == b'{' {
+        top(venue, &mut scan, out, scratch)?;
+    } else {
+        payload(venue, &mut scan, out, scratch)?;
+    }
+    scan.end()
+}
+
+/// The object of a frame: an envelope, or a raw payload, or a reply. `data` is decoded as it is met; should it
+/// turn out that no envelope was meant, or should it come twice, what it gave is taken back.
+fn top(venue: Venue, scan: &mut Scanner, out: &mut Staging, scratch: &mut Scratch) -> Result<(), DecodeError> {
+    let frame = scan.frame;
+    let offset = scan.offset();
+    let before = out.filled();
+    scratch.outer.clear();
+    scan.members(|scan, key| {
+        let at = scan.offset();
+        let slot = KEYS.slot(frame, key);
+        if slot == Some(DATA) && matches!(scan.peek(), b'{' | b'[') {
+            out.rewind(before);
+            scratch.outer.set(DATA, Value::Object { start: at }, at);
+            return payload(venue, scan, out, scratch);
+        }
+        let value = scan.value()?;
+        if let Some(slot) = slot {
+            scratch.outer.set(slot, value, at);
+            if slot == DATA {
+                out.rewind(before);
+            }
+        }
+        Ok(())
+    })?;
+    let is_envelope = matches!(scratch.outer.get(DATA), Some(Value::Object { .. }))
+        && scratch.outer.get(STREAM).is_some()
+        && !scratch.outer.has(KIND);
+    if !is_envelope {
+        out.rewind(before);
+        understand(venue, Fields { frame, slots: &scratch.outer }, &mut scratch.nested, offset, out);
+    }
+    Ok(())
+}
+
+/// One payload or an array of them.
+fn payload(venue: Venue, scan: &mut Scanner, out: &mut Staging, scratch: &mut Scratch) -> Result<(), DecodeError> {
+    if scan.peek() == b'[' {
+        return scan.elements(|scan| one(venue, scan, out, scratch));
+    }
+    one(venue, scan, out, scratch)
+}
+
+#[inline]
+fn one(venue: Venue, scan: &mut Scanner, out: &mut Staging, scratch: &mut Scratch) -> Result<(), DecodeError> {
+    let offset = scan.offset();
+    if scan.peek() != b'{' {
+        scan.value()?;
+        out.skip(SkipReason::NotAnEvent, offset, "", b"");
+        return Ok(());
+    }
+    if out.entries.len() >= EVENTS_MAX {
+        return Err(DecodeError { kind: ErrorKind::TooManyEvents, offset: scan.at });
+    }
+    let frame = scan.frame;
+    scratch.inner.clear();
+    scan.members(|scan, key| {
+        let at = scan.offset();
+        let value = scan.value()?;
+        if let Some(slot) = KEYS.slot(frame, key) {
+            scratch.inner.set(slot, value, at);
+        }
+        Ok(())
+    })?;
+    understand(venue, Fields { frame, slots: &scratch.inner }, &mut scratch.nested, offset, out);
+    Ok(())
+}
+
+fn understand(venue: Venue, fields: Fields, nested: &mut Slots, offset: u32, out: &mut Staging) {
+    let kind = match fields.slots.get(KIND) {
+        Some(Value::Text(kind)) => kind,
+        Some(_) => return out.skip(SkipReason::WrongType, fields.slots.offset(KIND), "e", b""),
+        None => return without_kind(venue, fields, offset, out),
+    };
+    let mut plain = Vec::new();
+    let name = kind.decode(fields.frame, &mut plain);
+    if is_other_market(venue, fields) {
+        return out.skip(SkipReason::OtherMarket, offset, "st", name);
+    }
+    let done = match name {
+        b"bookTicker" => quote(venue, fields, out),
+        b"aggTrade" => trade(venue, fields, A_LOW, TRADE_AGGREGATE, out),
+        b"trade" => trade(venue, fields, T_LOW, 0, out),
+        b"kline" => kline(venue, fields, nested, out),
+        b"markPriceUpdate" => mark(venue, fields, out),
+        b"serverShutdown" => {
+            out.control.push(Control::Status { status: "serverShutdown".to_owned(), message: String::new() });
+            Ok(())
+        }
+        _ => {
+            let reason = if NAMED.contains(&name) { SkipReason::UnsupportedKind } else { SkipReason::UnknownKind };
+            return out.skip(reason, offset, "", name);
+        }
+    };
+    if let Err(Fault { reason, slot }) = done {
+        let at = if fields.slots.has(slot) { fields.slots.offset(slot) } else { offset };
+        out.skip(reason, at, NAMES[usize::from(slot)], name);
+    }
+}
+
+/// All-market arrays carry both futures universes since 2026-06-30; `st` 1 is USD-M, 2 is COIN-M.
+#[inline]
+fn is_other_market(venue: Venue, fields: Fields) -> bool {
+    let other = match venue {
+        Venue::BinanceUsdm => 2,
+        Venue::BinanceCoinm => 1,
+        _ => return false,
+    };
+    matches!(fields.slots.get(ST), Some(Value::Number(number)) if number.to_i64(fields.frame) == Some(other))
+}
+
+/// Replies, errors, and the payloads that have no `e`.
+#[cold]
+fn without_kind(venue: Venue, fields: Fields, offset: u32, out: &mut Staging) {
+    let slots = fields.slots;
+    if slots.has(RESULT) {
+        let id = slots.get(ID).map(|_| json_text(fields, ID));
+        out.control.push(Control::Reply { id, result: json_text(fields, RESULT) });
+    } else if let Some(Value::Object { start }) = slots.get(ERROR) {
+        let mut inner = Slots::new();
+        read_object(fields.frame, start, &mut inner);
+        refusal(
+            Fields { frame: fields.frame, slots: &inner },
+            slots.get(ID).map(|_| json_text(fields, ID)),
+            offset,
+            out,
+        );
+    } else if slots.get(CODE).is_some() && slots.get(MSG).is_some() {
+        refusal(fields, slots.get(ID).map(|_| json_text(fields, ID)), offset, out);
+    } else if venue == Venue::BinanceSpot && slots.get(U).is_some() && slots.get(B_LOW).is_some() {
+        if let Err(Fault { reason, slot }) = quote(venue, fields, out) {
+            out.skip(reason, offset, NAMES[usize::from(slot)], b"bookTicker");
+        }
+    } else if slots.has(BIDS) {
+        out.skip(SkipReason::UnsupportedKind, offset, "", b"depth");
+    } else {
+        out.skip(SkipReason::NotAnEvent, offset, "", b"");
+    }
+}
+
+fn refusal(fields: Fields, id: Option<String>, offset: u32, out: &mut Staging) {
+    let message = match fields.slots.get(MSG) {
+        Some(Value::Text(text)) => text.to_string(fields.frame),
+        _ => String::new(),
+    };
+    match fields.integer(CODE) {
+        Ok(code) if code != ID_UNSET => out.control.push(Control::Error { code, message, id }),
+        _ => out.skip(SkipReason::NotAnEvent, offset, "code", b"error"),
+    }
+}
+
+/// The JSON text of a slot's value, which was validated when it was passed.
+fn json_text(fields: Fields, slot: u8) -> String {
+    let start = fields.slots.offset(slot);
+    let mut scan = Scanner::inside(fields.frame, start);
+    let walked = scan.value();
+    debug_assert!(walked.is_ok());
+    String::from_utf8_lossy(&fields.frame[start as usize..scan.at]).into_owned()
+}
+
+/// Reads an object that was validated when it was passed.
+fn read_object(frame: &[u8], start: u32, slots: &mut Slots) {
+    slots.clear();
+    let walked = Scanner::inside(frame, start).members(|scan, key| {
+        let at = scan.offset();
+        let value = scan.value()?;
+        if let Some(slot) = KEYS.slot(frame, key) {
+            slots.set(slot, value, at);
+        }
+        Ok(())
+    });
+    debug_assert!(walked.is_ok());
+}
+
+#[inline]
+fn price(fields: Fields, slot: u8) -> Read<Decimal> {
+    Fields::positive(fields.decimal_text(slot)?, slot)
+}
+
+#[inline]
+fn quantity(fields: Fields, slot: u8) -> Read<Decimal> {
+    let size = Fields::not_negative(fields.decimal_text(slot)?, slot)?;
+    if size.float.is_nan() { Fields::fault(SkipReason::MissingKey, slot) } else { Ok(size) }
+}
+
+#[inline]
+fn trade(venue: Venue, fields: Fields, id_slot: u8, flags: u16, out: &mut Staging) -> Read<()> {
+    let symbol = fields.symbol(SYMBOL)?;
+    let price = price(fields, P)?;
+    let size = quantity(fields, Q)?;
+    let sequence = match fields.integer(id_slot)? {
+        ID_UNSET => return Fields::fault(SkipReason::MissingKey, id_slot),
+        sequence => sequence,
+    };
+    // The buyer is the maker: the seller took.
+    let side = match fields.flag(M)? {
+        Some(true) => SIDE_SELL,
+        Some(false) => SIDE_BUY,
+        None => SIDE_NONE,
+    };
+    let (first_id, last_id) =
+        if flags & TRADE_AGGREGATE != 0 { (fields.integer(F)?, fields.integer(L_LOW)?) } else { (ID_UNSET, ID_UNSET) };
+    let trade = Trade {
+        seq: 0,
+        ts_event: fields.required_time(TIME)?,
+        ts_recv: 0,
+        ts_sent: fields.time(SENT)?,
+        ts_participant: TIME_UNSET,
+        ts_trf: TIME_UNSET,
+        price: price.float,
+        price_e8: price.e8,
+        size: size.float,
+        size_e8: size.e8,
+        sequence,
+        first_id,
+        last_id,
+        id: decimal_id(sequence),
+        conditions: [CODE_UNSET; 8],
+        symbol: 0,
+        exchange: CODE_UNSET,
+        trf_id: CODE_UNSET,
+        venue: venue as u8,
+        tape: 0,
+        side,
+        n_conditions: 0,
+        conn: 0,
+        flags,
+    };
+    out.push_trade(fields.frame, symbol, trade);
+    Ok(())
+}
+
+/// An integer id as text.
+#[inline]
+fn decimal_id(value: i64) -> [u8; 24] {
+    let mut digits = [0u8; 20];
+    let mut at = digits.len();
+    let mut rest = value.unsigned_abs();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    let mut id = [0; 24];
+    let sign = usize::from(value < 0);
+    id[0] = b'-';
+    id[sign..sign + digits.len() - at].copy_from_slice(&digits[at..]);
+    id
+}
+
+#[inline]
+fn quote(venue: Venue, fields: Fields, out: &mut Staging) -> Read<()> {
+    let symbol = fields.symbol(SYMBOL)?;
+    let side = |slot| Fields::not_negative(fields.decimal_text(slot)?, slot);
+    let (bid, bid_size, ask, ask_size) = (side(B_LOW)?, side(B_HIGH)?, side(A_LOW)?, side(A_HIGH)?);
+    // Spot quotes carry no time at all; the engine stamps them on receipt.
+    let ts_event = if venue == Venue::BinanceSpot { fields.time(TIME)? } else { fields.required_time(TIME)? };
+    let quote = Quote {
+        seq: 0,
+        ts_event,
+        ts_recv: 0,
+        ts_sent: fields.time(SENT)?,
+        ts_participant: TIME_UNSET,
+        bid: bid.float,
+        ask: ask.float,
+        bid_e8: bid.e8,
+        ask_e8: ask.e8,
+        bid_size: bid_size.float,
+        ask_size: ask_size.float,
+        bid_size_e8: bid_size.e8,
+        ask_size_e8: ask_size.e8,
+        sequence: fields.integer(U)?,
+        indicators: [CODE_UNSET; 4],
+        symbol: 0,
+        bid_exchange: CODE_UNSET,
+        ask_exchange: CODE_UNSET,
+        condition: CODE_UNSET,
+        conn: 0,
+        venue: venue as u8,
+        tape: 0,
+        n_indicators: 0,
+        flags: 0,
+    };
+    out.push_quote(fields.frame, symbol, quote);
+    Ok(())
+}
+
+fn kline(venue: Venue, fields: Fields, nested: &mut Slots, out: &mut Staging) -> Read<()> {
+    let start = match fields.slots.get(K) {
+        Some(Value::Object { start }) => start,
+        Some(_) => return Fields::fault(SkipReason::WrongType, K),
+        None => return Fields::fault(SkipReason::MissingKey, K),
+    };
+    read_object(fields.frame, start, nested);
+    let candle = Fields { frame: fields.frame, slots: nested };
+    let symbol = fields.symbol(SYMBOL)?;
+    // A fault inside `k` is reported at `k`: its slots are the inner object's.
+    let inside = |fault: Fault| Fault { reason: fault.reason, slot: K };
+    let bar = candle_of(venue, candle, fields.time(SENT)?).map_err(inside)?;
+    out.push_bar(fields.frame, symbol, bar);
+    Ok(())
+}
+
+fn candle_of(venue: Venue, candle: Fields, ts_sent: i64) -> Read<VenueBar> {
+    let ts_event = candle.required_time(T_LOW)?;
+    // `T` is the last millisecond of the candle, not its exclusive end.
+    let ts_end = candle.required_time(TIME)? + MILLI;
+    let interval_ms = u32::try_from((ts_end - ts_event) / MILLI);
+    let Ok(interval_ms @ 1..) = interval_ms else { return Fields::fault(SkipReason::OutOfRange, TIME) };
+    let (high, low) = (price(candle, HIGH)?.float, price(candle, L_LOW)?.float);
+    if high < low {
+        return Fields::fault(SkipReason::OutOfRange, HIGH);
+    }
+    let volume = quantity(candle, V)?;
+    let complete = candle.flag(CLOSED)?.unwrap_or(false);
+    Ok(VenueBar {
+        seq: 0,
+        ts_event,
+        ts_end,
+        ts_recv: 0,
+        ts_sent,
+        open: price(candle, OPEN)?.float,
+        high,
+        low,
+        close: price(candle, CLOSE)?.float,
+        volume: volume.float,
+        volume_e8: volume.e8,
+        dollar_volume: quantity(candle, Q)?.float,
+        vwap: PRICE_UNSET,
+        buy_volume: candle.decimal_text(V_HIGH)?.float,
+        buy_dollar_volume: candle.decimal_text(Q_HIGH)?.float,
+        trade_count: candle.integer(N)?,
+        day_volume: PRICE_UNSET,
+        day_volume_e8: ringtape_model::E8_UNSET,
+        day_open: PRICE_UNSET,
+        day_vwap: PRICE_UNSET,
+        average_size: PRICE_UNSET,
+        first_id: candle.integer(F)?,
+        last_id: candle.integer(L_HIGH)?,
+        symbol: 0,
+        interval_ms,
+        venue: venue as u8,
+        source: SOURCE_VENUE,
+        flags: if complete { BAR_COMPLETE } else { 0 },
+        conn: 0,
+        reserved: 0,
+    })
+}
+
+fn mark(venue: Venue, fields: Fields, out: &mut Staging) -> Read<()> {
+    let symbol = fields.symbol(SYMBOL)?;
+    // QUIRK: `T` is the NEXT funding time here, 0 for delivery and delisted contracts.
+    let next_funding = if fields.integer(TIME)? == 0 { TIME_UNSET } else { fields.time(TIME)? };
+    let mark = Mark {
+        seq: 0,
+        ts_event: fields.required_time(SENT)?,
+        ts_recv: 0,
+        next_funding,
+        mark: price(fields, P)?.float,
+        mark_average: fields.float_text_or_empty(AP)?,
+        index: fields.float_text_or_empty(I)?,
+        settle: fields.float_text_or_empty(P_HIGH)?,
+        funding_rate: fields.float_text_or_empty(R)?,
+        symbol: 0,
+        venue: venue as u8,
+        flags: 0,
+        conn: 0,
+    };
+    out.push_mark(fields.frame, symbol, mark);
+    Ok(())
+}

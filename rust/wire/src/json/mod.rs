@@ -1,0 +1,20 @@
+//! The JSON reader under all venues: strict RFC 8259, one pass, no tree, no allocation.
+//!
+//! A frame is checked for UTF-8 once, then walked byte by byte with short words at a time (eight bytes in a
+//! `u64`) for strings and numbers. Every value is validated whether or not anybody reads it, so a skipped value
+//! is as strict as a used one. What comes back are tokens that point into the frame.
+
+mod keys;
+mod number;
+mod scan;
+mod text;
+
+pub(crate) use keys::{KeyTable, Slots};
+pub(crate) use number::Number;
+pub(crate) use scan::{Scanner, Value};
+pub(crate) use text::Text;
+
+/// Deepest nesting that is accepted.
+pub const DEPTH_MAX: u32 = 64;
+/// Largest frame that is accepted, in bytes.
+pub const FRAME_MAX: usize = 8 << 20;

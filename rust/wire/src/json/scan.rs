@@ -1,0 +1,209 @@
+//! A cursor over one frame: white space, structure and values, each validated as it is passed.
+
+use super::number::{self, Number};
+use super::text::{self, Text};
+use super::{DEPTH_MAX, FRAME_MAX};
+use crate::error::{DecodeError, ErrorKind};
+
+/// One JSON value: scalars read, arrays and objects as the span that holds them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Value {
+    Null,
+    Bool(bool),
+    Number(Number),
+    Text(Text),
+    Array { start: u32 },
+    Object { start: u32 },
+}
+
+/// The cursor. INVARIANT: `at <= frame.len()`, and the frame is valid UTF-8 of at most `FRAME_MAX` bytes, so
+/// every offset fits a `u32`.
+pub(crate) struct Scanner<'f> {
+    pub(crate) frame: &'f [u8],
+    pub(crate) at: usize,
+    depth: u32,
+}
+
+impl<'f> Scanner<'f> {
+    /// Starts at the first byte that is not white space.
+    #[inline]
+    pub(crate) fn new(frame: &'f [u8]) -> Result<Self, DecodeError> {
+        if frame.len() > FRAME_MAX {
+            return Err(DecodeError { kind: ErrorKind::FrameTooLarge, offset: FRAME_MAX });
+        }
+        if !frame.is_ascii() {
+            std::str::from_utf8(frame)
+                .map_err(|error| DecodeError { kind: ErrorKind::BadUtf8, offset: error.valid_up_to() })?;
+        }
+        let mut scan = Self { frame, at: 0, depth: 0 };
+        scan.white_space();
+        Ok(scan)
+    }
+
+    /// A cursor inside a frame that was validated before, at the start of a value.
+    pub(crate) fn inside(frame: &'f [u8], at: u32) -> Self {
+        Self { frame, at: at as usize, depth: 0 }
+    }
+
+    /// The next byte; 0 at the end, which no JSON token starts with.
+    #[inline(always)]
+    pub(crate) fn peek(&self) -> u8 {
+        self.frame.get(self.at).copied().unwrap_or(0)
+    }
+
+    #[inline(always)]
+    pub(crate) fn offset(&self) -> u32 {
+        self.at as u32
+    }
+
+    #[inline(always)]
+    pub(crate) fn white_space(&mut self) {
+        while matches!(self.peek(), b' ' | b'\n' | b'\r' | b'\t') {
+            self.at += 1;
+        }
+    }
+
+    /// An error here: the end of the frame, or the byte that does not belong.
+    #[cold]
+    pub(crate) fn unexpected(&self) -> DecodeError {
+        let kind = if self.at >= self.frame.len() { ErrorKind::UnexpectedEnd } else { ErrorKind::UnexpectedByte };
+        DecodeError { kind, offset: self.at }
+    }
+
+    /// Requires that nothing but white space is left.
+    #[inline]
+    pub(crate) fn end(&mut self) -> Result<(), DecodeError> {
+        self.white_space();
+        if self.at == self.frame.len() {
+            return Ok(());
+        }
+        Err(DecodeError { kind: ErrorKind::TrailingBytes, offset: self.at })
+    }
+
+    /// Reads any value; white space before and after it is the caller's.
+    #[inline]
+    pub(crate) fn value(&mut self) -> Result<Value, DecodeError> {
+        match self.peek() {
+            b'"' => Ok(Value::Text(self.text()?)),
+            b'-' | b'0'..=b'9' => Ok(Value::Number(self.number()?)),
+            b'{' => {
+                let start = self.offset();
+                self.members(|scan, _| scan.value().map(drop))?;
+                Ok(Value::Object { start })
+            }
+            b'[' => {
+                let start = self.offset();
+                self.elements(|scan| scan.value().map(drop))?;
+                Ok(Value::Array { start })
+            }
+            b't' => self.literal(b"true", Value::Bool(true)),
+            b'f' => self.literal(b"false", Value::Bool(false)),
+            b'n' => self.literal(b"null", Value::Null),
+            _ => Err(self.unexpected()),
+        }
+    }
+
+    fn literal(&mut self, word: &[u8], value: Value) -> Result<Value, DecodeError> {
+        for &byte in word {
+            if self.peek() != byte {
+                return Err(self.unexpected());
+            }
+            self.at += 1;
+        }
+        Ok(value)
+    }
+
+    /// Reads a string; the cursor stands on its opening quote.
+    #[inline]
+    pub(crate) fn text(&mut self) -> Result<Text, DecodeError> {
+        debug_assert_eq!(self.peek(), b'"');
+        let (text, at) = text::scan(self.frame, self.at + 1)?;
+        self.at = at;
+        Ok(text)
+    }
+
+    /// Reads a number; the cursor stands on its sign or first digit.
+    #[inline]
+    pub(crate) fn number(&mut self) -> Result<Number, DecodeError> {
+        let (number, at) = number::scan(self.frame, self.at)?;
+        self.at = at;
+        Ok(number)
+    }
+
+    /// Walks an object; `member` gets the cursor on each value and must pass it. The cursor stands on `{`.
+    #[inline]
+    pub(crate) fn members(
+        &mut self,
+        mut member: impl FnMut(&mut Self, Text) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
+        self.enter()?;
+        if self.peek() == b'}' {
+            self.leave();
+            return Ok(());
+        }
+        loop {
+            if self.peek() != b'"' {
+                return Err(self.unexpected());
+            }
+            let key = self.text()?;
+            self.white_space();
+            if self.peek() != b':' {
+                return Err(self.unexpected());
+            }
+            self.at += 1;
+            self.white_space();
+            member(self, key)?;
+            self.white_space();
+            match self.peek() {
+                b',' => self.at += 1,
+                b'}' => break,
+                _ => return Err(self.unexpected()),
+            }
+            self.white_space();
+        }
+        self.leave();
+        Ok(())
+    }
+
+    /// Walks an array; `element` gets the cursor on each value and must pass it. The cursor stands on `[`.
+    #[inline]
+    pub(crate) fn elements(
+        &mut self,
+        mut element: impl FnMut(&mut Self) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
+        self.enter()?;
+        if self.peek() == b']' {
+            self.leave();
+            return Ok(());
+        }
+        loop {
+            element(self)?;
+            self.white_space();
+            match self.peek() {
+                b',' => self.at += 1,
+                b']' => break,
+                _ => return Err(self.unexpected()),
+            }
+            self.white_space();
+        }
+        self.leave();
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn enter(&mut self) -> Result<(), DecodeError> {
+        if self.depth >= DEPTH_MAX {
+            return Err(DecodeError { kind: ErrorKind::TooDeep, offset: self.at });
+        }
+        self.depth += 1;
+        self.at += 1;
+        self.white_space();
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn leave(&mut self) {
+        self.depth -= 1;
+        self.at += 1;
+    }
+}

@@ -1,0 +1,334 @@
+//! Massive frames to events.
+//!
+//! SOURCE: field tables and captured frames of the fact sheet, `tests/fixtures/massive`. Key order varies, any key
+//! but `ev` may be missing, keys mean different things in different events: so an object is read into slots
+//! first and understood afterwards.
+
+use ringtape_model::event::{BAR_COMPLETE, BAR_OTC, SIDE_NONE, SOURCE_VENUE, TRADE_LATE};
+use ringtape_model::units::{CODE_UNSET, ID_UNSET, MILLI, PRICE_UNSET, SECOND, TIME_UNSET};
+use ringtape_model::{Quote, Trade, Venue, VenueBar};
+
+use crate::error::{DecodeError, ErrorKind, SkipReason};
+use crate::json::{KeyTable, Scanner, Slots, Text, Value};
+use crate::read::{Decimal, Fault, Fields, Read};
+use crate::staging::{Control, EVENTS_MAX, Scratch, Staging};
+
+const NAMES: [&str; 34] = [
+    "ev", "sym", "x", "i", "z", "p", "s", "ds", "c", "t", "pt", "q", "trfi", "trft", "bx", "ax", "bp", "ap", "bs",
+    "as", "v", "dv", "av", "dav", "op", "vw", "a", "o", "h", "l", "e", "otc", "status", "message",
+];
+static KEYS: KeyTable = KeyTable::new(&NAMES);
+
+macro_rules! slots {
+    ($($name:ident = $at:literal),*) => { $(const $name: u8 = $at;)* };
+}
+slots!(
+    EV = 0,
+    SYM = 1,
+    X = 2,
+    I = 3,
+    Z = 4,
+    P = 5,
+    S = 6,
+    DS = 7,
+    C = 8,
+    T = 9,
+    PT = 10,
+    Q = 11,
+    TRFI = 12,
+    TRFT = 13,
+    BX = 14,
+    AX = 15,
+    BP = 16,
+    AP = 17,
+    BS = 18,
+    AS = 19,
+    V = 20,
+    DV = 21,
+    AV = 22,
+    DAV = 23,
+    OP = 24,
+    VW = 25,
+    A = 26,
+    O = 27,
+    H = 28,
+    L = 29,
+    E = 30,
+    OTC = 31,
+    STATUS = 32,
+    MESSAGE = 33
+);
+
+/// A trade this much later on the tape than at its exchange is late: the US reporting limit.
+const LATE_AFTER: i64 = 10 * SECOND;
+
+/// Kinds that a fact sheet names and this decoder does not read yet, over all markets.
+const NAMED: [&str; 13] = ["LULD", "NOI", "FMV", "LV", "XT", "XQ", "XA", "XAS", "XL2", "C", "CA", "CAS", "V"];
+
+/// Decodes a frame; see [`crate::decode`].
+pub(crate) fn decode(venue: Venue, frame: &[u8], out: &mut Staging) -> Result<(), DecodeError> {
+    let mut scratch = out.scratch.take().unwrap_or_else(Scratch::new);
+    let result = frame_of(venue, frame, out, &mut scratch.outer);
+    out.scratch = Some(scratch);
+    result
+}
+
+fn frame_of(venue: Venue, frame: &[u8], out: &mut Staging, slots: &mut Slots) -> Result<(), DecodeError> {
+    let mut scan = Scanner::new(frame)?;
+    if scan.peek() == b'[' {
+        scan.elements(|scan| element(venue, scan, out, slots))?;
+    } else {
+        element(venue, &mut scan, out, slots)?;
+    }
+    scan.end()
+}
+
+#[inline]
+fn element(venue: Venue, scan: &mut Scanner, out: &mut Staging, slots: &mut Slots) -> Result<(), DecodeError> {
+    let offset = scan.offset();
+    if scan.peek() != b'{' {
+        scan.value()?;
+        out.skip(SkipReason::NotAnEvent, offset, "", b"");
+        return Ok(());
+    }
+    if out.entries.len() >= EVENTS_MAX {
+        return Err(DecodeError { kind: ErrorKind::TooManyEvents, offset: scan.at });
+    }
+    slots.clear();
+    let frame = scan.frame;
+    scan.members(|scan, key| {
+        let at = scan.offset();
+        let value = scan.value()?;
+        if let Some(slot) = KEYS.slot(frame, key) {
+            slots.set(slot, value, at);
+        }
+        Ok(())
+    })?;
+    event(venue, Fields { frame, slots }, offset, out);
+    Ok(())
+}
+
+/// Understands one object by its `ev`.
+#[inline]
+fn event(venue: Venue, fields: Fields, offset: u32, out: &mut Staging) {
+    let kind = match fields.slots.get(EV) {
+        Some(Value::Text(kind)) => kind,
+        Some(_) => return out.skip(SkipReason::WrongType, fields.slots.offset(EV), "ev", b""),
+        None => return out.skip(SkipReason::MissingKey, offset, "ev", b""),
+    };
+    let mut plain = Vec::new();
+    let name = kind.decode(fields.frame, &mut plain);
+    let done = match name {
+        b"status" => status(fields, out),
+        _ if !is_read(venue, name) => {
+            let named =
+                NAMED.iter().any(|known| known.as_bytes() == name) || matches!(name, b"T" | b"Q" | b"A" | b"AM");
+            let reason = if named { SkipReason::UnsupportedKind } else { SkipReason::UnknownKind };
+            return out.skip(reason, offset, "", name);
+        }
+        b"T" => trade(venue, fields, out),
+        b"Q" => quote(venue, fields, out),
+        b"A" => bar(venue, fields, 1_000, out),
+        _ => bar(venue, fields, 60_000, out),
+    };
+    if let Err(Fault { reason, slot }) = done {
+        let at = if fields.slots.has(slot) { fields.slots.offset(slot) } else { offset };
+        out.skip(reason, at, NAMES[usize::from(slot)], name);
+    }
+}
+
+/// Options share the stocks' layouts; the other markets give the same letters other meanings.
+#[inline]
+fn is_read(venue: Venue, name: &[u8]) -> bool {
+    matches!(venue, Venue::MassiveStocks | Venue::MassiveOptions) && matches!(name, b"T" | b"Q" | b"A" | b"AM")
+}
+
+#[cold]
+fn status(fields: Fields, out: &mut Staging) -> Read<()> {
+    let text = |slot| match fields.slots.get(slot) {
+        Some(Value::Text(text)) => Ok(text.to_string(fields.frame)),
+        None => Ok(String::new()),
+        Some(_) => Fields::fault(SkipReason::WrongType, slot),
+    };
+    let (status, message) = (text(STATUS)?, text(MESSAGE)?);
+    out.control.push(Control::Status { status, message });
+    Ok(())
+}
+
+#[inline]
+fn trade(venue: Venue, fields: Fields, out: &mut Staging) -> Read<()> {
+    let symbol = fields.symbol(SYM)?;
+    let price = Fields::positive(fields.decimal(P)?, P)?;
+    let size = size(fields, S, DS)?;
+    let ts_event = fields.required_time(T)?;
+    let ts_participant = fields.time(PT)?;
+    let mut conditions = [CODE_UNSET; 8];
+    let n_conditions = fields.codes(C, &mut conditions)?;
+    let late = ts_participant != TIME_UNSET && ts_event - ts_participant > LATE_AFTER;
+    let trade = Trade {
+        seq: 0,
+        ts_event,
+        ts_recv: 0,
+        ts_sent: TIME_UNSET,
+        ts_participant,
+        ts_trf: fields.time(TRFT)?,
+        price: price.float,
+        price_e8: price.e8,
+        size: size.float,
+        size_e8: size.e8,
+        sequence: fields.integer(Q)?,
+        first_id: ID_UNSET,
+        last_id: ID_UNSET,
+        id: id(fields)?,
+        conditions,
+        symbol: 0,
+        exchange: fields.code(X)?,
+        trf_id: fields.code(TRFI)?,
+        venue: venue as u8,
+        tape: fields.tape(Z)?,
+        side: SIDE_NONE,
+        n_conditions,
+        conn: 0,
+        flags: if late { TRADE_LATE } else { 0 },
+    };
+    out.push_trade(fields.frame, symbol, trade);
+    Ok(())
+}
+
+/// The exact decimal string wins over the whole number beside it, which is cut off or rounded.
+#[inline]
+fn size(fields: Fields, whole: u8, exact: u8) -> Read<Decimal> {
+    let slot = if fields.slots.get(exact).is_some() { exact } else { whole };
+    let size = if slot == exact { fields.decimal_text(exact)? } else { fields.decimal(whole)? };
+    if size.float.is_nan() {
+        return Fields::fault(SkipReason::MissingKey, whole);
+    }
+    Fields::not_negative(size, slot)
+}
+
+/// A trade id fits as it is, or is kept as a hash: identity is what it is for.
+#[inline]
+fn id(fields: Fields) -> Read<[u8; 24]> {
+    let mut id = [0; 24];
+    match fields.slots.get(I) {
+        Some(Value::Text(text)) => {
+            let raw = text.raw(fields.frame);
+            if text.escaped || raw.len() > id.len() {
+                long_id(fields.frame, text, &mut id);
+            } else {
+                id[..raw.len()].copy_from_slice(raw);
+            }
+        }
+        None => {}
+        Some(_) => return Fields::fault(SkipReason::WrongType, I),
+    }
+    Ok(id)
+}
+
+#[cold]
+fn long_id(frame: &[u8], text: Text, id: &mut [u8; 24]) {
+    let mut scratch = Vec::new();
+    let plain = text.decode(frame, &mut scratch);
+    if plain.len() <= id.len() && !plain.contains(&0) {
+        id[..plain.len()].copy_from_slice(plain);
+        return;
+    }
+    // FNV-1a, 64 bits.
+    let hash = plain
+        .iter()
+        .fold(0xCBF2_9CE4_8422_2325u64, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3));
+    let text = format!("#{hash:016x}");
+    id[..text.len()].copy_from_slice(text.as_bytes());
+}
+
+#[inline]
+fn quote(venue: Venue, fields: Fields, out: &mut Staging) -> Read<()> {
+    let symbol = fields.symbol(SYM)?;
+    let bid = Fields::not_negative(fields.decimal(BP)?, BP)?;
+    let ask = Fields::not_negative(fields.decimal(AP)?, AP)?;
+    let bid_size = Fields::not_negative(fields.decimal(BS)?, BS)?;
+    let ask_size = Fields::not_negative(fields.decimal(AS)?, AS)?;
+    let mut indicators = [CODE_UNSET; 4];
+    let n_indicators = fields.codes(I, &mut indicators)?;
+    let quote = Quote {
+        seq: 0,
+        ts_event: fields.required_time(T)?,
+        ts_recv: 0,
+        ts_sent: TIME_UNSET,
+        ts_participant: fields.time(PT)?,
+        bid: bid.float,
+        ask: ask.float,
+        bid_e8: bid.e8,
+        ask_e8: ask.e8,
+        bid_size: bid_size.float,
+        ask_size: ask_size.float,
+        bid_size_e8: bid_size.e8,
+        ask_size_e8: ask_size.e8,
+        sequence: fields.integer(Q)?,
+        indicators,
+        symbol: 0,
+        bid_exchange: fields.code(BX)?,
+        ask_exchange: fields.code(AX)?,
+        condition: fields.code(C)?,
+        conn: 0,
+        venue: venue as u8,
+        tape: fields.tape(Z)?,
+        n_indicators,
+        flags: 0,
+    };
+    out.push_quote(fields.frame, symbol, quote);
+    Ok(())
+}
+
+fn bar(venue: Venue, fields: Fields, interval_ms: u32, out: &mut Staging) -> Read<()> {
+    let symbol = fields.symbol(SYM)?;
+    let price = |slot| Ok(Fields::positive(fields.decimal(slot)?, slot)?.float);
+    let (open, high, low, close) = (price(O)?, price(H)?, price(L)?, price(C)?);
+    if high < low {
+        return Fields::fault(SkipReason::OutOfRange, H);
+    }
+    let volume = size(fields, V, DV)?;
+    let has_day = fields.slots.get(AV).is_some() || fields.slots.get(DAV).is_some();
+    let day_volume = if has_day { size(fields, AV, DAV)? } else { Decimal::UNSET };
+    let ts_event = fields.required_time(S)?;
+    let ts_end = match fields.time(E)? {
+        TIME_UNSET => ts_event + i64::from(interval_ms) * MILLI,
+        end if end > ts_event => end,
+        _ => return Fields::fault(SkipReason::OutOfRange, E),
+    };
+    let otc = fields.flag(OTC)?.unwrap_or(false);
+    let bar = VenueBar {
+        seq: 0,
+        ts_event,
+        ts_end,
+        ts_recv: 0,
+        ts_sent: TIME_UNSET,
+        open,
+        high,
+        low,
+        close,
+        volume: volume.float,
+        volume_e8: volume.e8,
+        dollar_volume: PRICE_UNSET,
+        vwap: fields.float(VW)?,
+        buy_volume: PRICE_UNSET,
+        buy_dollar_volume: PRICE_UNSET,
+        trade_count: ID_UNSET,
+        day_volume: day_volume.float,
+        day_volume_e8: day_volume.e8,
+        day_open: fields.float(OP)?,
+        day_vwap: fields.float(A)?,
+        average_size: fields.float(Z)?,
+        first_id: ID_UNSET,
+        last_id: ID_UNSET,
+        symbol: 0,
+        interval_ms,
+        venue: venue as u8,
+        source: SOURCE_VENUE,
+        flags: BAR_COMPLETE | if otc { BAR_OTC } else { 0 },
+        conn: 0,
+        reserved: 0,
+    };
+    out.push_bar(fields.frame, symbol, bar);
+    Ok(())
+}

@@ -1,0 +1,6 @@
+//! Massive (formerly Polygon.io): arrays of objects told apart by `ev`.
+
+mod decode;
+pub mod encode;
+
+pub(crate) use decode::decode;

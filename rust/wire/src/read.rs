@@ -1,0 +1,293 @@
+//! From slots to typed fields: what a key needs, and the skip that says which key failed and why.
+
+use ringtape_model::units::{CODE_UNSET, E8_UNSET, ID_UNSET, Nanos, PRICE_UNSET, TIME_MAX, TIME_MIN, TIME_UNSET};
+
+use crate::error::SkipReason;
+use crate::json::{Number, Scanner, Slots, Text, Value};
+
+/// A failed field: the reason and where its value stands.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fault {
+    pub(crate) reason: SkipReason,
+    pub(crate) slot: u8,
+}
+
+pub(crate) type Read<T> = Result<T, Fault>;
+
+/// A price or size in both forms.
+#[derive(Clone, Copy)]
+pub(crate) struct Decimal {
+    pub(crate) float: f64,
+    pub(crate) e8: i64,
+}
+
+impl Decimal {
+    pub(crate) const UNSET: Self = Self { float: PRICE_UNSET, e8: E8_UNSET };
+}
+
+/// Reader over the slots of one object.
+#[derive(Clone, Copy)]
+pub(crate) struct Fields<'a> {
+    pub(crate) frame: &'a [u8],
+    pub(crate) slots: &'a Slots,
+}
+
+impl Fields<'_> {
+    #[cold]
+    pub(crate) fn fault<T>(reason: SkipReason, slot: u8) -> Read<T> {
+        Err(Fault { reason, slot })
+    }
+
+    /// The symbol; its characters are checked here, once.
+    #[inline]
+    pub(crate) fn symbol(self, slot: u8) -> Read<Text> {
+        match self.slots.get(slot) {
+            Some(Value::Text(text)) => {
+                if is_symbol(self.frame, text) {
+                    Ok(text)
+                } else {
+                    Self::fault(SkipReason::BadSymbol, slot)
+                }
+            }
+            Some(_) => Self::fault(SkipReason::WrongType, slot),
+            None => Self::fault(SkipReason::MissingKey, slot),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn number(self, slot: u8) -> Read<Option<Number>> {
+        match self.slots.get(slot) {
+            Some(Value::Number(number)) => Ok(Some(number)),
+            None => Ok(None),
+            Some(_) => Self::fault(SkipReason::WrongType, slot),
+        }
+    }
+
+    /// A JSON number as a decimal.
+    #[inline]
+    pub(crate) fn decimal(self, slot: u8) -> Read<Decimal> {
+        match self.number(slot)? {
+            Some(number) => to_decimal(self.frame, number, slot),
+            None => Ok(Decimal::UNSET),
+        }
+    }
+
+    /// A JSON number as a double.
+    #[inline]
+    pub(crate) fn float(self, slot: u8) -> Read<f64> {
+        match self.number(slot)? {
+            Some(number) => number.to_f64(self.frame).ok_or(Fault { reason: SkipReason::OutOfRange, slot }),
+            None => Ok(PRICE_UNSET),
+        }
+    }
+
+    /// A decimal written as a string (Massive `ds`, Binance prices).
+    #[inline]
+    pub(crate) fn decimal_text(self, slot: u8) -> Read<Decimal> {
+        match self.slots.get(slot) {
+            Some(Value::Text(text)) if !text.escaped => match Number::from_text(self.frame, text.start, text.len) {
+                Some(number) => to_decimal(self.frame, number, slot),
+                None => Self::fault(SkipReason::WrongType, slot),
+            },
+            Some(Value::Text(text)) => {
+                let mut plain = Vec::new();
+                let plain = text.decode(self.frame, &mut plain);
+                match Number::from_text(plain, 0, plain.len() as u32) {
+                    Some(number) => to_decimal(plain, number, slot),
+                    None => Self::fault(SkipReason::WrongType, slot),
+                }
+            }
+            Some(_) => Self::fault(SkipReason::WrongType, slot),
+            None => Ok(Decimal::UNSET),
+        }
+    }
+
+    /// The same where the venue writes an empty string for "no value".
+    #[inline]
+    pub(crate) fn float_text_or_empty(self, slot: u8) -> Read<f64> {
+        match self.slots.get(slot) {
+            Some(Value::Text(Text { len: 0, .. })) => Ok(PRICE_UNSET),
+            _ => Ok(self.decimal_text(slot)?.float),
+        }
+    }
+
+    /// An integer; `ID_UNSET` where the key is missing.
+    #[inline]
+    pub(crate) fn integer(self, slot: u8) -> Read<i64> {
+        match self.number(slot)? {
+            Some(number) => match number.to_i64(self.frame) {
+                Some(value) if value != ID_UNSET => Ok(value),
+                _ => Self::fault(integer_fault(self.frame, number), slot),
+            },
+            None => Ok(ID_UNSET),
+        }
+    }
+
+    /// A small code; `CODE_UNSET` where the key is missing.
+    #[inline]
+    pub(crate) fn code(self, slot: u8) -> Read<u16> {
+        match self.integer(slot)? {
+            ID_UNSET => Ok(CODE_UNSET),
+            value => to_code(value).ok_or(Fault { reason: SkipReason::OutOfRange, slot }),
+        }
+    }
+
+    /// A tape 1 to 3; 0 where the key is missing.
+    #[inline]
+    pub(crate) fn tape(self, slot: u8) -> Read<u8> {
+        match self.integer(slot)? {
+            ID_UNSET => Ok(0),
+            value => u8::try_from(value).or_else(|_| Self::fault(SkipReason::OutOfRange, slot)),
+        }
+    }
+
+    /// A time in s, ms, µs or ns by its magnitude (the ranges of 2000 to 2100 do not overlap), as Unix ns;
+    /// `TIME_UNSET` where the key is missing.
+    #[inline]
+    pub(crate) fn time(self, slot: u8) -> Read<Nanos> {
+        match self.integer(slot)? {
+            ID_UNSET => Ok(TIME_UNSET),
+            value => to_nanos(value).ok_or(Fault { reason: SkipReason::OutOfRange, slot }),
+        }
+    }
+
+    /// The same for a key that the event cannot do without.
+    #[inline]
+    pub(crate) fn required_time(self, slot: u8) -> Read<Nanos> {
+        match self.time(slot)? {
+            TIME_UNSET => Self::fault(SkipReason::MissingKey, slot),
+            time => Ok(time),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn flag(self, slot: u8) -> Read<Option<bool>> {
+        match self.slots.get(slot) {
+            Some(Value::Bool(flag)) => Ok(Some(flag)),
+            None => Ok(None),
+            Some(_) => Self::fault(SkipReason::WrongType, slot),
+        }
+    }
+
+    /// A price above zero.
+    #[inline]
+    pub(crate) fn positive(decimal: Decimal, slot: u8) -> Read<Decimal> {
+        if decimal.float.is_nan() {
+            Self::fault(SkipReason::MissingKey, slot)
+        } else if decimal.e8 > 0 {
+            Ok(decimal)
+        } else {
+            Self::fault(SkipReason::OutOfRange, slot)
+        }
+    }
+
+    /// A size that is not negative; missing stays missing.
+    #[inline]
+    pub(crate) fn not_negative(decimal: Decimal, slot: u8) -> Read<Decimal> {
+        if decimal.float < 0.0 { Self::fault(SkipReason::OutOfRange, slot) } else { Ok(decimal) }
+    }
+
+    /// A list of small integers into `out`; a bare integer counts as a list of one. Gives how many there are.
+    #[inline]
+    pub(crate) fn codes<const N: usize>(self, slot: u8, out: &mut [u16; N]) -> Read<u8> {
+        match self.slots.get(slot) {
+            None => Ok(0),
+            Some(Value::Array { start }) => self.code_list(start, slot, out),
+            Some(Value::Number(number)) => {
+                out[0] = self.code_of(number, slot)?;
+                Ok(1)
+            }
+            Some(_) => Self::fault(SkipReason::WrongType, slot),
+        }
+    }
+
+    fn code_list<const N: usize>(self, start: u32, slot: u8, out: &mut [u16; N]) -> Read<u8> {
+        let mut count = 0usize;
+        let mut fault = None;
+        // The array was validated when it was passed, so this walk cannot fail.
+        let walked = Scanner::inside(self.frame, start).elements(|scan| {
+            match scan.value()? {
+                Value::Number(number) => match self.code_of(number, slot) {
+                    Ok(code) if count < N => out[count] = code,
+                    Ok(_) => fault = Some(Fault { reason: SkipReason::OutOfRange, slot }),
+                    Err(bad) => fault = Some(bad),
+                },
+                _ => fault = Some(Fault { reason: SkipReason::WrongType, slot }),
+            }
+            count += 1;
+            Ok(())
+        });
+        debug_assert!(walked.is_ok());
+        match fault {
+            Some(fault) => Err(fault),
+            None => Ok(count as u8),
+        }
+    }
+
+    #[inline]
+    fn code_of(self, number: Number, slot: u8) -> Read<u16> {
+        match number.to_i64(self.frame) {
+            Some(value) => to_code(value).ok_or(Fault { reason: SkipReason::OutOfRange, slot }),
+            None => Self::fault(integer_fault(self.frame, number), slot),
+        }
+    }
+}
+
+/// Not an integer at all is a wrong type; an integer too large is out of range.
+#[cold]
+fn integer_fault(frame: &[u8], number: Number) -> SkipReason {
+    match number.to_f64(frame) {
+        Some(value) if value.fract() != 0.0 => SkipReason::WrongType,
+        _ => SkipReason::OutOfRange,
+    }
+}
+
+#[inline]
+fn to_code(value: i64) -> Option<u16> {
+    u16::try_from(value).ok().filter(|&code| code != CODE_UNSET)
+}
+
+#[inline]
+fn to_decimal(frame: &[u8], number: Number, slot: u8) -> Read<Decimal> {
+    match (number.to_f64(frame), number.to_e8(frame)) {
+        (Some(float), Some(e8)) => Ok(Decimal { float, e8 }),
+        _ => Fields::fault(SkipReason::OutOfRange, slot),
+    }
+}
+
+#[inline]
+fn to_nanos(value: i64) -> Option<Nanos> {
+    let nanos = match value {
+        946_684_800_000..4_102_444_800_000 => value * 1_000_000,
+        946_684_800_000_000..4_102_444_800_000_000 => value * 1_000,
+        TIME_MIN..TIME_MAX => value,
+        946_684_800..4_102_444_800 => value * 1_000_000_000,
+        _ => return None,
+    };
+    Some(nanos)
+}
+
+/// Letters, digits and the marks that symbols really have, up to 64 bytes of UTF-8.
+#[inline]
+fn is_symbol(frame: &[u8], text: Text) -> bool {
+    let raw = text.raw(frame);
+    if text.escaped || !raw.is_ascii() {
+        return is_symbol_slow(frame, text);
+    }
+    is_plain_symbol(raw)
+}
+
+#[inline]
+fn is_plain_symbol(raw: &[u8]) -> bool {
+    let good = |&byte: &u8| byte.is_ascii_alphanumeric() || b".-_/:!@#$%&*+=~^|".contains(&byte);
+    !raw.is_empty() && raw.len() <= 64 && raw.iter().all(good) && !raw.windows(2).any(|pair| pair == b"..")
+}
+
+#[cold]
+fn is_symbol_slow(frame: &[u8], text: Text) -> bool {
+    let mut scratch = Vec::new();
+    let raw = text.decode(frame, &mut scratch);
+    let Ok(name) = std::str::from_utf8(raw) else { return false };
+    let good = |c: char| if c.is_ascii() { is_plain_symbol(&[c as u8]) } else { c.is_alphanumeric() };
+    !name.is_empty() && name.len() <= 64 && name.chars().all(good) && !name.contains("..")
+}

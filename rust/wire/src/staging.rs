@@ -1,0 +1,191 @@
+//! Where a frame is decoded to before any of it counts: records by kind, their order of arrival, control
+//! messages and skipped events. Reused for every frame, so decoding allocates only while it still grows.
+
+use ringtape_model::{Kind, Mark, Quote, Trade, VenueBar};
+
+use crate::error::{Skip, SkipReason};
+use crate::json::{Slots, Text};
+
+/// Most events that one frame may hold.
+pub const EVENTS_MAX: usize = 100_000;
+
+/// One event of the frame, in order of arrival.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// Which of the record lists it is in.
+    pub kind: Kind,
+    /// Its index there.
+    pub index: u32,
+    start: u32,
+    len: u32,
+    in_scratch: bool,
+}
+
+/// A message about the connection, not the market. Rare, so it owns its text.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Control {
+    /// Massive's `status` event, or Binance's `serverShutdown`.
+    Status {
+        /// The status word, such as `auth_success`.
+        status: String,
+        /// The text beside it.
+        message: String,
+    },
+    /// A reply to a request (Binance).
+    Reply {
+        /// The request's id as JSON text.
+        id: Option<String>,
+        /// The result as JSON text: `null`, `true` or a list of stream names.
+        result: String,
+    },
+    /// A refusal (Binance).
+    Error {
+        /// The venue's code.
+        code: i64,
+        /// The text beside it.
+        message: String,
+        /// The request's id as JSON text, where it is given.
+        id: Option<String>,
+    },
+}
+
+/// The decoded frame.
+#[derive(Default)]
+pub struct Staging {
+    /// Trades.
+    pub trades: Vec<Trade>,
+    /// Quotes.
+    pub quotes: Vec<Quote>,
+    /// Venue bars.
+    pub bars: Vec<VenueBar>,
+    /// Mark prices.
+    pub marks: Vec<Mark>,
+    /// Every record in order of arrival.
+    pub entries: Vec<Entry>,
+    /// Control messages.
+    pub control: Vec<Control>,
+    /// Skipped events.
+    pub skipped: Vec<Skip>,
+    names: Vec<u8>,
+    pub(crate) scratch: Option<Box<Scratch>>,
+}
+
+/// Slots of the object being read, of the one inside it, and of one inside that.
+pub(crate) struct Scratch {
+    pub(crate) outer: Slots,
+    pub(crate) inner: Slots,
+    pub(crate) nested: Slots,
+}
+
+impl Scratch {
+    pub(crate) fn new() -> Box<Self> {
+        Box::new(Self { outer: Slots::new(), inner: Slots::new(), nested: Slots::new() })
+    }
+}
+
+/// How far a staging area was filled, to return to.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Filled {
+    trades: usize,
+    quotes: usize,
+    bars: usize,
+    marks: usize,
+    entries: usize,
+    control: usize,
+    skipped: usize,
+    names: usize,
+}
+
+impl Staging {
+    /// An empty staging area that has room for `events` records of each kind.
+    pub fn with_capacity(events: usize) -> Self {
+        Self {
+            trades: Vec::with_capacity(events),
+            quotes: Vec::with_capacity(events),
+            bars: Vec::with_capacity(events),
+            marks: Vec::with_capacity(events),
+            entries: Vec::with_capacity(events),
+            ..Self::default()
+        }
+    }
+
+    /// Forgets the frame.
+    pub fn clear(&mut self) {
+        self.rewind(Filled::default());
+    }
+
+    /// The symbol of an entry; `frame` is the one that was decoded.
+    #[inline]
+    pub fn name<'a>(&'a self, frame: &'a [u8], entry: &Entry) -> &'a [u8] {
+        let bytes = if entry.in_scratch { &self.names[..] } else { frame };
+        bytes.get(entry.start as usize..(entry.start + entry.len) as usize).unwrap_or_default()
+    }
+
+    pub(crate) fn filled(&self) -> Filled {
+        Filled {
+            trades: self.trades.len(),
+            quotes: self.quotes.len(),
+            bars: self.bars.len(),
+            marks: self.marks.len(),
+            entries: self.entries.len(),
+            control: self.control.len(),
+            skipped: self.skipped.len(),
+            names: self.names.len(),
+        }
+    }
+
+    pub(crate) fn rewind(&mut self, to: Filled) {
+        self.trades.truncate(to.trades);
+        self.quotes.truncate(to.quotes);
+        self.bars.truncate(to.bars);
+        self.marks.truncate(to.marks);
+        self.entries.truncate(to.entries);
+        self.control.truncate(to.control);
+        self.skipped.truncate(to.skipped);
+        self.names.truncate(to.names);
+    }
+
+    #[inline]
+    pub(crate) fn push_trade(&mut self, frame: &[u8], name: Text, trade: Trade) {
+        self.entry(frame, name, Kind::Trade, self.trades.len());
+        self.trades.push(trade);
+    }
+
+    #[inline]
+    pub(crate) fn push_quote(&mut self, frame: &[u8], name: Text, quote: Quote) {
+        self.entry(frame, name, Kind::Quote, self.quotes.len());
+        self.quotes.push(quote);
+    }
+
+    #[inline]
+    pub(crate) fn push_bar(&mut self, frame: &[u8], name: Text, bar: VenueBar) {
+        self.entry(frame, name, Kind::VenueBar, self.bars.len());
+        self.bars.push(bar);
+    }
+
+    #[inline]
+    pub(crate) fn push_mark(&mut self, frame: &[u8], name: Text, mark: Mark) {
+        self.entry(frame, name, Kind::Mark, self.marks.len());
+        self.marks.push(mark);
+    }
+
+    #[cold]
+    pub(crate) fn skip(&mut self, reason: SkipReason, offset: u32, key: &'static str, kind: &[u8]) {
+        self.skipped.push(Skip::new(reason, offset, key, kind));
+    }
+
+    #[inline]
+    fn entry(&mut self, frame: &[u8], name: Text, kind: Kind, index: usize) {
+        let (start, len, in_scratch) =
+            if name.escaped { self.keep_name(frame, name) } else { (name.start, name.len, false) };
+        self.entries.push(Entry { kind, index: index as u32, start, len, in_scratch });
+    }
+
+    #[cold]
+    fn keep_name(&mut self, frame: &[u8], name: Text) -> (u32, u32, bool) {
+        let mut scratch = Vec::new();
+        let start = self.names.len();
+        self.names.extend_from_slice(name.decode(frame, &mut scratch));
+        (start as u32, (self.names.len() - start) as u32, true)
+    }
+}

@@ -1,0 +1,192 @@
+//! Bytes to events through the façade: sample frames, the JSON test suite, rejection and skipping.
+
+use std::path::{Path, PathBuf};
+
+use ringtape::model::Venue;
+use ringtape::wire::{self, Control, ErrorKind, SkipReason, Staging};
+
+/// The folder of facts and captures beside the project; tests that need it say so when it is missing.
+fn shared(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(path)
+}
+
+fn lines(path: &str) -> Vec<String> {
+    let path = shared(path);
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    text.lines().map(str::to_owned).collect()
+}
+
+fn decode(venue: Venue, frame: &[u8]) -> Staging {
+    let mut out = Staging::default();
+    if let Err(error) = wire::decode(venue, frame, &mut out) {
+        panic!("{error}: {}", String::from_utf8_lossy(frame));
+    }
+    out
+}
+
+/// Every element of a frame is decoded, control, or skipped by a reason that names it as known.
+fn accounted(venue: Venue, frame: &str) -> (usize, usize) {
+    let out = decode(venue, frame.as_bytes());
+    for skip in &out.skipped {
+        assert_eq!(skip.reason, SkipReason::UnsupportedKind, "{} {}: {frame}", skip.kind(), skip.key);
+    }
+    assert!(out.entries.len() + out.control.len() + out.skipped.len() > 0, "{frame}");
+    (out.entries.len() + out.control.len(), out.skipped.len())
+}
+
+#[test]
+fn massive_samples_decode_or_are_named() {
+    let mut decoded = 0;
+    let mut named = 0;
+    for (number, frame) in lines("facts/massive_samples.jsonl").iter().enumerate() {
+        // SOURCE: the index of the fact sheet, section 9, tells which lines are of which market.
+        let venue = match number + 1 {
+            31..=37 => Venue::MassiveOptions,
+            38..=40 => Venue::MassiveIndices,
+            41..=49 => Venue::MassiveCrypto,
+            50..=56 => Venue::MassiveForex,
+            57..=60 => Venue::MassiveFutures,
+            _ => Venue::MassiveStocks,
+        };
+        let (got, skipped) = accounted(venue, frame);
+        decoded += got;
+        named += skipped;
+    }
+    assert_eq!((decoded, named), (33, 32));
+}
+
+#[test]
+fn binance_samples_decode_or_are_named() {
+    let mut decoded = 0;
+    let mut named = 0;
+    for frame in lines("facts/binance_samples.jsonl") {
+        let venue = if frame.contains("_PERP") || frame.contains("_perp") {
+            Venue::BinanceCoinm
+        } else if !frame.contains("\"E\"") && frame.contains("bookTicker") {
+            Venue::BinanceSpot
+        } else {
+            Venue::BinanceUsdm
+        };
+        let out = decode(venue, frame.as_bytes());
+        for skip in &out.skipped {
+            let known = matches!(skip.reason, SkipReason::UnsupportedKind | SkipReason::OtherMarket);
+            assert!(known, "{:?} {} {}: {frame}", skip.reason, skip.kind(), skip.key);
+        }
+        decoded += out.entries.len() + out.control.len();
+        named += out.skipped.len();
+    }
+    assert_eq!((decoded, named), (34, 39));
+}
+
+#[test]
+fn json_test_suite_verdicts() {
+    let mut counts = [0; 2];
+    let folder = shared("data/jsontestsuite/test_parsing");
+    let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let frame = std::fs::read(entry.path()).unwrap_or_default();
+        for venue in [Venue::MassiveStocks, Venue::BinanceUsdm] {
+            let verdict = wire::decode(venue, &frame, &mut Staging::default());
+            match name.as_bytes().first() {
+                Some(b'y') => {
+                    assert_eq!(verdict, Ok(()), "{name}");
+                    counts[0] += 1;
+                }
+                Some(b'n') => {
+                    assert!(verdict.is_err(), "{name}");
+                    counts[1] += 1;
+                }
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(counts, [2 * 95, 2 * 188]);
+}
+
+#[test]
+fn a_cut_frame_is_rejected_at_every_byte() {
+    let frame = br#"[{"ev":"T","sym":"AAPL","i":"1","x":4,"p":297.845,"s":40,"c":[14,41],"t":1781622376036,"q":49,"z":3,"ds":"40.0"}]"#;
+    let mut out = Staging::default();
+    for cut in 0..frame.len() {
+        let error = wire::decode(Venue::MassiveStocks, &frame[..cut], &mut out).expect_err("cut frames are not JSON");
+        assert_eq!(error.kind, ErrorKind::UnexpectedEnd, "cut at {cut}: {error}");
+        assert!(out.trades.is_empty() && out.skipped.is_empty());
+    }
+    assert_eq!(decode(Venue::MassiveStocks, frame).trades.len(), 1);
+}
+
+#[test]
+fn a_bad_event_is_skipped_alone() {
+    let good = r#"{"ev":"T","sym":"A","p":1.5,"s":1,"t":1781622376036}"#;
+    let cases: &[(&str, SkipReason, &str)] = &[
+        (r#"{"ev":"T","sym":"A","p":"1.5","s":1,"t":1781622376036}"#, SkipReason::WrongType, "p"),
+        (r#"{"ev":"T","sym":"A","p":1e300,"s":1,"t":1781622376036}"#, SkipReason::OutOfRange, "p"),
+        (r#"{"ev":"T","sym":"A","p":0,"s":1,"t":1781622376036}"#, SkipReason::OutOfRange, "p"),
+        (r#"{"ev":"T","sym":"A","p":1.5,"s":-1,"t":1781622376036}"#, SkipReason::OutOfRange, "s"),
+        (r#"{"ev":"T","sym":"A","p":1.5,"s":1,"t":5}"#, SkipReason::OutOfRange, "t"),
+        (r#"{"ev":"T","sym":"A","p":1.5,"s":1}"#, SkipReason::MissingKey, "t"),
+        (r#"{"ev":"T","sym":"","p":1.5,"s":1,"t":1781622376036}"#, SkipReason::BadSymbol, "sym"),
+        (r#"{"ev":"T","sym":"../x","p":1.5,"s":1,"t":1781622376036}"#, SkipReason::BadSymbol, "sym"),
+        (r#"{"ev":"T","sym":"A","p":1.5,"s":1,"ds":"NaN","t":1781622376036}"#, SkipReason::WrongType, "ds"),
+        (r#"{"ev":"T","sym":"A","p":1.5,"s":1,"ds":"1_0","t":1781622376036}"#, SkipReason::WrongType, "ds"),
+        (r#"{"ev":"T","sym":"A","p":1.5,"s":1,"c":[1,"x"],"t":1781622376036}"#, SkipReason::WrongType, "c"),
+        (r#"{"ev":"ZZ"}"#, SkipReason::UnknownKind, ""),
+        (r#"{"ev":7}"#, SkipReason::WrongType, "ev"),
+        (r#"{"sym":"A"}"#, SkipReason::MissingKey, "ev"),
+        ("12", SkipReason::NotAnEvent, ""),
+    ];
+    for (bad, reason, key) in cases {
+        let frame = format!("[{good},{bad},{good}]");
+        let out = decode(Venue::MassiveStocks, frame.as_bytes());
+        assert_eq!(out.trades.len(), 2, "{bad}");
+        let skips: Vec<_> = out.skipped.iter().map(|skip| (skip.reason, skip.key)).collect();
+        assert_eq!(skips, [(*reason, *key)], "{bad}");
+    }
+}
+
+#[test]
+fn the_last_of_two_keys_wins_also_for_the_kind() {
+    let frame = br#"[{"ev":"Q","p":"x","ev":"T","sym":"A","p":1.5,"s":1,"t":1781622376036,"s":2}]"#;
+    let out = decode(Venue::MassiveStocks, frame);
+    assert_eq!(out.trades.len(), 1);
+    assert_eq!(out.trades[0].size, 2.0);
+}
+
+#[test]
+fn escapes_and_white_space_change_nothing() {
+    let plain = br#"[{"ev":"T","sym":"BRK.B","p":1.5,"s":1,"t":1781622376036}]"#;
+    let odd = br#" [ { "s" : 1.0 , "\u0065v" : "\u0054" , "sym" : "BRK\u002eB" , "t":1.781622376036e12,"p":15e-1 } ] "#;
+    let (a, b) = (decode(Venue::MassiveStocks, plain), decode(Venue::MassiveStocks, odd));
+    assert_eq!(format!("{:?}", a.trades), format!("{:?}", b.trades));
+    assert_eq!(a.name(plain, &a.entries[0]), b"BRK.B");
+    assert_eq!(b.name(odd, &b.entries[0]), b"BRK.B");
+}
+
+#[test]
+fn the_envelope_may_come_in_any_order() {
+    let frame = br#"{"data":{"e":"trade","E":1,"s":"X"},"stream":"a@trade","data":{"e":"trade","E":1723161256322,"T":1723161256322,"s":"BTCUSDT","t":5266583935,"p":"61800.30","q":"0.006","X":"MARKET","m":false}}"#;
+    let out = decode(Venue::BinanceUsdm, frame);
+    assert_eq!((out.trades.len(), out.skipped.len()), (1, 0));
+    assert_eq!(out.trades[0].price_e8, 6_180_030_000_000);
+    assert_eq!(out.trades[0].id.split(|&byte| byte == 0).next(), Some(&b"5266583935"[..]));
+}
+
+#[test]
+fn control_messages_are_told_apart() {
+    let control = |frame: &str| decode(Venue::BinanceUsdm, frame.as_bytes()).control;
+    assert_eq!(
+        control(r#"{"result":["btcusdt@aggTrade"],"id":3}"#),
+        [Control::Reply { id: Some("3".into()), result: r#"["btcusdt@aggTrade"]"#.into() }]
+    );
+    assert_eq!(
+        control(r#"{"error":{"code":4,"msg":"Too many subscriptions"}}"#),
+        [Control::Error { code: 4, message: "Too many subscriptions".into(), id: None }]
+    );
+    assert_eq!(
+        control(r#"{"code":-1121,"msg":"Invalid symbol."}"#),
+        [Control::Error { code: -1121, message: "Invalid symbol.".into(), id: None }]
+    );
+    let out = decode(Venue::MassiveStocks, br#"[{"ev":"status","status":"auth_success","message":"authenticated"}]"#);
+    assert_eq!(out.control, [Control::Status { status: "auth_success".into(), message: "authenticated".into() }]);
+}
