@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from ringtape.errors import ConfigError
 from ringtape.strategy import Context, Strategy, Want
-from ringtape.strategy.base import Records, interval_ms
+from ringtape.strategy.base import KINDS, Records, interval_ms
 from ringtape.strategy.dispatch import Dispatcher
 
 DTYPE = np.dtype([("symbol", "<u4"), ("venue", "u1"), ("interval_ms", "<u4"), ("price", "<f8")])
@@ -53,6 +53,9 @@ class Batch:
     marks: Records = field(default_factory=records)
     signals: Records = field(default_factory=records)
     control: tuple[()] = ()
+
+    def __len__(self) -> int:
+        return sum(len(getattr(self, kind)) for kind in KINDS)
 
 
 class Log(Strategy):
@@ -160,6 +163,9 @@ def test_items_come_one_by_one_where_only_that_hook_is_there() -> None:
 
 def test_nobody_wants_it_nobody_looks() -> None:
     class Nothing:
+        def __len__(self) -> int:
+            return 1
+
         def __getattr__(self, name: str) -> Any:
             raise AssertionError(name)
 
