@@ -1,4 +1,21 @@
-//! State: events in, signals out.
+//! State: events in, bars, windows, rows and signals out.
+//!
+//! [`Engine`] is the one way through a frame; [`Reader`] reads what it published, from any thread.
 
+#![forbid(unsafe_code)]
+
+mod bar;
+mod clock;
+mod pipeline;
+mod read;
 pub mod rule;
 pub mod scan;
+mod session;
+mod state;
+mod stats;
+mod window;
+
+pub use pipeline::{Config, Engine, EngineError, Rings, Series};
+pub use read::{Reader, Registry, Snapshot};
+pub use session::Day;
+pub use stats::{Sample, Stats, VenueTime};

@@ -24,7 +24,7 @@ pub const UNKNOWN: u8 = 128;
 /// The four rights.
 pub const ALL: u8 = HIGH_LOW | LAST | VOLUME | VWAP;
 
-/// Rights and marks of one trade, folded over its conditions: a right needs every condition's consent.
+/// Rights and marks of one condition, or of one trade after [`fold`]: a right needs every condition's consent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConditionRights(pub u8);
 
@@ -35,8 +35,6 @@ impl ConditionRights {
         self.0 & rights == rights
     }
 }
-
-const MARKS: u8 = FIRST_OF_DAY | FORM_T | OUT_OF_SEQUENCE | UNKNOWN;
 
 /// One byte for each condition id below 72; ids above are options' and crypto's, which carry no such rules.
 static TABLE: [u8; 72] = table();
@@ -85,25 +83,23 @@ pub fn rights_of(condition: u16) -> ConditionRights {
     ConditionRights(TABLE.get(usize::from(condition)).copied().unwrap_or(ALL | UNKNOWN))
 }
 
-/// Folds the conditions of a US stock trade: rights by "and", marks by "or".
-///
-/// `FIRST_OF_DAY` and `FORM_T` only lift the "no" of the conditions that carry them, so they survive only
-/// where no other condition refuses the price.
+/// Folds the conditions of a US stock trade: rights by "and", marks by "or". `regular` tells whether the trade
+/// falls into the regular session, `first_of_day` whether no trade of the date counted before it: they lift
+/// the "no" of the conditions that say so, and only of those.
 #[inline]
-pub fn fold(conditions: &[u16]) -> ConditionRights {
+pub fn fold(conditions: &[u16], regular: bool, first_of_day: bool) -> ConditionRights {
     let mut rights = ALL;
     let mut marks = 0;
-    let mut plain = ALL;
     for &condition in conditions {
-        let one = rights_of(condition).0;
-        rights &= one;
-        marks |= one & MARKS;
-        if one & (FIRST_OF_DAY | FORM_T) == 0 {
-            plain &= one;
+        let mut one = rights_of(condition).0;
+        marks |= one & (OUT_OF_SEQUENCE | UNKNOWN);
+        if one & FORM_T != 0 && !regular {
+            one |= HIGH_LOW | LAST;
         }
-    }
-    if plain & LAST == 0 {
-        marks &= !(FIRST_OF_DAY | FORM_T);
+        if one & FIRST_OF_DAY != 0 && first_of_day {
+            one |= LAST;
+        }
+        rights &= one;
     }
     ConditionRights(rights | marks)
 }
@@ -126,19 +122,21 @@ mod tests {
 
     #[test]
     fn any_no_wins() {
-        assert!(fold(&[]).has(ALL));
-        assert!(fold(&[14, 41]).has(ALL));
-        assert!(!fold(&[14, 37]).has(LAST));
-        assert!(fold(&[14, 37]).has(VOLUME | VWAP));
-        assert_eq!(fold(&[15]).0 & ALL, 0);
+        assert!(fold(&[], true, false).has(ALL));
+        assert!(fold(&[14, 41], true, false).has(ALL));
+        assert!(!fold(&[14, 37], true, false).has(LAST));
+        assert!(fold(&[14, 37], true, false).has(VOLUME | VWAP));
+        assert_eq!(fold(&[15], true, true).0 & ALL, 0);
     }
 
     #[test]
     fn footnotes_lift_only_their_own_no() {
-        assert!(fold(&[12]).has(FORM_T));
-        assert!(!fold(&[12, 37]).has(FORM_T));
-        assert!(fold(&[32]).has(FIRST_OF_DAY | OUT_OF_SEQUENCE));
-        assert!(!fold(&[32, 37]).has(FIRST_OF_DAY));
-        assert!(fold(&[99]).has(ALL | UNKNOWN));
+        assert!(fold(&[12], false, false).has(ALL));
+        assert!(!fold(&[12], true, false).has(LAST));
+        assert!(!fold(&[12, 37], false, false).has(LAST));
+        assert!(fold(&[10], true, true).has(LAST) && !fold(&[10], true, false).has(LAST));
+        assert!(!fold(&[12, 10], false, false).has(LAST));
+        assert!(fold(&[32], true, false).has(OUT_OF_SEQUENCE | HIGH_LOW));
+        assert!(fold(&[99], true, false).has(ALL | UNKNOWN));
     }
 }

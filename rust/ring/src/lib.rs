@@ -25,7 +25,7 @@ mod words;
 pub use column::Columns;
 pub use event::{EventReader, EventRing, Got};
 pub use latest::Latest;
-pub use page::{BarPages, ChainId};
+pub use page::{BarPages, BarReader, ChainId};
 pub use pinned::Pinned;
 pub use words::Words;
 

@@ -15,9 +15,17 @@ use crate::{TRIES, Words};
 /// Cells of one page.
 pub const PAGE: u64 = 32;
 
-/// A chain's number, given out by [`BarPages::new`] in the order series × rows.
+/// A chain's number: one series of one row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChainId(u32);
+
+impl ChainId {
+    /// The chain of a series and a row in a pool of `rows` rows.
+    #[inline]
+    pub fn of(series: usize, row: usize, rows: usize) -> Self {
+        Self((series * rows + row) as u32)
+    }
+}
 
 const SEQUENCE: usize = 0;
 const COUNT: usize = 1;
@@ -79,7 +87,7 @@ impl BarPages {
     /// The chain of a series and a row.
     #[inline]
     pub fn chain(&self, series: usize, row: usize) -> ChainId {
-        ChainId((series * self.shared.rows + row) as u32)
+        ChainId::of(series, row, self.shared.rows)
     }
 
     /// A reader.

@@ -27,6 +27,17 @@ impl Pinned {
         self.words.word(0).load(Ordering::Acquire)
     }
 
+    /// Records that lie side by side at the most.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Copies the record `back` places before the newest (0 = the newest); it must still be held.
+    pub fn get(&self, back: u64, into: &mut [u64]) {
+        let slot = ((self.count() - 1 - back) % self.capacity as u64) as usize;
+        self.words.get(HEADER + slot * self.record, into);
+    }
+
     /// Appends a record.
     pub fn push(&self, record: &[u64]) {
         let number = self.count();

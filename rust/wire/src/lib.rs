@@ -11,6 +11,7 @@ mod json;
 pub mod massive;
 mod read;
 mod staging;
+mod text;
 
 pub use error::{DecodeError, ErrorKind, Skip, SkipReason};
 pub use json::{DEPTH_MAX, FRAME_MAX};

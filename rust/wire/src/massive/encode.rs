@@ -1,1 +1,307 @@
-//! encoders
+//! Events to Massive's wire text: one JSON object appended per call, the brackets and commas of the frame are the
+//! caller's.
+//!
+//! SOURCE: frames captured live in June to October 2026: key order, numbers as Go prints them (`100`, not
+//! `100.0`), exact sizes as strings with one decimal or at least six (`"40.0"`, `"0.007300"`), keys without a
+//! value left out, times in ms. What a record cannot hold (nothing, today) is not written, so decoding the text
+//! gives the record back.
+
+use ringtape_model::event::BAR_OTC;
+use ringtape_model::units::{CODE_UNSET, E8, E8_UNSET, ID_UNSET, MILLI, Nanos, TIME_UNSET};
+use ringtape_model::{Quote, Trade, VenueBar};
+
+use crate::text;
+
+/// Appends a `T` object.
+pub fn trade(out: &mut Vec<u8>, symbol: &str, trade: &Trade) {
+    open(out, "T", symbol);
+    let id = trade.id.split(|&byte| byte == 0).next().unwrap_or_default();
+    if !id.is_empty() {
+        out.extend_from_slice(b",\"i\":");
+        text::string(out, id);
+    }
+    code(out, b",\"x\":", trade.exchange);
+    price(out, b",\"p\":", trade.price, trade.price_e8);
+    whole(out, b",\"s\":", trade.size, trade.size_e8);
+    codes(out, b",\"c\":", &trade.conditions, trade.n_conditions);
+    time(out, b",\"t\":", trade.ts_event);
+    time(out, b",\"pt\":", trade.ts_participant);
+    integer(out, b",\"q\":", trade.sequence);
+    tape(out, trade.tape);
+    code(out, b",\"trfi\":", trade.trf_id);
+    time(out, b",\"trft\":", trade.ts_trf);
+    exact(out, b",\"ds\":", trade.size_e8);
+    out.push(b'}');
+}
+
+/// Appends a `Q` object.
+pub fn quote(out: &mut Vec<u8>, symbol: &str, quote: &Quote) {
+    open(out, "Q", symbol);
+    code(out, b",\"c\":", quote.condition);
+    codes(out, b",\"i\":", &quote.indicators, quote.n_indicators);
+    code(out, b",\"bx\":", quote.bid_exchange);
+    code(out, b",\"ax\":", quote.ask_exchange);
+    price(out, b",\"bp\":", quote.bid, quote.bid_e8);
+    price(out, b",\"ap\":", quote.ask, quote.ask_e8);
+    price(out, b",\"bs\":", quote.bid_size, quote.bid_size_e8);
+    price(out, b",\"as\":", quote.ask_size, quote.ask_size_e8);
+    time(out, b",\"t\":", quote.ts_event);
+    time(out, b",\"pt\":", quote.ts_participant);
+    integer(out, b",\"q\":", quote.sequence);
+    tape(out, quote.tape);
+    out.push(b'}');
+}
+
+/// Appends an `A` object, or an `AM` object where the interval is a minute.
+pub fn bar(out: &mut Vec<u8>, symbol: &str, bar: &VenueBar) {
+    open(out, if bar.interval_ms == 60_000 { "AM" } else { "A" }, symbol);
+    whole(out, b",\"v\":", bar.volume, bar.volume_e8);
+    whole(out, b",\"av\":", bar.day_volume, bar.day_volume_e8);
+    number(out, b",\"op\":", bar.day_open);
+    number(out, b",\"vw\":", bar.vwap);
+    number(out, b",\"o\":", bar.open);
+    number(out, b",\"c\":", bar.close);
+    number(out, b",\"h\":", bar.high);
+    number(out, b",\"l\":", bar.low);
+    number(out, b",\"a\":", bar.day_vwap);
+    number(out, b",\"z\":", bar.average_size);
+    time(out, b",\"s\":", bar.ts_event);
+    time(out, b",\"e\":", bar.ts_end);
+    if bar.flags & BAR_OTC != 0 {
+        out.extend_from_slice(b",\"otc\":true");
+    }
+    exact(out, b",\"dv\":", bar.volume_e8);
+    exact(out, b",\"dav\":", bar.day_volume_e8);
+    out.push(b'}');
+}
+
+/// Appends a `status` object.
+pub fn status(out: &mut Vec<u8>, status: &str, message: &str) {
+    out.extend_from_slice(b"{\"ev\":\"status\",\"status\":");
+    text::string(out, status.as_bytes());
+    out.extend_from_slice(b",\"message\":");
+    text::string(out, message.as_bytes());
+    out.push(b'}');
+}
+
+fn open(out: &mut Vec<u8>, event: &str, symbol: &str) {
+    out.extend_from_slice(b"{\"ev\":\"");
+    out.extend_from_slice(event.as_bytes());
+    out.extend_from_slice(b"\",\"sym\":");
+    text::string(out, symbol.as_bytes());
+}
+
+fn integer(out: &mut Vec<u8>, key: &[u8], value: i64) {
+    if value != ID_UNSET {
+        out.extend_from_slice(key);
+        text::integer(out, value);
+    }
+}
+
+fn time(out: &mut Vec<u8>, key: &[u8], value: Nanos) {
+    if value != TIME_UNSET {
+        out.extend_from_slice(key);
+        text::integer(out, value / MILLI);
+    }
+}
+
+fn code(out: &mut Vec<u8>, key: &[u8], value: u16) {
+    if value != CODE_UNSET {
+        out.extend_from_slice(key);
+        text::unsigned(out, u64::from(value));
+    }
+}
+
+fn codes(out: &mut Vec<u8>, key: &[u8], values: &[u16], used: u8) {
+    let values = &values[..usize::from(used).min(values.len())];
+    if values.is_empty() {
+        return;
+    }
+    out.extend_from_slice(key);
+    for (i, &value) in values.iter().enumerate() {
+        out.push(if i == 0 { b'[' } else { b',' });
+        text::unsigned(out, u64::from(value));
+    }
+    out.push(b']');
+}
+
+fn tape(out: &mut Vec<u8>, value: u8) {
+    if value != 0 {
+        out.extend_from_slice(b",\"z\":");
+        text::unsigned(out, u64::from(value));
+    }
+}
+
+fn number(out: &mut Vec<u8>, key: &[u8], value: f64) {
+    if !value.is_nan() {
+        out.extend_from_slice(key);
+        text::number(out, value);
+    }
+}
+
+fn price(out: &mut Vec<u8>, key: &[u8], value: f64, value_e8: i64) {
+    if !value.is_nan() {
+        out.extend_from_slice(key);
+        text::decimal(out, value, value_e8);
+    }
+}
+
+/// QUIRK: the integer sizes cut the fraction off; the exact size follows as a string.
+fn whole(out: &mut Vec<u8>, key: &[u8], value: f64, value_e8: i64) {
+    if value_e8 == E8_UNSET {
+        return number(out, key, value);
+    }
+    out.extend_from_slice(key);
+    text::integer(out, value_e8 / E8);
+}
+
+fn exact(out: &mut Vec<u8>, key: &[u8], value_e8: i64) {
+    if value_e8 == E8_UNSET {
+        return;
+    }
+    out.extend_from_slice(key);
+    out.push(b'"');
+    let places = if value_e8 % E8 == 0 { 1 } else { 6 };
+    text::fixed(out, value_e8, places);
+    out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use ringtape_model::units::PRICE_UNSET;
+
+    use super::*;
+
+    fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).expect("encoders write UTF-8")
+    }
+
+    fn id(text: &str) -> [u8; 24] {
+        let mut id = [0; 24];
+        id[..text.len()].copy_from_slice(text.as_bytes());
+        id
+    }
+
+    // SOURCE: facts/massive_samples.jsonl line 12, captured live in June 2026.
+    #[test]
+    fn trade_as_captured() {
+        let record = Trade {
+            ts_event: 1_781_622_376_036 * MILLI,
+            ts_participant: 1_781_622_376_029 * MILLI,
+            ts_trf: 1_781_622_376_036 * MILLI,
+            price: 297.845,
+            price_e8: 29_784_500_000,
+            size: 40.0,
+            size_e8: 40 * E8,
+            sequence: 4_938_312,
+            id: id("143541"),
+            exchange: 4,
+            trf_id: 202,
+            tape: 3,
+            ..Trade::default()
+        };
+        assert_eq!(
+            text(|out| trade(out, "AAPL", &record)),
+            concat!(
+                r#"{"ev":"T","sym":"AAPL","i":"143541","x":4,"p":297.845,"s":40,"t":1781622376036,"pt":1781622376029,"#,
+                r#""q":4938312,"z":3,"trfi":202,"trft":1781622376036,"ds":"40.0"}"#
+            )
+        );
+    }
+
+    #[test]
+    fn trade_without_optional_keys() {
+        let record = Trade {
+            ts_event: 1_790_341_395_094 * MILLI,
+            ts_participant: TIME_UNSET,
+            ts_trf: TIME_UNSET,
+            price: 744.15,
+            price_e8: 74_415_000_000,
+            size: 0.740_474,
+            size_e8: 74_047_400,
+            sequence: ID_UNSET,
+            conditions: [14, 37, 41, 0, 0, 0, 0, 0],
+            n_conditions: 3,
+            exchange: CODE_UNSET,
+            trf_id: CODE_UNSET,
+            ..Trade::default()
+        };
+        assert_eq!(
+            text(|out| trade(out, "QQQ", &record)),
+            r#"{"ev":"T","sym":"QQQ","p":744.15,"s":0,"c":[14,37,41],"t":1790341395094,"ds":"0.740474"}"#
+        );
+    }
+
+    #[test]
+    fn quote_keeps_the_order_of_the_wire() {
+        let record = Quote {
+            ts_event: 1_536_036_818_784 * MILLI,
+            ts_participant: TIME_UNSET,
+            bid: 114.125,
+            ask: 114.128,
+            bid_e8: 11_412_500_000,
+            ask_e8: 11_412_800_000,
+            bid_size: 100.0,
+            ask_size: 160.0,
+            bid_size_e8: 100 * E8,
+            ask_size_e8: 160 * E8,
+            sequence: 50_385_480,
+            indicators: [604, 0, 0, 0],
+            n_indicators: 1,
+            bid_exchange: 4,
+            ask_exchange: 7,
+            condition: 0,
+            tape: 3,
+            ..Quote::default()
+        };
+        assert_eq!(
+            text(|out| quote(out, "MSFT", &record)),
+            concat!(
+                r#"{"ev":"Q","sym":"MSFT","c":0,"i":[604],"bx":4,"ax":7,"bp":114.125,"ap":114.128,"bs":100,"as":160,"#,
+                r#""t":1536036818784,"q":50385480,"z":3}"#
+            )
+        );
+    }
+
+    // SOURCE: facts/massive_samples.jsonl line 19, captured live on 2026-09-08.
+    #[test]
+    fn bar_as_captured() {
+        let record = VenueBar {
+            ts_event: 1_788_877_043_000 * MILLI,
+            ts_end: 1_788_877_044_000 * MILLI,
+            open: 78.1,
+            high: 78.125,
+            low: 78.07,
+            close: 78.08,
+            volume: 4989.0,
+            volume_e8: 4989 * E8,
+            vwap: 78.0894,
+            day_volume: 4_332_125.038_36,
+            day_volume_e8: 433_212_503_836_000,
+            day_open: 75.98,
+            day_vwap: 76.8404,
+            average_size: 62.0,
+            interval_ms: 1000,
+            ..VenueBar::default()
+        };
+        let expected = concat!(
+            r#"{"ev":"A","sym":"FCX","v":4989,"av":4332125,"op":75.98,"vw":78.0894,"o":78.1,"c":78.08,"h":78.125,"#,
+            r#""l":78.07,"a":76.8404,"z":62,"s":1788877043000,"e":1788877044000,"dv":"4989.0","dav":"4332125.038360"}"#
+        );
+        assert_eq!(text(|out| bar(out, "FCX", &record)), expected);
+        let minute = VenueBar { interval_ms: 60_000, day_open: PRICE_UNSET, flags: BAR_OTC, ..record };
+        let written = text(|out| bar(out, "FCX", &minute));
+        assert!(written.starts_with(r#"{"ev":"AM","sym":"FCX","v":4989,"av":4332125,"vw":78.0894,"#), "{written}");
+        assert!(written.contains(r#","otc":true,"dv":"#), "{written}");
+    }
+
+    #[test]
+    fn status_as_captured() {
+        assert_eq!(
+            text(|out| status(out, "connected", "Connected Successfully")),
+            r#"{"ev":"status","status":"connected","message":"Connected Successfully"}"#
+        );
+    }
+}

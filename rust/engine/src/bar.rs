@@ -1,0 +1,156 @@
+//! Time bars of one symbol: exact accumulators while a bar forms and as long as its page is kept, so that a late
+//! trade changes a sent bar exactly as if it had come in time.
+
+use bytemuck::{Pod, Zeroable};
+use ringtape_model::event::{BAR_COMPLETE, BAR_REVISED, SIDE_BUY, SIDE_NONE, SOURCE_OWN};
+use ringtape_model::units::{Nanos, PRICE_UNSET, Wide, notional_to_f64, size_to_f64, vwap_of};
+use ringtape_model::{Bar, ConditionRights, Trade, condition};
+
+use crate::window::{TAPE_START, TapeKey};
+
+/// Nobody took a side that was known.
+const SIDED: u64 = 1;
+
+/// One bar as it is kept: sums as integers, first and last price with their places on the tape.
+#[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+#[repr(C)]
+pub(crate) struct Cell {
+    pub(crate) start: Nanos,
+    open: f64,
+    high: f64,
+    low: f64,
+    close: f64,
+    volume: Wide,
+    notional: Wide,
+    vw_volume: Wide,
+    vw_notional: Wide,
+    buy_volume: Wide,
+    trade_count: u64,
+    first_time: Nanos,
+    first_sequence: i64,
+    last_time: Nanos,
+    last_sequence: i64,
+    flags: u64,
+}
+
+/// Words of a [`Cell`] in a page.
+pub(crate) const CELL_WORDS: usize = size_of::<Cell>() / 8;
+
+/// What a bar takes from a trade.
+#[derive(Clone, Copy)]
+pub(crate) struct BarPrint {
+    pub(crate) key: TapeKey,
+    pub(crate) price: f64,
+    pub(crate) size: i128,
+    pub(crate) notional: i128,
+    pub(crate) side: u8,
+    pub(crate) rights: ConditionRights,
+}
+
+impl BarPrint {
+    pub(crate) fn new(trade: &Trade, rights: ConditionRights) -> Self {
+        let size = i128::from(trade.size_e8);
+        Self {
+            key: (trade.ts_event, trade.sequence),
+            price: trade.price,
+            size,
+            notional: size * i128::from(trade.price_e8),
+            side: trade.side,
+            rights,
+        }
+    }
+}
+
+impl Cell {
+    /// An empty bar that starts at `start`.
+    pub(crate) fn new(start: Nanos) -> Self {
+        Self {
+            start,
+            open: PRICE_UNSET,
+            high: PRICE_UNSET,
+            low: PRICE_UNSET,
+            close: PRICE_UNSET,
+            first_time: TAPE_START.0,
+            first_sequence: TAPE_START.1,
+            last_time: TAPE_START.0,
+            last_sequence: TAPE_START.1,
+            ..Self::zeroed()
+        }
+    }
+
+    /// Takes a trade with the rights its conditions leave it.
+    #[inline]
+    pub(crate) fn add(&mut self, print: &BarPrint) {
+        if print.rights.has(condition::VOLUME) {
+            self.volume += print.size;
+            self.notional += print.notional;
+            self.trade_count += 1;
+            if print.side == SIDE_BUY {
+                self.buy_volume += print.size;
+            }
+            if print.side != SIDE_NONE {
+                self.flags |= SIDED;
+            }
+        }
+        if print.rights.has(condition::VWAP) {
+            self.vw_volume += print.size;
+            self.vw_notional += print.notional;
+        }
+        if print.rights.has(condition::HIGH_LOW) {
+            // NaN compares false, so the first price takes its place.
+            self.high = if self.high >= print.price { self.high } else { print.price };
+            self.low = if self.low <= print.price { self.low } else { print.price };
+        }
+        if print.rights.has(condition::LAST) {
+            let first = (self.first_time, self.first_sequence);
+            if first == TAPE_START || print.key < first {
+                self.open = print.price;
+                (self.first_time, self.first_sequence) = print.key;
+            }
+            if print.key >= (self.last_time, self.last_sequence) {
+                self.close = print.price;
+                (self.last_time, self.last_sequence) = print.key;
+            }
+        }
+    }
+
+    /// A bar without a price is kept for its volume but never shown: no qualifying trade, no bar.
+    #[inline]
+    pub(crate) fn is_shown(&self) -> bool {
+        !self.open.is_nan()
+    }
+
+    /// The public record.
+    pub(crate) fn to_bar(self, symbol: u32, venue: u8, interval: Nanos, ts_recv: Nanos, flags: u16) -> Bar {
+        Bar {
+            seq: 0,
+            ts_event: self.start,
+            ts_end: self.start + interval,
+            ts_recv,
+            open: self.open,
+            // INVARIANT: in the conditions table the right to set the last price never comes without the right to
+            // set extremes, so `low <= open, close <= high`.
+            high: self.high,
+            low: self.low,
+            close: self.close,
+            volume: size_to_f64(self.volume.get()),
+            volume_e8: i64::try_from(self.volume.get()).unwrap_or(i64::MAX),
+            dollar_volume: notional_to_f64(self.notional.get()),
+            vwap: vwap_of(self.vw_notional.get(), self.vw_volume.get()).unwrap_or(PRICE_UNSET),
+            buy_volume: if self.flags & SIDED == 0 { PRICE_UNSET } else { size_to_f64(self.buy_volume.get()) },
+            trade_count: self.trade_count as i64,
+            symbol,
+            interval_ms: (interval / 1_000_000) as u32,
+            venue,
+            source: SOURCE_OWN,
+            flags,
+            conn: 0,
+            reserved: 0,
+        }
+    }
+}
+
+/// Flags of a bar that is sent for the first time.
+pub(crate) const SENT: u16 = BAR_COMPLETE;
+/// Flags of a bar that is sent again.
+pub(crate) const SENT_AGAIN: u16 = BAR_COMPLETE | BAR_REVISED;

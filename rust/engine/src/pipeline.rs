@@ -1,0 +1,1074 @@
+//! The one way through: frame → decode → apply → bars, windows → rules → publish.
+//!
+//! A frame is one transaction. It is decoded to its last byte into the staging area before any of it counts;
+//! its events are then applied in tape order, bars whose end has come are sent, and what changed is published.
+//! Nothing here reads a clock: time comes in with [`Engine::apply`] and [`Engine::advance`].
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use ringtape_model::event::{SOURCE_VENUE, TRADE_LATE};
+use ringtape_model::row::{ROW_WORDS, WINDOW_WORDS};
+use ringtape_model::units::{Nanos, SECOND, TIME_MAX, TIME_MIN, TIME_UNSET};
+use ringtape_model::{
+    Bar, FieldRef, Kind, Mark, Moment, Quote, Record, Signal, SymbolId, SymbolTable, Trade, Venue, VenueBar, WindowRow,
+    condition, field,
+};
+use ringtape_ring::{BarPages, Columns, EventRing, Latest, Pinned};
+use ringtape_wire::{Control, Entry, Staging};
+
+use crate::bar::{BarPrint, CELL_WORDS, Cell, SENT, SENT_AGAIN};
+use crate::clock::Clock;
+use crate::read::{Reader, Registry};
+use crate::scan::Scanner;
+use crate::session::{Calendar, Day};
+use crate::state::{Order, SymbolState};
+use crate::stats::{Stats, VenueTime};
+
+/// How long after its end a bar may still change.
+const REVISE_FOR: Nanos = 900 * SECOND;
+/// Control messages kept for the next drain.
+const CONTROL_MAX: usize = 10_000;
+/// A symbol that could not be resolved.
+const NOBODY: u32 = u32::MAX;
+
+/// Sizes and series, fixed for the life of an engine.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Bar intervals, whole seconds up to a day.
+    pub bars: Vec<Nanos>,
+    /// Windows registered from the start.
+    pub windows: Vec<Nanos>,
+    /// Most symbols.
+    pub max_symbols: usize,
+    /// Most windows, at most 64.
+    pub max_windows: usize,
+    /// Most bars kept over all symbols and series.
+    pub max_bars: usize,
+    /// Records kept in each event ring.
+    pub ring_size: usize,
+    /// Symbols whose bars are also kept side by side for views.
+    pub pin: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            bars: vec![SECOND, 60 * SECOND],
+            windows: Vec::new(),
+            max_symbols: 20_000,
+            max_windows: 16,
+            max_bars: 1_000_000,
+            ring_size: 65_536,
+            pin: Vec::new(),
+        }
+    }
+}
+
+/// Why a configuration or a registration is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EngineError {
+    /// A bar interval is not a whole number of seconds up to a day.
+    BadInterval(Nanos),
+    /// A window is not a positive multiple of its quantum up to a day.
+    BadWindow(Nanos, &'static str),
+    /// All places for windows are taken: how many there are.
+    TooManyWindows(usize),
+    /// All symbols are taken: how many there are.
+    TooManySymbols(usize),
+}
+
+impl std::fmt::Display for EngineError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::BadInterval(ns) => {
+                write!(f, "bar interval of {ns} ns: write a whole number of seconds from 1s to 1d")
+            }
+            Self::BadWindow(ns, why) => write!(f, "window of {ns} ns: {why}"),
+            Self::TooManyWindows(most) => write!(f, "all {most} windows are taken: raise max_windows (at most 64)"),
+            Self::TooManySymbols(most) => write!(f, "all {most} symbols are taken: raise max_symbols"),
+        }
+    }
+}
+
+impl std::error::Error for EngineError {}
+
+/// One series of bars.
+#[derive(Clone, Copy, Debug)]
+pub struct Series {
+    /// Length of a bar.
+    pub interval: Nanos,
+    /// Bars kept for each symbol.
+    pub retention: usize,
+}
+
+/// The rings that readers see.
+#[derive(Clone)]
+pub struct Rings {
+    /// Rows by symbol: the row, then its windows.
+    pub latest: Latest,
+    /// One row a venue: engine time.
+    pub clock: Latest,
+    /// Trades.
+    pub trades: EventRing,
+    /// Quotes.
+    pub quotes: EventRing,
+    /// Own bars.
+    pub bars: EventRing,
+    /// Venue bars.
+    pub venue_bars: EventRing,
+    /// Mark prices.
+    pub marks: EventRing,
+    /// Signals.
+    pub signals: EventRing,
+}
+
+struct VenueState {
+    clock: Clock,
+    calendar: Calendar,
+    day: Day,
+    /// When the next date starts; `TIME_UNSET` before the first event.
+    day_ends: Nanos,
+    lag: Nanos,
+    symbols: Vec<u32>,
+    /// Symbols with a forming bar, for each series, and the first time at which one of them ends.
+    forming: Vec<Vec<u32>>,
+    next_end: Vec<Nanos>,
+    moving: Vec<u32>,
+}
+
+/// The engine. One owner feeds it; [`Engine::reader`] gives handles that read from any thread.
+pub struct Engine {
+    config: Config,
+    series: Vec<Series>,
+    registry: Arc<RwLock<Registry>>,
+    rings: Rings,
+    pages: BarPages,
+    venue_pages: BarPages,
+    pinned: Vec<(u32, Vec<Pinned>)>,
+    staging: Staging,
+    staged: Option<Venue>,
+    resolved: Vec<u32>,
+    order: Vec<u32>,
+    states: Vec<SymbolState>,
+    venues: Vec<VenueState>,
+    dirty: Vec<u32>,
+    scanner: Option<Scanner>,
+    control: Vec<(u16, Control)>,
+    stats: Stats,
+    seq: u64,
+    frame: u64,
+}
+
+impl Engine {
+    /// An engine with its memory reserved.
+    pub fn new(config: Config) -> Result<Self, EngineError> {
+        let mut series = Vec::new();
+        for &interval in &config.bars {
+            let whole = (SECOND..=86_400 * SECOND).contains(&interval) && interval % SECOND == 0;
+            if !whole {
+                return Err(EngineError::BadInterval(interval));
+            }
+            let retention = if interval == SECOND { 300 } else { 480 };
+            series.push(Series { interval, retention });
+        }
+        let max_windows = config.max_windows.min(64);
+        let keep: Vec<usize> = series.iter().map(|one| one.retention).collect();
+        let pages = config.max_bars.div_ceil(32);
+        let ring = |words| EventRing::new(config.ring_size, words);
+        let rings = Rings {
+            latest: Latest::new(config.max_symbols, ROW_WORDS + max_windows * WINDOW_WORDS),
+            clock: Latest::new(Venue::COUNT, 4),
+            trades: ring(Trade::WORDS),
+            quotes: ring(Quote::WORDS),
+            bars: ring(Bar::WORDS),
+            venue_bars: ring(VenueBar::WORDS),
+            marks: ring(Mark::WORDS),
+            signals: ring(Signal::WORDS),
+        };
+        let pages_own = BarPages::new(pages, CELL_WORDS, config.max_symbols, &keep);
+        let pages_venue = BarPages::new(pages, Bar::WORDS, config.max_symbols, &keep);
+        let venue = || VenueState {
+            clock: Clock::new(),
+            calendar: Calendar::default(),
+            day: Day::utc(0),
+            day_ends: TIME_UNSET,
+            lag: TIME_UNSET,
+            symbols: Vec::new(),
+            forming: vec![Vec::new(); series.len()],
+            next_end: vec![Nanos::MAX; series.len()],
+            moving: Vec::new(),
+        };
+        let venues = (0..Venue::COUNT).map(|_| venue()).collect();
+        let registry =
+            Registry { symbols: SymbolTable::new(config.max_symbols), windows: Vec::new(), columns: Vec::new() };
+        let windows = config.windows.clone();
+        let mut engine = Self {
+            config: Config { max_windows, ..config },
+            series,
+            registry: Arc::new(RwLock::new(registry)),
+            rings,
+            pages: pages_own,
+            venue_pages: pages_venue,
+            pinned: Vec::new(),
+            staging: Staging::with_capacity(1_024),
+            staged: None,
+            resolved: Vec::with_capacity(1_024),
+            order: Vec::with_capacity(1_024),
+            states: Vec::new(),
+            venues,
+            dirty: Vec::with_capacity(1_024),
+            scanner: None,
+            control: Vec::new(),
+            stats: Stats::default(),
+            seq: 0,
+            frame: 0,
+        };
+        for window in windows {
+            engine.register_window(window)?;
+        }
+        Ok(engine)
+    }
+
+    /// Decodes and applies one frame; gives the number of events applied. A bad frame is counted.
+    pub fn feed(&mut self, frame: &[u8], venue: Venue, recv: Nanos, conn: u16) -> usize {
+        if self.decode(frame, venue, recv) { self.apply(frame, recv, conn) } else { 0 }
+    }
+
+    /// The first half of [`Engine::feed`]: validates a frame into the staging area and counts it. True if it is
+    /// sound; then [`Engine::apply`] must follow with the same frame.
+    #[inline]
+    pub fn decode(&mut self, frame: &[u8], venue: Venue, recv: Nanos) -> bool {
+        self.stats.frames += 1;
+        self.stats.bytes += frame.len() as u64;
+        self.staged = None;
+        match ringtape_wire::decode(venue, frame, &mut self.staging) {
+            Ok(()) => {
+                self.staged = Some(venue);
+                true
+            }
+            Err(error) => {
+                self.stats.reject(error, frame, recv);
+                false
+            }
+        }
+    }
+
+    /// A time of the staged frame for which the venue's trading days are not known yet, see
+    /// [`Engine::add_days`].
+    #[inline]
+    pub fn uncovered(&self) -> Option<(Venue, Nanos)> {
+        let venue = self.staged?;
+        if !venue.has_us_sessions() {
+            return None;
+        }
+        let state = &self.venues[venue as usize];
+        // The current day is known, so a frame inside it needs no look at the calendar.
+        let inside = |time: Nanos| state.day.start <= time && time < state.day_ends && state.day_ends != TIME_UNSET;
+        let times = self.staging.trades.iter().map(|trade| trade.ts_event);
+        let times = times.chain(self.staging.quotes.iter().map(|quote| quote.ts_event));
+        let mut times = times.chain(self.staging.bars.iter().map(|bar| bar.ts_event));
+        times.find(|&time| !inside(time) && !state.calendar.covers(time)).map(|time| (venue, time))
+    }
+
+    /// Gives a venue's trading days as ns boundaries.
+    pub fn add_days(&mut self, venue: Venue, days: &[Day]) {
+        self.venues[venue as usize].calendar.add(days);
+    }
+
+    /// The second half of [`Engine::feed`]: applies what [`Engine::decode`] staged.
+    #[inline]
+    pub fn apply(&mut self, frame: &[u8], recv: Nanos, conn: u16) -> usize {
+        let Some(venue) = self.staged.take() else { return 0 };
+        self.frame += 1;
+        // The staging area is moved out while its events change the rest of the engine.
+        let mut staging = std::mem::take(&mut self.staging);
+        self.note(&mut staging, conn);
+        self.resolve(venue, frame, &staging, recv);
+        let applied = self.apply_events(venue, &mut staging, recv, conn);
+        self.staging = staging;
+        self.tick_venue(venue, recv);
+        self.publish(venue, recv);
+        applied
+    }
+
+    /// Time passes without a frame: windows decay, bars end, dates change, tick rules run.
+    pub fn advance(&mut self, recv: Nanos) {
+        for venue in Venue::ALL {
+            let state = &mut self.venues[venue as usize];
+            state.clock.advance(recv);
+            if state.clock.now() == TIME_UNSET {
+                continue;
+            }
+            self.tick_venue(venue, recv);
+            self.touch_moving(venue);
+            self.scan_tick(venue, recv);
+            self.publish(venue, recv);
+            self.refresh_ages(venue);
+        }
+    }
+
+    /// A handle that reads rows, tables and bars from any thread.
+    pub fn reader(&self) -> Reader {
+        Reader::new(
+            Arc::clone(&self.registry),
+            self.rings.clone(),
+            self.pages.reader(),
+            self.venue_pages.reader(),
+            self.series.clone(),
+            self.config.max_symbols,
+        )
+    }
+
+    /// The rings.
+    pub fn rings(&self) -> &Rings {
+        &self.rings
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Bar pages taken from cold symbols because the pool was empty.
+    pub fn pages_recycled(&self) -> u64 {
+        self.pages.recycled() + self.venue_pages.recycled()
+    }
+
+    /// Time of each venue that has spoken.
+    pub fn venue_times(&self) -> Vec<VenueTime> {
+        let spoken = Venue::ALL.into_iter().filter(|&venue| self.venues[venue as usize].clock.now() != TIME_UNSET);
+        let time = |venue: Venue| {
+            let state = &self.venues[venue as usize];
+            VenueTime {
+                venue,
+                now: state.clock.now(),
+                watermark: state.clock.watermark(),
+                lag: state.lag,
+                date: state.day.date,
+            }
+        };
+        spoken.map(time).collect()
+    }
+
+    /// Control messages with their connection numbers, oldest first; they are forgotten here.
+    pub fn take_control(&mut self) -> Vec<(u16, Control)> {
+        std::mem::take(&mut self.control)
+    }
+
+    /// The rules at work and their state.
+    pub fn scanner(&self) -> Option<&Scanner> {
+        self.scanner.as_ref()
+    }
+
+    /// Replaces the rules; the new ones start in warm-up.
+    ///
+    /// # Errors
+    ///
+    /// The rules need more windows than the engine has places for; the old rules then stay.
+    pub fn set_rules(&mut self, rules: crate::rule::RuleSet) -> Result<(), EngineError> {
+        for &window in rules.windows() {
+            self.register_window(window)?;
+        }
+        let mut scanner = Scanner::new(rules);
+        scanner.grow(self.states.len());
+        self.scanner = Some(scanner);
+        Ok(())
+    }
+
+    /// Gives the previous close of a symbol, which is interned if it is new.
+    pub fn set_prev_close(&mut self, venue: Venue, name: &str, price: f64) -> Result<(), EngineError> {
+        let id = self.intern(venue, name).ok_or(EngineError::TooManySymbols(self.config.max_symbols))?;
+        self.states[id as usize].set_prev_close(price);
+        self.mark_dirty(id);
+        self.publish(venue, TIME_UNSET);
+        Ok(())
+    }
+
+    /// Place of a window in every row, given out now if it is new.
+    pub fn register_window(&mut self, length: Nanos) -> Result<usize, EngineError> {
+        let length = field::check_window(length).map_err(|error| match error {
+            field::FieldError::BadWindow(why) => EngineError::BadWindow(length, why),
+            _ => EngineError::BadWindow(length, "not a window"),
+        })?;
+        let mut registry = self.registry.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = registry.windows.iter().position(|&held| held == length) {
+            return Ok(at);
+        }
+        if registry.windows.len() >= self.config.max_windows {
+            return Err(EngineError::TooManyWindows(self.config.max_windows));
+        }
+        registry.windows.push(length);
+        for state in &mut self.states {
+            let now = venue_of(state, &self.venues).clock.now();
+            state.windows.register(&registry.windows, now);
+        }
+        Ok(registry.windows.len() - 1)
+    }
+
+    /// The live column of a field, kept from now on.
+    pub fn register_column(&mut self, field: FieldRef) -> Result<Columns, EngineError> {
+        if field.window != 0 {
+            self.register_window(field.window)?;
+        }
+        let mut registry = self.registry.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, column)) = registry.columns.iter().find(|(held, _)| *held == field) {
+            return Ok(column.clone());
+        }
+        let column = Columns::new(self.config.max_symbols);
+        registry.columns.push((field, column.clone()));
+        let slot = registry.window_slot(field.window);
+        drop(registry);
+        for (id, state) in self.states.iter_mut().enumerate() {
+            let now = venue_of(state, &self.venues).clock.now();
+            column.set(id, value_of(state, field, slot, now));
+        }
+        Ok(column)
+    }
+
+    /// Value of a field over a window that is not registered, from what other windows still hold; `None` where
+    /// that is not enough.
+    pub fn scan_window(&mut self, id: SymbolId, field: FieldRef) -> Option<f64> {
+        let state = self.states.get_mut(id.index())?;
+        let now = venue_of(state, &self.venues).clock.now();
+        state.windows.evict(now);
+        let window = state.windows.scan(field.window, now)?;
+        Some(field::value(field.field, &state.row, &window, field.window, now))
+    }
+
+    /// Pinned bars of a symbol and series, side by side; `None` for symbols that are not pinned.
+    pub fn pinned(&self, id: SymbolId, series: usize) -> Option<&Pinned> {
+        let (_, kept) = self.pinned.iter().find(|(pinned, _)| *pinned == id.0)?;
+        kept.get(series)
+    }
+
+    /// Counts what the decoder skipped and keeps control messages for the next drain.
+    #[inline]
+    fn note(&mut self, staging: &mut Staging, conn: u16) {
+        for skip in &staging.skipped {
+            self.stats.skip(skip);
+        }
+        for message in staging.control.drain(..) {
+            self.stats.control += 1;
+            if self.control.len() < CONTROL_MAX {
+                self.control.push((conn, message));
+            } else {
+                self.stats.control_lost += 1;
+            }
+        }
+    }
+
+    /// Symbols to ids, and the order in which the entries are applied.
+    fn resolve(&mut self, venue: Venue, frame: &[u8], staging: &Staging, recv: Nanos) {
+        let registry = Arc::clone(&self.registry);
+        let held = registry.read().unwrap_or_else(PoisonError::into_inner);
+        self.resolved.clear();
+        self.resolved.extend(
+            staging
+                .entries
+                .iter()
+                .map(|entry| held.symbols.lookup(venue, staging.name(frame, entry)).map_or(NOBODY, |id| id.0)),
+        );
+        drop(held);
+        let limit = self.venues[venue as usize].clock.limit(recv);
+        let mut disorder = false;
+        for (at, entry) in staging.entries.iter().enumerate() {
+            if self.resolved[at] == NOBODY {
+                self.resolved[at] = self.first_sight(venue, staging.name(frame, entry));
+            }
+            if entry.kind == Kind::Trade && self.resolved[at] != NOBODY {
+                let trade = &staging.trades[entry.index as usize];
+                let state = &mut self.states[self.resolved[at] as usize];
+                let key = (trade.ts_event, trade.sequence);
+                disorder |= state.frame == self.frame && key < state.frame_key && trade.ts_event <= limit;
+                (state.frame, state.frame_key) = (self.frame, key);
+            }
+        }
+        self.order.clear();
+        self.order.extend(0..staging.entries.len() as u32);
+        if disorder {
+            self.sort_trades(staging);
+        }
+    }
+
+    /// Puts the trades of a frame into tape order, leaving the places of other kinds alone.
+    #[cold]
+    fn sort_trades(&mut self, staging: &Staging) {
+        let is_trade = |&at: &u32| staging.entries[at as usize].kind == Kind::Trade;
+        let places: Vec<u32> = self.order.iter().copied().filter(is_trade).collect();
+        let mut sorted = places.clone();
+        sorted.sort_by_key(|&at| {
+            let trade = &staging.trades[staging.entries[at as usize].index as usize];
+            (trade.ts_event, trade.sequence, at)
+        });
+        for (&place, &at) in places.iter().zip(&sorted) {
+            self.order[place as usize] = at;
+        }
+    }
+
+    #[cold]
+    fn first_sight(&mut self, venue: Venue, name: &[u8]) -> u32 {
+        let id = std::str::from_utf8(name).ok().and_then(|name| self.intern(venue, name));
+        id.unwrap_or_else(|| {
+            self.stats.symbols_refused += 1;
+            NOBODY
+        })
+    }
+
+    fn intern(&mut self, venue: Venue, name: &str) -> Option<u32> {
+        let mut registry = self.registry.write().unwrap_or_else(PoisonError::into_inner);
+        let id = registry.symbols.intern(venue, name).ok()?.0;
+        if id as usize == self.states.len() {
+            let mut state = SymbolState::new(venue, self.series.len());
+            let own = &mut self.venues[venue as usize];
+            state.windows.register(&registry.windows, own.clock.now());
+            if own.day_ends != TIME_UNSET {
+                state.roll(own.day.date);
+            }
+            own.symbols.push(id);
+            self.states.push(state);
+            if let Some(scanner) = &mut self.scanner {
+                scanner.grow(self.states.len());
+            }
+            if self.config.pin.iter().any(|pinned| pinned == name) {
+                let rings = self.series.iter().map(|series| Pinned::new(series.retention, Bar::WORDS));
+                self.pinned.push((id, rings.collect()));
+            }
+        }
+        Some(id)
+    }
+
+    /// Applies every entry in order and takes the newest believed time as the venue's.
+    fn apply_events(&mut self, venue: Venue, staging: &mut Staging, recv: Nanos, conn: u16) -> usize {
+        let newest = self.observe(venue, staging, recv);
+        let order = std::mem::take(&mut self.order);
+        let mut applied = 0;
+        for &at in &order {
+            let id = self.resolved[at as usize];
+            if id == NOBODY {
+                continue;
+            }
+            let Entry { kind, index, .. } = staging.entries[at as usize];
+            let index = index as usize;
+            let done = match kind {
+                Kind::Trade => self.trade(venue, id, &mut staging.trades[index], recv, conn, newest),
+                Kind::Quote => self.quote(venue, id, &mut staging.quotes[index], recv, conn, newest),
+                Kind::VenueBar => self.venue_bar(venue, id, &mut staging.bars[index], recv, conn, newest),
+                Kind::Mark => self.mark(venue, id, &mut staging.marks[index], recv, conn, newest),
+            };
+            applied += usize::from(done);
+        }
+        self.order = order;
+        applied
+    }
+
+    /// Moves the venue's clock to the newest believed event of the frame; gives the limit of belief.
+    fn observe(&mut self, venue: Venue, staging: &mut Staging, recv: Nanos) -> Nanos {
+        let state = &mut self.venues[venue as usize];
+        let limit = state.clock.limit(recv);
+        for quote in &mut staging.quotes {
+            // Spot quotes carry no time: the moment of receipt is the best that is known.
+            if quote.ts_event == TIME_UNSET {
+                quote.ts_event = recv.clamp(TIME_MIN, TIME_MAX);
+            }
+        }
+        let mut newest = TIME_UNSET;
+        let mut see = |time: Nanos| {
+            if time <= limit {
+                newest = newest.max(time);
+            }
+        };
+        for &at in &self.order {
+            if self.resolved[at as usize] == NOBODY {
+                continue;
+            }
+            let Entry { kind, index, .. } = staging.entries[at as usize];
+            match kind {
+                Kind::Trade => see(staging.trades[index as usize].ts_event),
+                Kind::Quote => see(staging.quotes[index as usize].ts_event),
+                Kind::Mark => see(staging.marks[index as usize].ts_event),
+                // A bar tells when it was made only where the venue says so; its start is long ago.
+                Kind::VenueBar => see(staging.bars[index as usize].ts_sent),
+            }
+        }
+        if newest == TIME_UNSET {
+            state.clock.advance(recv);
+        } else {
+            state.clock.observe(newest, recv);
+            state.lag = recv - newest;
+        }
+        limit
+    }
+
+    #[inline]
+    fn next_seq(&mut self) -> u64 {
+        self.seq += 1;
+        self.seq
+    }
+
+    /// True for an event of the current date, which is started if the event is the first of it.
+    #[inline]
+    fn is_current(&mut self, venue: Venue, time: Nanos, recv: Nanos) -> bool {
+        let state = &self.venues[venue as usize];
+        if time >= state.day_ends || state.day_ends == TIME_UNSET {
+            self.roll(venue, time, recv);
+        }
+        let current = time >= self.venues[venue as usize].day.start;
+        self.stats.previous_date += u64::from(!current);
+        current
+    }
+
+    fn quarantine(&mut self, time: Nanos, limit: Nanos) -> bool {
+        let ahead = time > limit;
+        self.stats.quarantined += u64::from(ahead);
+        ahead
+    }
+
+    fn trade(&mut self, venue: Venue, id: u32, trade: &mut Trade, recv: Nanos, conn: u16, limit: Nanos) -> bool {
+        if self.quarantine(trade.ts_event, limit) || !self.is_current(venue, trade.ts_event, recv) {
+            return false;
+        }
+        if !SymbolState::fits(trade) {
+            self.stats.overflow += 1;
+            return false;
+        }
+        let own = &self.venues[venue as usize];
+        let (day, now) = (own.day, own.clock.now());
+        let state = &mut self.states[id as usize];
+        if !state.owns(trade) {
+            self.stats.not_owner += 1;
+            return false;
+        }
+        match state.order(venue, trade) {
+            Order::Next => {}
+            Order::Gap(missing) => {
+                self.stats.gaps += 1;
+                self.stats.missing += missing;
+            }
+            Order::Filled => self.stats.missing -= 1,
+            Order::Duplicate => {
+                self.stats.duplicates += 1;
+                return false;
+            }
+        }
+        self.stats.out_of_order += u64::from(trade.ts_event < state.row.last_time && state.row.last_time != TIME_UNSET);
+        let print = state.trade(venue, trade, &day, now);
+        if print.rights.has(condition::OUT_OF_SEQUENCE) {
+            trade.flags |= TRADE_LATE;
+        }
+        self.stats.late += u64::from(trade.flags & TRADE_LATE != 0);
+        self.stats.unknown_conditions += u64::from(print.rights.has(condition::UNKNOWN));
+        self.bars_of(venue, id, &print, recv);
+        (trade.symbol, trade.ts_recv, trade.conn, trade.seq) = (id, recv, conn, self.next_seq());
+        self.rings.trades.push(words(trade));
+        self.stats.trades += 1;
+        self.mark_dirty(id);
+        self.scan(Moment::Trade, id, trade.ts_event, recv);
+        true
+    }
+
+    fn quote(&mut self, venue: Venue, id: u32, quote: &mut Quote, recv: Nanos, conn: u16, limit: Nanos) -> bool {
+        if self.quarantine(quote.ts_event, limit) || !self.is_current(venue, quote.ts_event, recv) {
+            return false;
+        }
+        let state = &mut self.states[id as usize];
+        if state.has_quote(quote) {
+            self.stats.duplicates += 1;
+            return false;
+        }
+        let newer = state.quote(quote);
+        self.stats.out_of_order += u64::from(!newer);
+        (quote.symbol, quote.ts_recv, quote.conn, quote.seq) = (id, recv, conn, self.next_seq());
+        self.rings.quotes.push(words(quote));
+        self.stats.quotes += 1;
+        if newer {
+            self.mark_dirty(id);
+            self.scan(Moment::Quote, id, quote.ts_event, recv);
+        }
+        true
+    }
+
+    /// A venue's bar goes to its own series and never into sums made from trades.
+    fn venue_bar(&mut self, venue: Venue, id: u32, bar: &mut VenueBar, recv: Nanos, conn: u16, limit: Nanos) -> bool {
+        if self.quarantine(bar.ts_event, limit) || !self.is_current(venue, bar.ts_event, recv) {
+            return false;
+        }
+        if !bar.day_open.is_nan() {
+            self.states[id as usize].official_open(bar.day_open);
+            self.mark_dirty(id);
+        }
+        (bar.symbol, bar.ts_recv, bar.conn, bar.seq) = (id, recv, conn, self.next_seq());
+        self.rings.venue_bars.push(words(bar));
+        self.stats.venue_bars += 1;
+        let interval = bar.ts_end - bar.ts_event;
+        if let Some(at) = self.series.iter().position(|series| series.interval == interval) {
+            self.keep_venue_bar(at, id, &public_bar(bar));
+        }
+        true
+    }
+
+    /// Upserts by the start of the bar: venues send a bar again when late trades changed it.
+    fn keep_venue_bar(&mut self, series: usize, id: u32, bar: &Bar) {
+        let chain = self.venue_pages.chain(series, id as usize);
+        let mut cell = [0; Bar::WORDS];
+        let mut number = self.venue_pages.count(chain);
+        while number > self.venue_pages.first(chain) {
+            self.venue_pages.get(chain, number - 1, &mut cell);
+            let held: &Bar = bytemuck::cast_ref(&cell);
+            if held.ts_event == bar.ts_event {
+                return self.venue_pages.replace(chain, number - 1, words(bar));
+            }
+            if held.ts_event < bar.ts_event {
+                break;
+            }
+            number -= 1;
+        }
+        self.venue_pages.insert(chain, number, words(bar));
+    }
+
+    fn mark(&mut self, venue: Venue, id: u32, mark: &mut Mark, recv: Nanos, conn: u16, limit: Nanos) -> bool {
+        if self.quarantine(mark.ts_event, limit) || !self.is_current(venue, mark.ts_event, recv) {
+            return false;
+        }
+        self.states[id as usize].mark(mark);
+        (mark.symbol, mark.ts_recv, mark.conn, mark.seq) = (id, recv, conn, self.next_seq());
+        self.rings.marks.push(words(mark));
+        self.stats.marks += 1;
+        self.mark_dirty(id);
+        true
+    }
+
+    /// Adds a trade to the bar of each series it falls into.
+    #[inline]
+    fn bars_of(&mut self, venue: Venue, id: u32, print: &BarPrint, recv: Nanos) {
+        for at in 0..self.series.len() {
+            let interval = self.series[at].interval;
+            let start = print.key.0 - print.key.0.rem_euclid(interval);
+            let forming = &mut self.states[id as usize].forming[at];
+            if forming.start == start {
+                forming.add(print);
+            } else if forming.start == TIME_UNSET || start > forming.start {
+                self.start_bar(venue, id, at, start, print, recv);
+            } else {
+                self.revise_bar(venue, id, at, start, print, recv);
+            }
+        }
+    }
+
+    /// Ends the forming bar, if there is one, and starts the next with this trade.
+    fn start_bar(&mut self, venue: Venue, id: u32, at: usize, start: Nanos, print: &BarPrint, recv: Nanos) {
+        let interval = self.series[at].interval;
+        let chain = self.pages.chain(at, id as usize);
+        let forming = self.states[id as usize].forming[at];
+        if forming.start == TIME_UNSET {
+            // Nothing forms, but the bar of this trade may have been sent already.
+            let count = self.pages.count(chain);
+            if count > self.pages.first(chain) && self.cell(chain, count - 1).start >= start {
+                return self.revise_bar(venue, id, at, start, print, recv);
+            }
+            let own = &mut self.venues[venue as usize];
+            own.forming[at].push(id);
+            own.next_end[at] = own.next_end[at].min(start + interval);
+        } else {
+            self.end_bar(venue, id, at, recv);
+        }
+        let mut cell = Cell::new(start);
+        cell.add(print);
+        self.states[id as usize].forming[at] = cell;
+    }
+
+    /// Keeps the forming bar and sends it.
+    fn end_bar(&mut self, venue: Venue, id: u32, at: usize, recv: Nanos) {
+        let cell = self.states[id as usize].forming[at];
+        let chain = self.pages.chain(at, id as usize);
+        self.pages.append(chain, words(&cell));
+        self.send_bar(venue, id, at, &cell, recv, SENT);
+    }
+
+    fn send_bar(&mut self, venue: Venue, id: u32, at: usize, cell: &Cell, recv: Nanos, flags: u16) {
+        if !cell.is_shown() {
+            return;
+        }
+        let mut bar = cell.to_bar(id, venue as u8, self.series[at].interval, recv, flags);
+        bar.seq = self.next_seq();
+        self.rings.bars.push(words(&bar));
+        self.stats.bars += 1;
+        self.stats.bars_revised += u64::from(flags == SENT_AGAIN);
+        if let Some((_, kept)) = self.pinned.iter().find(|(pinned, _)| *pinned == id) {
+            pin(&kept[at], &bar, flags);
+        }
+    }
+
+    /// A trade for a bar that has ended: changes it exactly as if it had come in time, within 15 minutes.
+    #[cold]
+    fn revise_bar(&mut self, venue: Venue, id: u32, at: usize, start: Nanos, print: &BarPrint, recv: Nanos) {
+        let now = self.venues[venue as usize].clock.now();
+        let chain = self.pages.chain(at, id as usize);
+        let (first, mut number) = (self.pages.first(chain), self.pages.count(chain));
+        let too_old = start + self.series[at].interval + REVISE_FOR < now;
+        let mut found = None;
+        while number > first && !too_old {
+            let cell = self.cell(chain, number - 1);
+            if cell.start <= start {
+                found = (cell.start == start).then_some(cell);
+                break;
+            }
+            number -= 1;
+        }
+        // A chain that was cut at its old end cannot tell whether the bar was sent.
+        if too_old || (number == first && first > 0 && found.is_none()) {
+            self.stats.too_late += 1;
+            return;
+        }
+        let was_shown = found.is_some_and(|cell| cell.is_shown());
+        let mut cell = found.unwrap_or_else(|| Cell::new(start));
+        cell.add(print);
+        if found.is_some() {
+            self.pages.replace(chain, number - 1, words(&cell));
+        } else {
+            self.pages.insert(chain, number, words(&cell));
+        }
+        self.send_bar(venue, id, at, &cell, recv, if was_shown { SENT_AGAIN } else { SENT });
+    }
+
+    fn cell(&self, chain: ringtape_ring::ChainId, number: u64) -> Cell {
+        let mut words = [0; CELL_WORDS];
+        self.pages.get(chain, number, &mut words);
+        bytemuck::cast(words)
+    }
+
+    /// What time alone does to a venue: ends bars, starts a date.
+    fn tick_venue(&mut self, venue: Venue, recv: Nanos) {
+        let now = self.venues[venue as usize].clock.now();
+        if now == TIME_UNSET {
+            return;
+        }
+        self.end_bars(venue, now, recv);
+        let own = &self.venues[venue as usize];
+        if own.day_ends != TIME_UNSET && now >= own.day_ends {
+            self.roll(venue, now, recv);
+        }
+    }
+
+    /// Sends every forming bar of a venue that ends at or before `now`.
+    fn end_bars(&mut self, venue: Venue, now: Nanos, recv: Nanos) {
+        for at in 0..self.series.len() {
+            if now < self.venues[venue as usize].next_end[at] {
+                continue;
+            }
+            let interval = self.series[at].interval;
+            let mut waiting = std::mem::take(&mut self.venues[venue as usize].forming[at]);
+            let mut next = Nanos::MAX;
+            waiting.retain(|&id| {
+                let end = self.states[id as usize].forming[at].start + interval;
+                if end > now {
+                    next = next.min(end);
+                    return true;
+                }
+                self.end_bar(venue, id, at, recv);
+                self.states[id as usize].forming[at].start = TIME_UNSET;
+                false
+            });
+            let own = &mut self.venues[venue as usize];
+            own.forming[at] = waiting;
+            own.next_end[at] = next;
+        }
+    }
+
+    /// Starts the trading date of `time` for every symbol of a venue.
+    #[cold]
+    fn roll(&mut self, venue: Venue, time: Nanos, recv: Nanos) {
+        let (day, ends) = self.venues[venue as usize].calendar.day_at(time);
+        self.end_bars(venue, day.start, recv);
+        let own = &mut self.venues[venue as usize];
+        (own.day, own.day_ends) = (day, ends);
+        let symbols = std::mem::take(&mut own.symbols);
+        for &id in &symbols {
+            self.states[id as usize].roll(day.date);
+            if let Some(scanner) = &mut self.scanner {
+                scanner.rollover(id);
+            }
+            self.mark_dirty(id);
+        }
+        self.venues[venue as usize].symbols = symbols;
+    }
+
+    #[inline]
+    fn mark_dirty(&mut self, id: u32) {
+        let state = &mut self.states[id as usize];
+        if !state.dirty {
+            state.dirty = true;
+            self.dirty.push(id);
+        }
+        if !state.moving && state.windows.is_moving() {
+            state.moving = true;
+            let venue = state.row.venue as usize;
+            self.venues[venue].moving.push(id);
+        }
+    }
+
+    /// Marks the symbols whose windows change with time alone.
+    fn touch_moving(&mut self, venue: Venue) {
+        let mut moving = std::mem::take(&mut self.venues[venue as usize].moving);
+        let now = self.venues[venue as usize].clock.now();
+        moving.retain(|&id| {
+            let state = &mut self.states[id as usize];
+            state.windows.evict(now);
+            state.moving = state.windows.is_moving();
+            if !state.dirty {
+                state.dirty = true;
+                self.dirty.push(id);
+            }
+            state.moving
+        });
+        self.venues[venue as usize].moving = moving;
+    }
+
+    /// Runs the rules of a moment for one symbol.
+    #[inline]
+    fn scan(&mut self, moment: Moment, id: u32, ts_event: Nanos, recv: Nanos) {
+        let Some(scanner) = self.scanner.as_mut().filter(|scanner| scanner.wants(moment)) else { return };
+        let state = &mut self.states[id as usize];
+        let now = venue_of(state, &self.venues).clock.now();
+        state.windows.evict(now);
+        let registry = self.registry.read().unwrap_or_else(PoisonError::into_inner);
+        let value = |_, field: FieldRef| value_of(state, field, registry.window_slot(field.window), now);
+        let (rings, stats, seq) = (&self.rings, &mut self.stats, &mut self.seq);
+        scanner.evaluate(moment, id, now, value, |rule, firing| {
+            *seq += 1;
+            stats.signals += 1;
+            let row = &state.row;
+            let of = |field| field::value(field, row, &WindowRow::empty(), 0, now);
+            let signal = Signal {
+                seq: *seq,
+                ts_event,
+                ts_eval: now,
+                ts_recv: recv,
+                price: row.last,
+                change: of(ringtape_model::Field::Change),
+                volume: of(ringtape_model::Field::Volume),
+                firing,
+                rule: rule as u32,
+                symbol: id,
+                venue: row.venue as u8,
+                moment: moment as u8,
+                flags: 0,
+            };
+            rings.signals.push(words(&signal));
+        });
+    }
+
+    /// Runs the tick rules for every symbol of a venue.
+    fn scan_tick(&mut self, venue: Venue, recv: Nanos) {
+        if !self.scanner.as_ref().is_some_and(|scanner| scanner.wants(Moment::Tick)) {
+            return;
+        }
+        let symbols = std::mem::take(&mut self.venues[venue as usize].symbols);
+        let now = self.venues[venue as usize].clock.now();
+        for &id in &symbols {
+            self.scan(Moment::Tick, id, now, recv);
+        }
+        self.venues[venue as usize].symbols = symbols;
+    }
+
+    /// Publishes what changed: records pushed, dirty rows with their windows, live columns, the clock.
+    fn publish(&mut self, venue: Venue, recv: Nanos) {
+        let registry = self.registry.read().unwrap_or_else(PoisonError::into_inner);
+        let mut windows = [WindowRow::empty(); 64];
+        for id in self.dirty.drain(..) {
+            let state = &mut self.states[id as usize];
+            state.dirty = false;
+            let now = venue_of(state, &self.venues).clock.now();
+            state.windows.evict(now);
+            state.row.now = now;
+            state.row.ts_recv = recv;
+            let count = registry.windows.len();
+            for (slot, window) in windows[..count].iter_mut().enumerate() {
+                *window = state.windows.row(slot);
+            }
+            let windows = bytemuck::cast_slice(&windows[..count]);
+            self.rings.latest.write(id as usize, &[(0, words(&state.row)), (ROW_WORDS, windows)]);
+            for (field, column) in &registry.columns {
+                column.set(id as usize, value_of(state, *field, registry.window_slot(field.window), now));
+            }
+        }
+        let rings = &self.rings;
+        for ring in [&rings.trades, &rings.quotes, &rings.bars, &rings.venue_bars, &rings.marks, &rings.signals] {
+            ring.publish();
+        }
+        let own = &self.venues[venue as usize];
+        let clock = [own.clock.now() as u64, own.clock.watermark() as u64, u64::from(own.day.date), recv as u64];
+        rings.clock.write(venue as usize, &[(0, &clock)]);
+    }
+
+    /// Live columns that change with engine time alone.
+    fn refresh_ages(&mut self, venue: Venue) {
+        let registry = self.registry.read().unwrap_or_else(PoisonError::into_inner);
+        let own = &self.venues[venue as usize];
+        let ages =
+            registry.columns.iter().filter(|(field, _)| field.field.info().unit == ringtape_model::Unit::Seconds);
+        for (field, column) in ages {
+            for &id in &own.symbols {
+                column.set(id as usize, value_of(&self.states[id as usize], *field, None, own.clock.now()));
+            }
+        }
+    }
+}
+
+fn venue_of<'a>(state: &SymbolState, venues: &'a [VenueState]) -> &'a VenueState {
+    &venues[state.row.venue as usize]
+}
+
+/// Value of a field from a symbol's state; its windows must have been evicted to `now`.
+#[inline]
+fn value_of(state: &SymbolState, field: FieldRef, slot: Option<usize>, now: Nanos) -> f64 {
+    let window = slot.map_or_else(WindowRow::empty, |slot| state.windows.row(slot));
+    field::value(field.field, &state.row, &window, field.window, now)
+}
+
+/// A record as ring words.
+#[inline]
+fn words<T: bytemuck::NoUninit>(record: &T) -> &[u64] {
+    bytemuck::cast_slice(std::slice::from_ref(record))
+}
+
+/// What a venue's bar shares with our own.
+fn public_bar(bar: &VenueBar) -> Bar {
+    Bar {
+        seq: bar.seq,
+        ts_event: bar.ts_event,
+        ts_end: bar.ts_end,
+        ts_recv: bar.ts_recv,
+        open: bar.open,
+        high: bar.high,
+        low: bar.low,
+        close: bar.close,
+        volume: bar.volume,
+        volume_e8: bar.volume_e8,
+        dollar_volume: bar.dollar_volume,
+        vwap: bar.vwap,
+        buy_volume: bar.buy_volume,
+        trade_count: bar.trade_count,
+        symbol: bar.symbol,
+        interval_ms: bar.interval_ms,
+        venue: bar.venue,
+        source: SOURCE_VENUE,
+        flags: bar.flags,
+        conn: bar.conn,
+        reserved: 0,
+    }
+}
+
+/// Keeps a pinned series as its bars are sent: a bar sent again replaces its first form.
+fn pin(series: &Pinned, bar: &Bar, flags: u16) {
+    if flags == SENT_AGAIN {
+        let mut held = [0; Bar::WORDS];
+        for back in 0..series.count().min(series.capacity() as u64) {
+            series.get(back, &mut held);
+            if bytemuck::cast_ref::<_, Bar>(&held).ts_event == bar.ts_event {
+                return series.replace(back, words(bar));
+            }
+        }
+        return;
+    }
+    series.push(words(bar));
+}

@@ -1,0 +1,179 @@
+//! Reading from any thread: copies out of the rings, never a look into the engine itself.
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use ringtape_model::row::{ROW_WORDS, WINDOW_WORDS};
+use ringtape_model::units::{Nanos, TIME_UNSET};
+use ringtape_model::{Bar, FieldRef, Record, Row, SymbolId, SymbolTable, Venue, WindowRow, field};
+use ringtape_ring::{ChainId, Columns};
+
+use crate::bar::{CELL_WORDS, Cell, SENT};
+use crate::pipeline::{Rings, Series};
+
+/// Names shared by the engine and its readers; changed only when something is seen or asked for the first time.
+pub struct Registry {
+    /// Symbols by name and id.
+    pub symbols: SymbolTable,
+    /// Registered windows, in the order of their places in a row.
+    pub windows: Vec<Nanos>,
+    /// Live columns.
+    pub columns: Vec<(FieldRef, Columns)>,
+}
+
+impl Registry {
+    /// Place of a window; `None` for 0 and for windows that are not registered.
+    #[inline]
+    pub fn window_slot(&self, window: Nanos) -> Option<usize> {
+        if window == 0 { None } else { self.windows.iter().position(|&held| held == window) }
+    }
+}
+
+/// One row with the time at which it is read.
+#[derive(Clone, Copy)]
+pub struct Snapshot {
+    /// The row.
+    pub row: Row,
+    /// Engine time of its venue now.
+    pub now: Nanos,
+    /// How often the row was changed, twice over: rises with every change.
+    pub sequence: u64,
+}
+
+/// A handle for reading, from any thread.
+#[derive(Clone)]
+pub struct Reader {
+    registry: Arc<RwLock<Registry>>,
+    rings: Rings,
+    pages: ringtape_ring::BarReader,
+    venue_pages: ringtape_ring::BarReader,
+    series: Vec<Series>,
+    rows: usize,
+}
+
+impl Reader {
+    pub(crate) fn new(
+        registry: Arc<RwLock<Registry>>,
+        rings: Rings,
+        pages: ringtape_ring::BarReader,
+        venue_pages: ringtape_ring::BarReader,
+        series: Vec<Series>,
+        rows: usize,
+    ) -> Self {
+        Self { registry, rings, pages, venue_pages, series, rows }
+    }
+
+    /// Symbols, windows and columns; hold it briefly, a new symbol waits for it.
+    pub fn registry(&self) -> RwLockReadGuard<'_, Registry> {
+        self.registry.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The series of bars.
+    pub fn series(&self) -> &[Series] {
+        &self.series
+    }
+
+    /// The event rings.
+    pub fn rings(&self) -> &Rings {
+        &self.rings
+    }
+
+    /// Engine time of a venue; `TIME_UNSET` before its first event.
+    pub fn now(&self, venue: Venue) -> Nanos {
+        let mut clock = [0; 1];
+        match self.rings.clock.read(venue as usize, 0, &mut clock) {
+            Some(sequence) if sequence > 0 => clock[0] as Nanos,
+            _ => TIME_UNSET,
+        }
+    }
+
+    /// A whole copy of a symbol's row; `None` if the writer died inside it.
+    pub fn row(&self, id: SymbolId, venue: Venue) -> Option<Snapshot> {
+        let mut words = [0; ROW_WORDS];
+        let sequence = self.rings.latest.read(id.index(), 0, &mut words)?;
+        let row = if sequence == 0 { Row::unset(venue as u8) } else { bytemuck::cast(words) };
+        Some(Snapshot { row, now: self.now(venue), sequence })
+    }
+
+    /// A whole copy of a symbol's row with one of its windows.
+    pub fn row_and_window(&self, id: SymbolId, venue: Venue, slot: usize) -> Option<(Snapshot, WindowRow)> {
+        let mut words = [0; ROW_WORDS + 64 * WINDOW_WORDS];
+        let used = ROW_WORDS + (slot + 1) * WINDOW_WORDS;
+        let sequence = self.rings.latest.read(id.index(), 0, &mut words[..used])?;
+        if sequence == 0 {
+            let row = Row::unset(venue as u8);
+            return Some((Snapshot { row, now: self.now(venue), sequence }, WindowRow::empty()));
+        }
+        let mut head = [0; ROW_WORDS];
+        head.copy_from_slice(&words[..ROW_WORDS]);
+        let mut tail = [0; WINDOW_WORDS];
+        tail.copy_from_slice(&words[used - WINDOW_WORDS..used]);
+        Some((Snapshot { row: bytemuck::cast(head), now: self.now(venue), sequence }, bytemuck::cast(tail)))
+    }
+
+    /// Fills one column for each field from a whole copy of each symbol's row; gives the range of row sequences.
+    ///
+    /// `slots` are the fields' windows, see [`Registry::window_slot`]. Rows are whole; the table is not one
+    /// instant.
+    pub fn table(
+        &self,
+        venues: &[Venue],
+        fields: &[(FieldRef, Option<usize>)],
+        mut put: impl FnMut(usize, usize, f64, &Row),
+    ) -> (u64, u64) {
+        let deepest = fields.iter().filter_map(|&(_, slot)| slot).max();
+        let used = ROW_WORDS + deepest.map_or(0, |slot| (slot + 1) * WINDOW_WORDS);
+        let mut words = [0; ROW_WORDS + 64 * WINDOW_WORDS];
+        let mut nows = [TIME_UNSET; Venue::COUNT];
+        for venue in Venue::ALL {
+            nows[venue as usize] = self.now(venue);
+        }
+        let (mut least, mut most) = (u64::MAX, 0);
+        for (index, &venue) in venues.iter().enumerate() {
+            let Some(sequence) = self.rings.latest.read(index, 0, &mut words[..used]) else { continue };
+            (least, most) = (least.min(sequence), most.max(sequence));
+            let mut head = [0; ROW_WORDS];
+            head.copy_from_slice(&words[..ROW_WORDS]);
+            let row: Row = if sequence == 0 { Row::unset(venue as u8) } else { bytemuck::cast(head) };
+            for (column, &(field, slot)) in fields.iter().enumerate() {
+                let window = match slot {
+                    Some(slot) if sequence > 0 => {
+                        let mut tail = [0; WINDOW_WORDS];
+                        let at = ROW_WORDS + slot * WINDOW_WORDS;
+                        tail.copy_from_slice(&words[at..at + WINDOW_WORDS]);
+                        bytemuck::cast(tail)
+                    }
+                    _ => WindowRow::empty(),
+                };
+                put(index, column, field::value(field.field, &row, &window, field.window, nows[venue as usize]), &row);
+            }
+        }
+        if venues.is_empty() { (0, 0) } else { (least, most) }
+    }
+
+    /// The newest `most` own bars of a symbol, oldest first; the forming one is not among them.
+    pub fn bars(&self, id: SymbolId, venue: Venue, series: usize, most: usize) -> Option<Vec<Bar>> {
+        let mut words = Vec::new();
+        self.pages.read(self.chain(series, id), usize::MAX, &mut words)?;
+        let interval = self.series[series].interval;
+        let cells = words.chunks_exact(CELL_WORDS).map(from_words::<Cell>);
+        let shown: Vec<Cell> = cells.filter(Cell::is_shown).collect();
+        let newest = &shown[shown.len().saturating_sub(most)..];
+        Some(newest.iter().map(|cell| cell.to_bar(id.0, venue as u8, interval, TIME_UNSET, SENT)).collect())
+    }
+
+    /// The newest `most` bars that the venue sent, oldest first.
+    pub fn venue_bars(&self, id: SymbolId, series: usize, most: usize) -> Option<Vec<Bar>> {
+        let mut words = Vec::new();
+        self.venue_pages.read(self.chain(series, id), most, &mut words)?;
+        Some(words.chunks_exact(Bar::WORDS).map(from_words::<Bar>).collect())
+    }
+
+    fn chain(&self, series: usize, id: SymbolId) -> ChainId {
+        ChainId::of(series, id.index(), self.rows)
+    }
+}
+
+/// A record from its ring words.
+fn from_words<T: bytemuck::AnyBitPattern>(words: &[u64]) -> T {
+    bytemuck::pod_read_unaligned(bytemuck::cast_slice(words))
+}

@@ -1,0 +1,284 @@
+//! The state of one symbol and how an event changes it.
+
+use ringtape_model::event::{TRADE_AGGREGATE, TRADE_LATE};
+use ringtape_model::units::{ID_UNSET, Nanos, PRICE_UNSET, TIME_UNSET};
+use ringtape_model::{ConditionRights, Mark, Quote, Row, Trade, Venue, condition};
+
+use crate::bar::{BarPrint, Cell};
+use crate::session::Day;
+use crate::window::{Print, TAPE_START, TapeKey, Windows};
+
+/// Which stream of trades owns a symbol's trade-derived state. The first to speak does; the other would
+/// count the same trades twice.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    Nobody,
+    Trades,
+    Aggregates,
+}
+
+/// What became of a trade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// Next in line, or the venue's numbers do not count.
+    Next,
+    /// Ids are missing before it: how many.
+    Gap(u64),
+    /// It was missing and has come after all.
+    Filled,
+    /// It was seen before.
+    Duplicate,
+}
+
+/// One symbol.
+pub(crate) struct SymbolState {
+    /// The published part.
+    pub(crate) row: Row,
+    pub(crate) windows: Windows,
+    /// The forming bar of each series; `start == TIME_UNSET` where there is none.
+    pub(crate) forming: Vec<Cell>,
+    /// The row differs from what was published.
+    pub(crate) dirty: bool,
+    /// Listed as a symbol whose windows move with time.
+    pub(crate) moving: bool,
+    /// Place on the tape within the frame being decoded, and that frame's number.
+    pub(crate) frame_key: TapeKey,
+    pub(crate) frame: u64,
+    last_key: TapeKey,
+    any_key: TapeKey,
+    quote_key: TapeKey,
+    newest_id: i64,
+    /// The newest range of ids that did not come, first and last.
+    missing: (i64, i64),
+    owner: Owner,
+    official_close: f64,
+    reference_close: f64,
+    /// Date for which `reference_close` holds; 0 until the first date after it was given.
+    reference_date: u32,
+}
+
+impl SymbolState {
+    pub(crate) fn new(venue: Venue, series: usize) -> Self {
+        Self {
+            row: Row::unset(venue as u8),
+            windows: Windows::default(),
+            forming: vec![Cell::new(TIME_UNSET); series],
+            dirty: false,
+            moving: false,
+            frame_key: TAPE_START,
+            frame: 0,
+            last_key: TAPE_START,
+            any_key: TAPE_START,
+            quote_key: TAPE_START,
+            newest_id: ID_UNSET,
+            missing: (1, 0),
+            owner: Owner::Nobody,
+            official_close: PRICE_UNSET,
+            reference_close: PRICE_UNSET,
+            reference_date: 0,
+        }
+    }
+
+    /// Starts a trading date: sums, extremes and windows of the old one end, the last price stays and is stale.
+    pub(crate) fn roll(&mut self, date: u32) {
+        let venue = self.row.venue;
+        let fresh = Row::unset(venue as u8);
+        self.row = Row {
+            last: self.row.last,
+            last_size: self.row.last_size,
+            last_time: self.row.last_time,
+            last_date: self.row.last_date,
+            bid: self.row.bid,
+            ask: self.row.ask,
+            bid_size: self.row.bid_size,
+            ask_size: self.row.ask_size,
+            quote_time: self.row.quote_time,
+            mark: self.row.mark,
+            index: self.row.index,
+            funding_rate: self.row.funding_rate,
+            next_funding: self.row.next_funding,
+            prev_close: self.official_close,
+            ts_recv: self.row.ts_recv,
+            date,
+            ..fresh
+        };
+        if self.reference_date == 0 {
+            self.reference_date = date;
+        }
+        if self.reference_date == date && !self.reference_close.is_nan() {
+            self.row.prev_close = self.reference_close;
+        }
+        self.official_close = PRICE_UNSET;
+        self.any_key = TAPE_START;
+        self.windows.clear();
+    }
+
+    /// Gives the close of the previous date, for the current one or, before the first event, the first one.
+    pub(crate) fn set_prev_close(&mut self, price: f64) {
+        self.reference_close = price;
+        self.reference_date = self.row.date;
+        self.row.prev_close = price;
+    }
+
+    /// Rights of a trade, with the marks of [`condition`]; all of them where the venue has no such rules.
+    #[inline]
+    pub(crate) fn rights(&self, venue: Venue, trade: &Trade, day: &Day) -> ConditionRights {
+        if venue != Venue::MassiveStocks {
+            return ConditionRights(condition::ALL);
+        }
+        let conditions = trade.conditions.get(..usize::from(trade.n_conditions)).unwrap_or_default();
+        condition::fold(conditions, day.is_regular(trade.ts_event), self.row.trade_count == 0)
+    }
+
+    /// Checks a venue's own numbering, where it has one: `sequence` rises by one per symbol on Binance.
+    #[inline]
+    pub(crate) fn order(&mut self, venue: Venue, trade: &Trade) -> Order {
+        if venue.is_massive() {
+            return Order::Next;
+        }
+        let id = trade.sequence;
+        let newest = self.newest_id;
+        if newest == ID_UNSET || id == newest + 1 {
+            self.newest_id = id;
+            return Order::Next;
+        }
+        if id > newest {
+            self.missing = (newest + 1, id - 1);
+            self.newest_id = id;
+            return Order::Gap((id - newest - 1) as u64);
+        }
+        let (first, last) = self.missing;
+        if (first..=last).contains(&id) {
+            // What came between is given up: it would have to be kept id by id. Nothing counts twice.
+            self.missing.0 = id + 1;
+            return Order::Filled;
+        }
+        Order::Duplicate
+    }
+
+    /// True if the trade's stream owns the symbol, now or from now on.
+    #[inline]
+    pub(crate) fn owns(&mut self, trade: &Trade) -> bool {
+        let stream = if trade.flags & TRADE_AGGREGATE != 0 { Owner::Aggregates } else { Owner::Trades };
+        if self.owner == Owner::Nobody {
+            self.owner = stream;
+            // The two streams number their trades apart.
+            self.newest_id = ID_UNSET;
+            self.missing = (1, 0);
+        }
+        self.owner == stream
+    }
+
+    /// Applies a trade to the day and the windows; gives what bars need. `now` is engine time.
+    #[inline]
+    pub(crate) fn trade(&mut self, venue: Venue, trade: &Trade, day: &Day, now: Nanos) -> BarPrint {
+        let rights = self.rights(venue, trade, day);
+        let late = trade.flags & TRADE_LATE != 0 || rights.has(condition::OUT_OF_SEQUENCE);
+        let print = BarPrint::new(trade, rights);
+        let sessions = venue.has_us_sessions();
+        let row = &mut self.row;
+        if print.key >= self.any_key {
+            row.last_any = trade.price;
+            self.any_key = print.key;
+        }
+        if rights.has(condition::VOLUME) {
+            row.volume += print.size;
+            row.notional += print.notional;
+            row.trade_count += 1;
+        }
+        if rights.has(condition::VWAP) {
+            row.vw_volume += print.size;
+            row.vw_notional += print.notional;
+        }
+        if rights.has(condition::HIGH_LOW) {
+            widen(&mut row.high_day, &mut row.low_day, trade.price);
+            if day.is_regular(trade.ts_event) {
+                widen(&mut row.high, &mut row.low, trade.price);
+            }
+        }
+        let priced = rights.has(condition::LAST) && !late;
+        if priced && print.key >= self.last_key {
+            row.last = trade.price;
+            row.last_size = trade.size;
+            row.last_time = trade.ts_event;
+            row.last_date = day.date;
+            self.last_key = print.key;
+        }
+        if row.open.is_nan() && rights.has(condition::LAST) {
+            let opens = trade.conditions.iter().take(usize::from(trade.n_conditions));
+            let opening = opens.copied().any(condition::is_opening) && day.is_regular(trade.ts_event);
+            if !sessions || opening {
+                row.open = trade.price;
+            }
+        }
+        if trade.conditions.iter().take(usize::from(trade.n_conditions)).copied().any(condition::is_official_close) {
+            self.official_close = trade.price;
+        }
+        let counted = rights.has(condition::VOLUME);
+        self.windows.add(
+            &Print {
+                key: print.key,
+                price: trade.price,
+                size: if counted { print.size } else { 0 },
+                notional: if counted { print.notional } else { 0 },
+                count: u64::from(counted),
+                priced,
+            },
+            now,
+        );
+        print
+    }
+
+    /// Applies a quote if it is newer than the one held; tells whether it was.
+    #[inline]
+    pub(crate) fn quote(&mut self, quote: &Quote) -> bool {
+        let key = (quote.ts_event, quote.sequence);
+        if key < self.quote_key {
+            return false;
+        }
+        self.quote_key = key;
+        let row = &mut self.row;
+        row.quote_time = quote.ts_event;
+        (row.bid, row.bid_size) = side(quote.bid, quote.bid_size);
+        (row.ask, row.ask_size) = side(quote.ask, quote.ask_size);
+        true
+    }
+
+    /// True for the very quote that is held.
+    #[inline]
+    pub(crate) fn has_quote(&self, quote: &Quote) -> bool {
+        quote.sequence != ID_UNSET && self.quote_key == (quote.ts_event, quote.sequence)
+    }
+
+    /// Applies a mark price.
+    pub(crate) fn mark(&mut self, mark: &Mark) {
+        self.row.mark = mark.mark;
+        self.row.index = mark.index;
+        self.row.funding_rate = mark.funding_rate;
+        self.row.next_funding = mark.next_funding;
+    }
+
+    /// The venue's official open, from its bars; it is known better there than here.
+    pub(crate) fn official_open(&mut self, price: f64) {
+        self.row.open = price;
+    }
+
+    /// Checks that a trade's sums stay far inside their integers: 10^15 in quote currency each.
+    pub(crate) fn fits(trade: &Trade) -> bool {
+        const MOST: i128 = 10i128.pow(31);
+        (i128::from(trade.size_e8) * i128::from(trade.price_e8)).abs() <= MOST
+    }
+}
+
+/// A side without a price has none and no size: zero is how venues write "empty".
+#[inline]
+fn side(price: f64, size: f64) -> (f64, f64) {
+    if price > 0.0 { (price, size) } else { (PRICE_UNSET, PRICE_UNSET) }
+}
+
+/// NaN compares false, so the first price takes both places.
+#[inline]
+fn widen(high: &mut f64, low: &mut f64, price: f64) {
+    *high = if *high >= price { *high } else { price };
+    *low = if *low <= price { *low } else { price };
+}
