@@ -150,7 +150,7 @@ def test_eighty_columns_show_the_alerts_below() -> None:
 
 def test_figures_are_whole_or_absent() -> None:
     shown = view(1)
-    seen = {alert_lines(shown.alerts, width, 1)[0].plain[25:] for width in range(25, 80)}
+    seen = {alert_lines(shown.alerts, width, 1)[0].plain[19:] for width in range(19, 80)}
     cut = {"Short"[:length] for length in range(5)}
     whole = ["Short", f" {DASH}", " +3.1%", "  change(1m) +2.0%", f"  spread_bps {DASH}"]
     assert seen - cut - {""} == {"".join(whole[:count]) for count in range(1, 6)}
