@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+import math
 import signal
 import time
 from collections import deque
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import uvloop
@@ -29,6 +32,7 @@ __all__ = ["Live"]
 
 _LINE_WIDTH = 100
 _RATE_OVER_S = 2.0
+_NEWS_S = 10.0
 
 
 class Live:
@@ -59,6 +63,7 @@ class Live:
         self._quiet = quiet
         self._clock = Clock(feed.venue)
         self._counts: deque[tuple[float, int]] = deque()
+        self._notes = _Notes()
 
     def run(self, seconds: float | None = None) -> Summary:
         """Run until Ctrl-C, a termination signal or, if given, for some seconds; return what was done.
@@ -110,13 +115,13 @@ class Live:
                 each.cancel()
             results = await asyncio.gather(*work, stopped, return_exceptions=True)
         for result in results:
-            if isinstance(result, Exception):
+            if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
                 raise result
 
     async def _watch(self) -> None:
         if not self._console.is_terminal:
             return await _forever()
-        with Screen(self._venue, self._console) as screen:
+        with self._notes.listening(), Screen(self._venue, self._console) as screen:
             while True:
                 screen.show(self.view())
                 await asyncio.sleep(REFRESH_S)
@@ -140,6 +145,7 @@ class Live:
             dropped=stats["frames_rejected"] + stats["events_skipped"],
             movers=movers(self.engine.table(FIELDS), most=self._console.height),
             alerts=self._alerts,
+            note=self._notes.latest(),
         )
 
     def _rate(self, events: int) -> float:
@@ -150,6 +156,35 @@ class Live:
             self._counts.popleft()
         then, before = self._counts[0]
         return (events - before) / (now - then) if now > then else 0.0
+
+
+class _Notes(logging.Handler):
+    """Keeps the newest log message for the screen, which log lines would tear up."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._text = ""
+        self._at = -math.inf
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a message."""
+        self._text, self._at = record.getMessage(), time.monotonic()
+
+    def latest(self) -> str:
+        """Return the newest message while it is news, else nothing."""
+        return self._text if time.monotonic() - self._at < _NEWS_S else ""
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take the messages of ringtape, and keep them from the terminal."""
+        logger = logging.getLogger("ringtape")
+        logger.addHandler(self)
+        propagate, logger.propagate = logger.propagate, False
+        try:
+            yield
+        finally:
+            logger.propagate = propagate
+            logger.removeHandler(self)
 
 
 async def _forever() -> None:

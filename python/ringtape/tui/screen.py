@@ -53,6 +53,8 @@ class View(msgspec.Struct, kw_only=True):
     """Records lost by a slow reader, and events that were skipped."""
     movers: Sequence[Mover] = ()
     alerts: AlertFeed = msgspec.field(default_factory=AlertFeed)
+    note: str = ""
+    """The newest warning."""
 
 
 class Clock:
@@ -150,7 +152,10 @@ def _rule(width: int) -> Text:
 
 def _footer(view: View, width: int) -> Text:
     text = f" {view.alerts.total} alerts | {show.quantity(view.events)} events | sorted by CHG%"
-    line = Text(f"{text:<{max(0, width - len(_HELP) - 1)}}{_HELP}", style="dim", no_wrap=True, end="")
+    room = max(0, width - len(_HELP) - 1)
+    line = Text(f"{text:<{room}}{_HELP}", style="dim", no_wrap=True, end="")
+    if view.note:
+        line = Text(f" {' '.join(view.note.split())}", style="yellow", no_wrap=True, end="")
     line.truncate(width)
     return line
 

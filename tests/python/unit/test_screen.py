@@ -168,6 +168,10 @@ def test_a_lost_feed_says_why() -> None:
     assert "feed reconnecting: the venue closed" in drawn[0]
 
 
+def test_a_warning_takes_the_last_line() -> None:
+    assert lines(view(note="a hook took\n 5 ms"), 60, 12)[-1] == " a hook took 5 ms"
+
+
 def test_columns_leave_by_importance() -> None:
     assert fit(FULL_WIDTH) == COLUMNS
     assert [column.title for column in fit(30)] == ["LAST", "CHG%"]
