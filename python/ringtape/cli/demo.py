@@ -37,7 +37,7 @@ def demo(
     *,
     rate: Annotated[int, typer.Option(min=1, help="Trades and quotes a second.")] = 20_000,
     symbols: Annotated[int, typer.Option(min=1, help="Symbols of the pretend market.")] = 500,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the pretend market.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the pretend market.")] = 7,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="End after this time.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end and nothing else.")] = False,
 ) -> None:
