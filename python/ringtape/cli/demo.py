@@ -6,17 +6,16 @@ import contextlib
 import select
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from typing import IO, Annotated
 
 import msgspec
 import typer
 
-from ringtape._native import Simulator
 from ringtape.errors import RingtapeError
 from ringtape.feeds import Massive
 from ringtape.scanner import load, preset
+from ringtape.sim import reference
 from ringtape.tui.live import Live
 
 from .scan import console_for, report
@@ -47,14 +46,10 @@ def demo(
         # A pretend market takes any key.
         feed = Massive("stocks", ["T.*", "Q.*"], f"ws://127.0.0.1:{port}", "demo")
         live = Live(feed, rules, console_for(json=json), quiet=json)
-        live.engine.set_reference(previous_closes(rate, symbols, seed))
+        # Yesterday's closes of that market depend on its seed alone, so they need no wire.
+        live.engine.set_reference(reference(seed, symbols))
         done = live.run(seconds)
     report(done, json=json)
-
-
-def previous_closes(rate: int, symbols: int, seed: int) -> dict[str, float]:
-    """Return yesterday's closes of the pretend market; they depend on the seed alone, so nobody has to send them."""
-    return Simulator(seed=seed, symbols=symbols, rate=rate, kind="stocks", start_ns=time.time_ns()).prev_closes()
 
 
 @contextlib.contextmanager
