@@ -84,7 +84,7 @@ class Live:
             if not self._console.is_terminal and not self._quiet:
                 newest = next(iter(self._alerts))
                 (line,) = alert_lines([newest], _LINE_WIDTH, 1, self._clock.zone)
-                print(line.plain, file=self._console.file, flush=True)  # noqa: T201 - this is the output
+                print(line.plain, file=self._console.file, flush=True)
 
     async def _main(self, seconds: float | None) -> None:
         loop = asyncio.get_running_loop()
