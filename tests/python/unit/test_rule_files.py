@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import pytest
-
 from ringtape import errors
 from ringtape.scanner import PRESETS, load, preset, read
 
