@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from faulty import BINARY, CONTINUATION, PING, PONG, FaultyServer, Peer, closing, frame
 from fake_engine import Engine
+from faulty import BINARY, CONTINUATION, PING, PONG, FaultyServer, Peer, closing, frame
+
 from ringtape.app import App
 from ringtape.errors import AuthenticationError, ConfigError
 from ringtape.feeds import Binance, Massive
@@ -209,7 +210,7 @@ async def test_a_blocked_loop_is_no_lost_peer() -> None:
         def on_trades(self, ctx: Context, trades: Records) -> None:
             super().on_trades(ctx, trades)
             if len(self.batches) == 1:
-                time.sleep(0.8)  # longer than idle_s + pong_s  # noqa: ASYNC251
+                time.sleep(0.8)  # longer than idle_s + pong_s
 
     async def script(peer: Peer) -> None:
         await peer.massive_login()

@@ -85,14 +85,13 @@ pub(crate) fn scan(frame: &[u8], start: usize, token: &mut Token) -> Result<usiz
 fn plain(frame: &[u8], start: usize, token: &mut Token) -> Option<usize> {
     let window: &[u8; 24] = frame.get(start..start + 24)?.try_into().ok()?;
     let (first, count) = run(window, 0);
-    let mantissa;
     let mut len = count;
     let mut exponent = 0;
-    if count < 8 {
+    let mantissa = if count < 8 {
         if count == 0 || (window[0] == b'0' && count > 1) {
             return None;
         }
-        mantissa = if window[count] == b'.' {
+        if window[count] == b'.' {
             let (fraction, behind) = run(window, count + 1);
             if behind == 0 || behind == 8 {
                 return None;
@@ -102,15 +101,15 @@ fn plain(frame: &[u8], start: usize, token: &mut Token) -> Option<usize> {
             first * POW10[behind] + fraction
         } else {
             first
-        };
+        }
     } else {
         let (second, more) = run(window, 8);
         if more == 8 || window[0] == b'0' || window[8 + more] == b'.' {
             return None;
         }
         len += more;
-        mantissa = first * POW10[more] + second;
-    }
+        first * POW10[more] + second
+    };
     if matches!(window[len], b'e' | b'E') {
         return None;
     }
