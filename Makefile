@@ -24,7 +24,7 @@ help:
 tools:
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed, and '$(PYTHON)' was not found: install it or set PYTHON=" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, and '$(PYTHON)' is older: set PYTHON= to a newer one" >&2; exit 1; }
-	@command -v cargo >/dev/null || { echo "A stable Rust toolchain is needed, and 'cargo' was not found: install Rust 1.85 or newer" >&2; exit 1; }
+	@command -v cargo >/dev/null || { echo "A stable Rust toolchain is needed, and 'cargo' was not found: install Rust 1.88 or newer" >&2; exit 1; }
 	@command -v cc >/dev/null || { echo "A C compiler is needed to link, and 'cc' was not found: install gcc or clang" >&2; exit 1; }
 
 # The development tools, once for each state of pyproject.toml. Older pips cannot read dependency groups.

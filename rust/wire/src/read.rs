@@ -39,7 +39,7 @@ impl Fields<'_> {
     }
 
     /// The symbol; its characters are checked here, once.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn symbol(self, slot: u8) -> Read<Text> {
         match self.slots.get(slot) {
             Some(Value::Text(text)) => {
@@ -54,8 +54,16 @@ impl Fields<'_> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn number(self, slot: u8) -> Read<Option<Number>> {
+        if let Some(number) = self.slots.number(slot) {
+            return Ok(Some(number));
+        }
+        self.no_number(slot)
+    }
+
+    #[inline(never)]
+    fn no_number(self, slot: u8) -> Read<Option<Number>> {
         match self.slots.get(slot) {
             Some(Value::Number(number)) => Ok(Some(number)),
             None => Ok(None),
@@ -64,7 +72,7 @@ impl Fields<'_> {
     }
 
     /// A JSON number as a decimal.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn decimal(self, slot: u8) -> Read<Decimal> {
         match self.number(slot)? {
             Some(number) => to_decimal(self.frame, number, slot),
@@ -73,7 +81,7 @@ impl Fields<'_> {
     }
 
     /// A JSON number as a double.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn float(self, slot: u8) -> Read<f64> {
         match self.number(slot)? {
             Some(number) => number.to_f64(self.frame).ok_or(Fault { reason: SkipReason::OutOfRange, slot }),
@@ -82,7 +90,7 @@ impl Fields<'_> {
     }
 
     /// A decimal written as a string (Massive `ds`, Binance prices).
-    #[inline]
+    #[inline(always)]
     pub(crate) fn decimal_text(self, slot: u8) -> Read<Decimal> {
         match self.slots.get(slot) {
             Some(Value::Text(text)) if !text.escaped => match Number::from_text(self.frame, text.start, text.len) {
@@ -112,7 +120,7 @@ impl Fields<'_> {
     }
 
     /// An integer; `ID_UNSET` where the key is missing.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn integer(self, slot: u8) -> Read<i64> {
         match self.number(slot)? {
             Some(number) => match number.to_i64(self.frame) {
@@ -124,7 +132,7 @@ impl Fields<'_> {
     }
 
     /// A small code; `CODE_UNSET` where the key is missing.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn code(self, slot: u8) -> Read<u16> {
         match self.integer(slot)? {
             ID_UNSET => Ok(CODE_UNSET),
@@ -133,7 +141,7 @@ impl Fields<'_> {
     }
 
     /// A tape 1 to 3; 0 where the key is missing.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn tape(self, slot: u8) -> Read<u8> {
         match self.integer(slot)? {
             ID_UNSET => Ok(0),
@@ -143,7 +151,7 @@ impl Fields<'_> {
 
     /// A time in s, ms, µs or ns by its magnitude (the ranges of 2000 to 2100 do not overlap), as Unix ns;
     /// `TIME_UNSET` where the key is missing.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn time(self, slot: u8) -> Read<Nanos> {
         match self.integer(slot)? {
             ID_UNSET => Ok(TIME_UNSET),
@@ -152,7 +160,7 @@ impl Fields<'_> {
     }
 
     /// The same for a key that the event cannot do without.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn required_time(self, slot: u8) -> Read<Nanos> {
         match self.time(slot)? {
             TIME_UNSET => Self::fault(SkipReason::MissingKey, slot),
@@ -170,7 +178,7 @@ impl Fields<'_> {
     }
 
     /// A price above zero.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn positive(decimal: Decimal, slot: u8) -> Read<Decimal> {
         if decimal.float.is_nan() {
             Self::fault(SkipReason::MissingKey, slot)
@@ -182,7 +190,7 @@ impl Fields<'_> {
     }
 
     /// A size that is not negative; missing stays missing.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn not_negative(decimal: Decimal, slot: u8) -> Read<Decimal> {
         if decimal.float < 0.0 { Self::fault(SkipReason::OutOfRange, slot) } else { Ok(decimal) }
     }
@@ -245,12 +253,12 @@ fn integer_fault(frame: &[u8], number: Number) -> SkipReason {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn to_code(value: i64) -> Option<u16> {
     u16::try_from(value).ok().filter(|&code| code != CODE_UNSET)
 }
 
-#[inline]
+#[inline(always)]
 fn to_decimal(frame: &[u8], number: Number, slot: u8) -> Read<Decimal> {
     match (number.to_f64(frame), number.to_e8(frame)) {
         (Some(float), Some(e8)) => Ok(Decimal { float, e8 }),
@@ -258,7 +266,7 @@ fn to_decimal(frame: &[u8], number: Number, slot: u8) -> Read<Decimal> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn to_nanos(value: i64) -> Option<Nanos> {
     let nanos = match value {
         946_684_800_000..4_102_444_800_000 => value * 1_000_000,
@@ -271,19 +279,31 @@ fn to_nanos(value: i64) -> Option<Nanos> {
 }
 
 /// Letters, digits and the marks that symbols really have, up to 64 bytes of UTF-8.
-#[inline]
+#[inline(always)]
 fn is_symbol(frame: &[u8], text: Text) -> bool {
     let raw = text.raw(frame);
-    if text.escaped || !raw.is_ascii() {
-        return is_symbol_slow(frame, text);
+    let mut all = 0;
+    for &byte in raw {
+        all |= MARKS[usize::from(byte)];
     }
-    is_plain_symbol(raw)
+    // The common symbol has no dot, no escape and no foreign letter.
+    if all == 0 && !text.escaped && !raw.is_empty() && raw.len() <= 64 { true } else { is_symbol_slow(frame, text) }
 }
 
-#[inline]
+/// 0 for bytes that may stand anywhere in a symbol, else a reason to look closer.
+static MARKS: [u8; 256] = {
+    let mut marks = [1; 256];
+    let plain = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_/:!@#$%&*+=~^|";
+    let mut i = 0;
+    while i < plain.len() {
+        marks[plain[i] as usize] = 0;
+        i += 1;
+    }
+    marks
+};
+
 fn is_plain_symbol(raw: &[u8]) -> bool {
-    let good = |&byte: &u8| byte.is_ascii_alphanumeric() || b".-_/:!@#$%&*+=~^|".contains(&byte);
-    !raw.is_empty() && raw.len() <= 64 && raw.iter().all(good) && !raw.windows(2).any(|pair| pair == b"..")
+    raw.iter().all(|&byte| MARKS[usize::from(byte)] == 0 || byte == b'.')
 }
 
 #[cold]

@@ -9,7 +9,7 @@ use ringtape_model::units::{CODE_UNSET, ID_UNSET, MILLI, PRICE_UNSET, TIME_UNSET
 use ringtape_model::{Mark, Quote, Trade, Venue, VenueBar};
 
 use crate::error::{DecodeError, ErrorKind, SkipReason};
-use crate::json::{Guesses, KeyTable, Scanner, Slots, Tag, Token, Value};
+use crate::json::{Guesses, KeyTable, Level, Scanner, Slots, Tag, Token, Value};
 use crate::read::{Decimal, Fault, Fields, Read};
 use crate::staging::{Control, EVENTS_MAX, Scratch, Staging};
 
@@ -96,15 +96,23 @@ const NAMED: [&[u8]; 25] = [
 type Nested<'a> = (&'a mut Slots, &'a mut Guesses);
 
 /// Decodes a frame; see [`crate::decode`].
-pub(crate) fn decode(venue: Venue, frame: &[u8], out: &mut Staging) -> Result<(), DecodeError> {
+#[inline(always)]
+pub(crate) fn decode<L: Level>(level: L, venue: Venue, frame: &[u8], out: &mut Staging) -> Result<(), DecodeError> {
     let mut scratch = out.scratch.take().unwrap_or_else(Scratch::new);
-    let result = frame_of(venue, frame, out, &mut scratch);
+    let result = frame_of(level, venue, frame, out, &mut scratch);
     out.scratch = Some(scratch);
     result
 }
 
-fn frame_of(venue: Venue, frame: &[u8], out: &mut Staging, scratch: &mut Scratch) -> Result<(), DecodeError> {
-    let mut scan = Scanner::new(frame)?;
+#[inline(always)]
+fn frame_of<L: Level>(
+    level: L,
+    venue: Venue,
+    frame: &[u8],
+    out: &mut Staging,
+    scratch: &mut Scratch,
+) -> Result<(), DecodeError> {
+    let mut scan = Scanner::new(level, frame)?;
     if scan.peek() == b'{' {
         top(venue, &mut scan, out, scratch)?;
     } else {
@@ -115,7 +123,13 @@ fn frame_of(venue: Venue, frame: &[u8], out: &mut Staging, scratch: &mut Scratch
 
 /// The object of a frame: an envelope, or a raw payload, or a reply. `data` is decoded as it is met; should it
 /// turn out that no envelope was meant, or should it come twice, what it gave is taken back.
-fn top(venue: Venue, scan: &mut Scanner, out: &mut Staging, scratch: &mut Scratch) -> Result<(), DecodeError> {
+#[inline(always)]
+fn top<L: Level>(
+    venue: Venue,
+    scan: &mut Scanner<L>,
+    out: &mut Staging,
+    scratch: &mut Scratch,
+) -> Result<(), DecodeError> {
     let frame = scan.frame;
     let offset = scan.offset();
     let before = out.filled();
@@ -149,15 +163,26 @@ fn top(venue: Venue, scan: &mut Scanner, out: &mut Staging, scratch: &mut Scratc
 }
 
 /// One payload or an array of them.
-fn payload(venue: Venue, scan: &mut Scanner, out: &mut Staging, scratch: &mut Scratch) -> Result<(), DecodeError> {
+#[inline(always)]
+fn payload<L: Level>(
+    venue: Venue,
+    scan: &mut Scanner<L>,
+    out: &mut Staging,
+    scratch: &mut Scratch,
+) -> Result<(), DecodeError> {
     if scan.peek() == b'[' {
         return scan.elements(|scan| one(venue, scan, out, scratch));
     }
     one(venue, scan, out, scratch)
 }
 
-#[inline]
-fn one(venue: Venue, scan: &mut Scanner, out: &mut Staging, scratch: &mut Scratch) -> Result<(), DecodeError> {
+#[inline(always)]
+fn one<L: Level>(
+    venue: Venue,
+    scan: &mut Scanner<L>,
+    out: &mut Staging,
+    scratch: &mut Scratch,
+) -> Result<(), DecodeError> {
     let offset = scan.offset();
     if scan.peek() != b'{' {
         scan.skip()?;

@@ -205,8 +205,10 @@ fn interval(out: &mut Vec<u8>, interval_ms: u32) {
     const UNITS: [(u32, u8); 5] =
         [(604_800_000, b'w'), (86_400_000, b'd'), (3_600_000, b'h'), (60_000, b'm'), (1000, b's')];
     // QUIRK: three days are `3d` and one week is `1w`; both follow from the largest unit that divides.
-    let (unit, letter) =
-        UNITS.into_iter().find(|(unit, _)| interval_ms >= *unit && interval_ms % unit == 0).unwrap_or((1000, b's'));
+    let (unit, letter) = UNITS
+        .into_iter()
+        .find(|(unit, _)| interval_ms >= *unit && interval_ms.is_multiple_of(*unit))
+        .unwrap_or((1000, b's'));
     text::unsigned(out, u64::from(interval_ms / unit));
     out.push(letter);
 }

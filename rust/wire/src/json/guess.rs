@@ -10,21 +10,21 @@
 const KINDS: usize = 16;
 const SLOTS: usize = 64;
 
-/// Bytes that may follow a value: a comma, a key, a colon, blanks as they came, and for a text its opening quote.
+/// Bytes that may follow a value: a comma, a key, a colon, blanks as they came, and for a text its opening quote; or
+/// the bytes from the brace that opens an object up to its first value.
 #[derive(Clone, Copy)]
 pub(crate) struct Guess {
-    pub(crate) word: u64,
-    pub(crate) mask: u64,
+    word: u64,
+    mask: u64,
     pub(crate) len: u8,
     pub(crate) slot: u8,
     pub(crate) is_text: bool,
 }
 
 impl Guess {
-    /// Matches nothing: its word has a bit outside its mask.
-    const NEVER: Self = Self { word: 1, mask: 0, len: 0, slot: 0, is_text: false };
+    /// Eight control characters, which no frame has between values.
+    const NEVER: Self = Self { word: 0x0101_0101_0101_0101, mask: u64::MAX, len: 0, slot: 0, is_text: false };
 
-    /// The bytes of a frame from the comma up to the value, if they fit a word.
     fn new(bytes: &[u8], slot: u8, is_text: bool) -> Option<Self> {
         let mut word = [0; 8];
         word.get_mut(..bytes.len())?.copy_from_slice(bytes);
@@ -34,18 +34,28 @@ impl Guess {
 
     #[inline(always)]
     pub(crate) fn matches(&self, word: u64) -> bool {
-        (word ^ self.word) & self.mask == 0 && self.len != 0
+        (word ^ self.word) & self.mask == 0
     }
 }
 
 /// What followed what.
 pub(crate) struct Guesses {
-    after: Box<[[[Guess; 2]; SLOTS]]>,
+    after: Box<[[Guess; 2]; KINDS * SLOTS]>,
+    /// How the last object opened.
+    pub(crate) first: Guess,
+}
+
+/// Place of a kind and a slot in the table.
+#[inline(always)]
+const fn place(kind: usize, slot: u8) -> usize {
+    (kind * SLOTS + slot as usize) & (KINDS * SLOTS - 1)
 }
 
 impl Guesses {
     pub(crate) fn new() -> Self {
-        Self { after: vec![[[Guess::NEVER; 2]; SLOTS]; KINDS].into_boxed_slice() }
+        let after = vec![[Guess::NEVER; 2]; KINDS * SLOTS].into_boxed_slice();
+        let after = after.try_into().unwrap_or_else(|_| unreachable!("made with that length"));
+        Self { after, first: Guess::NEVER }
     }
 
     /// The table of an event's kind.
@@ -56,15 +66,23 @@ impl Guesses {
 
     #[inline(always)]
     pub(crate) fn after(&self, kind: usize, slot: u8) -> &[Guess; 2] {
-        &self.after[kind & (KINDS - 1)][usize::from(slot) & (SLOTS - 1)]
+        &self.after[place(kind, slot)]
     }
 
     /// Remembers the bytes that came after a key's value; the older of two guesses gives way.
     #[cold]
     pub(crate) fn learn(&mut self, kind: usize, after: u8, bytes: &[u8], slot: u8, is_text: bool) {
         if let Some(guess) = Guess::new(bytes, slot, is_text) {
-            let pair = &mut self.after[kind & (KINDS - 1)][usize::from(after) & (SLOTS - 1)];
+            let pair = &mut self.after[place(kind, after)];
             *pair = [guess, pair[0]];
+        }
+    }
+
+    /// Remembers how an object opened.
+    #[cold]
+    pub(crate) fn learn_first(&mut self, bytes: &[u8], slot: u8, is_text: bool) {
+        if let Some(guess) = Guess::new(bytes, slot, is_text) {
+            self.first = guess;
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::number::Number;
 use super::scan::Value;
+use super::simd::Plain;
 use super::text::Text;
 
 /// A perfect hash over keys of up to seven bytes, its multiplier found at compile time.
@@ -114,6 +115,18 @@ impl Token {
         Self { start, tag, ..Self::NULL }
     }
 
+    /// Becomes a number of the common form.
+    #[inline(always)]
+    pub(crate) fn number(&mut self, plain: Plain, start: u32) {
+        self.mantissa = plain.mantissa;
+        self.start = start;
+        self.len = plain.len as u32;
+        self.exponent = -(plain.decimals as i32);
+        self.tag = Tag::Number;
+        self.negative = false;
+        self.mark = true;
+    }
+
     #[inline(always)]
     fn value(&self) -> Option<Value> {
         match self.tag {
@@ -166,6 +179,13 @@ impl Slots {
             return None;
         }
         Text { start: token.start, len: token.len, escaped: token.mark }.word(frame)
+    }
+
+    /// The number of a slot, where it holds one; `None` for everything else.
+    #[inline(always)]
+    pub(crate) fn number(&self, slot: u8) -> Option<Number> {
+        let token = &self.tokens[usize::from(slot) & 63];
+        (self.has(slot) && token.tag == Tag::Number).then(|| Number::of(token))
     }
 
     /// Where a slot's value stands; only meaningful for a slot that was set.

@@ -8,12 +8,16 @@ mod guess;
 mod keys;
 mod number;
 mod scan;
+mod simd;
 mod text;
 
 pub(crate) use guess::Guesses;
 pub(crate) use keys::{KeyTable, Slots, Tag, Token};
 pub(crate) use number::Number;
 pub(crate) use scan::{Scanner, Value};
+#[cfg(target_arch = "x86_64")]
+pub(crate) use simd::decode as decode_vectored;
+pub(crate) use simd::{Level, Scalar};
 pub(crate) use text::Text;
 
 /// Deepest nesting that is accepted.

@@ -3,6 +3,7 @@
 use super::guess::Guesses;
 use super::keys::{KIND, KeyTable, Slots, Tag, Token};
 use super::number::{self, Number};
+use super::simd::{Level, Scalar};
 use super::text::{self, Text};
 use super::{DEPTH_MAX, FRAME_MAX};
 use crate::error::{DecodeError, ErrorKind};
@@ -17,18 +18,32 @@ pub(crate) enum Value {
     Object { start: u32 },
 }
 
+/// `N` bytes of a window; `at` is below 16 and the windows are long enough, so nothing is checked at run time.
+#[inline(always)]
+fn chunk<const N: usize>(window: &[u8; 48], at: usize) -> &[u8; N] {
+    window[at & 15..].first_chunk().unwrap_or(&[0; N])
+}
+
 /// The cursor. INVARIANT: `at <= frame.len()`, and the frame is valid UTF-8 of at most `FRAME_MAX` bytes, so
 /// every offset fits a `u32`.
-pub(crate) struct Scanner<'f> {
+pub(crate) struct Scanner<'f, L> {
     pub(crate) frame: &'f [u8],
     pub(crate) at: usize,
     depth: u32,
+    level: L,
 }
 
-impl<'f> Scanner<'f> {
+impl<'f> Scanner<'f, Scalar> {
+    /// A cursor inside a frame that was validated before, at the start of a value.
+    pub(crate) fn inside(frame: &'f [u8], at: u32) -> Self {
+        Self { frame, at: at as usize, depth: 0, level: Scalar }
+    }
+}
+
+impl<'f, L: Level> Scanner<'f, L> {
     /// Starts at the first byte that is not white space.
     #[inline]
-    pub(crate) fn new(frame: &'f [u8]) -> Result<Self, DecodeError> {
+    pub(crate) fn new(level: L, frame: &'f [u8]) -> Result<Self, DecodeError> {
         if frame.len() > FRAME_MAX {
             return Err(DecodeError { kind: ErrorKind::FrameTooLarge, offset: FRAME_MAX });
         }
@@ -36,14 +51,9 @@ impl<'f> Scanner<'f> {
             std::str::from_utf8(frame)
                 .map_err(|error| DecodeError { kind: ErrorKind::BadUtf8, offset: error.valid_up_to() })?;
         }
-        let mut scan = Self { frame, at: 0, depth: 0 };
+        let mut scan = Self { frame, at: 0, depth: 0, level };
         scan.white_space();
         Ok(scan)
-    }
-
-    /// A cursor inside a frame that was validated before, at the start of a value.
-    pub(crate) fn inside(frame: &'f [u8], at: u32) -> Self {
-        Self { frame, at: at as usize, depth: 0 }
     }
 
     /// The next byte; 0 at the end, which no JSON token starts with.
@@ -90,7 +100,7 @@ impl<'f> Scanner<'f> {
                 self.text_behind_quote(token)
             }
             b'-' | b'0'..=b'9' => {
-                self.at = number::scan(self.frame, self.at, token)?;
+                self.at = number::scan(self.level, self.frame, self.at, token)?;
                 Ok(())
             }
             _ => self.other(token),
@@ -142,20 +152,15 @@ impl<'f> Scanner<'f> {
         guesses: &mut Guesses,
     ) -> Result<(), DecodeError> {
         slots.clear();
-        self.enter()?;
-        if self.peek() == b'}' {
-            self.leave();
-            return Ok(());
-        }
-        // Kind 0 until the event has said what it is; `KIND` is the slot of `ev` and `e`.
+        let Some(mut slot) = self.first_member(keys, slots, guesses)? else { return Ok(()) };
+        // Kind 0 until the event has said what it is.
         let mut kind = 0;
-        let mut slot = self.member(keys, slots)?;
-        loop {
+        // One check of what is left of the frame serves a key of up to 8 bytes and the window of its value.
+        while let Some(window) = self.frame.get(self.at..).and_then(|rest| rest.first_chunk::<48>()) {
             if slot == KIND {
                 kind = slots.short_text(KIND, self.frame).map_or(0, Guesses::kind);
             }
-            let Some(bytes) = self.frame.get(self.at..self.at + 8) else { break };
-            let word = u64::from_le_bytes(bytes.try_into().unwrap_or_default());
+            let word = u64::from_le_bytes(*chunk(window, 0));
             let [newer, older] = guesses.after(kind, slot);
             let guess = if newer.matches(word) {
                 newer
@@ -169,19 +174,72 @@ impl<'f> Scanner<'f> {
                 slot = next;
                 continue;
             };
-            self.at += usize::from(guess.len);
             slot = guess.slot;
-            let token = slots.place(slot);
-            if guess.is_text {
-                self.text_behind_quote(token)?;
-            } else {
-                self.value(token)?;
-            }
+            self.guessed(guess.len, guess.is_text, window, slots.place(slot))?;
         }
-        while let Some(next) = self.next_member(keys, slots, guesses, (kind, slot))? {
+        loop {
+            if slot == KIND {
+                kind = slots.short_text(KIND, self.frame).map_or(0, Guesses::kind);
+            }
+            let Some(next) = self.next_member(keys, slots, guesses, (kind, slot))? else { return Ok(()) };
             slot = next;
         }
-        Ok(())
+    }
+
+    /// Reads the value behind a guessed key of `len` bytes; `window` starts at the key.
+    #[inline(always)]
+    fn guessed(&mut self, len: u8, is_text: bool, window: &[u8; 48], token: &mut Token) -> Result<(), DecodeError> {
+        let skip = usize::from(len & 15);
+        self.at += skip;
+        if is_text {
+            token.start = self.offset();
+            if let Some(len) = self.level.quote(chunk(window, skip)) {
+                token.tag = Tag::Text;
+                token.len = len as u32;
+                token.mark = false;
+                self.at += len + 1;
+                return Ok(());
+            }
+            return self.text_behind_quote(token);
+        }
+        if let Some(plain) = self.level.number(chunk(window, skip)) {
+            token.number(plain, self.offset());
+            self.at += plain.len;
+            return Ok(());
+        }
+        self.value(token)
+    }
+
+    /// Enters an object and reads its first member; `None` where it is empty and already left.
+    #[inline(always)]
+    fn first_member(
+        &mut self,
+        keys: &KeyTable,
+        slots: &mut Slots,
+        guesses: &mut Guesses,
+    ) -> Result<Option<u8>, DecodeError> {
+        if let Some(window) = self.frame.get(self.at..).and_then(|rest| rest.first_chunk::<48>()) {
+            let guess = guesses.first;
+            if self.depth < DEPTH_MAX && guess.matches(u64::from_le_bytes(*chunk(window, 0))) {
+                self.depth += 1;
+                self.guessed(guess.len, guess.is_text, window, slots.place(guess.slot))?;
+                return Ok(Some(guess.slot));
+            }
+        }
+        let open = self.at;
+        self.enter()?;
+        if self.peek() == b'}' {
+            self.leave();
+            return Ok(None);
+        }
+        let slot = self.member(keys, slots)?;
+        let token = slots.place(slot);
+        let is_text = token.tag == Tag::Text;
+        let bytes = self.frame.get(open..token.start as usize).unwrap_or_default();
+        if bytes.ends_with(if is_text { b":\"" } else { b":" }) {
+            guesses.learn_first(bytes, slot, is_text);
+        }
+        Ok(Some(slot))
     }
 
     /// Reads a key and its value; gives the key's slot.
@@ -235,10 +293,17 @@ impl<'f> Scanner<'f> {
     /// Reads a text whose opening quote was passed.
     #[inline(always)]
     fn text_behind_quote(&mut self, token: &mut Token) -> Result<(), DecodeError> {
-        let (text, at) = text::scan(self.frame, self.at)?;
-        token.start = text.start;
-        token.len = text.len;
+        token.start = self.offset();
         token.tag = Tag::Text;
+        let window = self.frame.get(self.at..).and_then(|rest| rest.first_chunk::<16>());
+        if let Some(len) = window.and_then(|window| self.level.quote(window)) {
+            token.len = len as u32;
+            token.mark = false;
+            self.at += len + 1;
+            return Ok(());
+        }
+        let (text, at) = text::scan(self.frame, self.at)?;
+        token.len = text.len;
         token.mark = text.escaped;
         self.at = at;
         Ok(())
@@ -300,28 +365,43 @@ impl<'f> Scanner<'f> {
     }
 
     /// Walks an array; `element` gets the cursor on each value and must pass it. The cursor stands on `[`.
-    #[inline]
     pub(crate) fn elements(
         &mut self,
         mut element: impl FnMut(&mut Self) -> Result<(), DecodeError>,
     ) -> Result<(), DecodeError> {
-        self.enter()?;
-        if self.peek() == b']' {
-            self.leave();
-            return Ok(());
-        }
-        loop {
+        let mut more = self.first_element()?;
+        while more {
             element(self)?;
-            self.white_space();
-            match self.peek() {
-                b',' => self.at += 1,
-                b']' => break,
-                _ => return Err(self.unexpected()),
-            }
-            self.white_space();
+            more = self.next_element()?;
         }
-        self.leave();
         Ok(())
+    }
+
+    /// Enters an array; false where it is empty and already left. The cursor stands on `[`.
+    #[inline(always)]
+    pub(crate) fn first_element(&mut self) -> Result<bool, DecodeError> {
+        self.enter()?;
+        let more = self.peek() != b']';
+        if !more {
+            self.leave();
+        }
+        Ok(more)
+    }
+
+    /// Goes on to the next element; false where the array ended and was left.
+    #[inline(always)]
+    pub(crate) fn next_element(&mut self) -> Result<bool, DecodeError> {
+        self.white_space();
+        match self.peek() {
+            b',' => self.at += 1,
+            b']' => {
+                self.leave();
+                return Ok(false);
+            }
+            _ => return Err(self.unexpected()),
+        }
+        self.white_space();
+        Ok(true)
     }
 
     #[inline(always)]

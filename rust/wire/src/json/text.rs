@@ -1,9 +1,7 @@
 //! Strings: found eight bytes at a time, escapes checked in place and decoded only when somebody asks.
 
+use super::simd::specials;
 use crate::error::{DecodeError, ErrorKind};
-
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGHS: u64 = 0x8080_8080_8080_8080;
 
 /// A string of the frame without its quotes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -64,18 +62,6 @@ impl Text {
     }
 }
 
-/// Flags each byte that is a quote, a backslash or a control, in its highest bit. Flags above the lowest one may
-/// be wrong because of borrows, the lowest never is.
-#[inline(always)]
-fn specials(word: u64) -> u64 {
-    let quote = word ^ (ONES * 0x22);
-    let backslash = word ^ (ONES * 0x5C);
-    ((quote.wrapping_sub(ONES) & !quote)
-        | (backslash.wrapping_sub(ONES) & !backslash)
-        | (word.wrapping_sub(ONES * 0x20) & !word))
-        & HIGHS
-}
-
 /// A plain text of up to seven bytes as one word and its length; `None` for all others.
 #[inline(always)]
 pub(crate) fn short(frame: &[u8], start: usize) -> Option<(u64, usize)> {
@@ -93,7 +79,7 @@ pub(crate) fn short(frame: &[u8], start: usize) -> Option<(u64, usize)> {
 }
 
 /// Finds the end of a string whose first byte is at `start`; gives the text and the offset after its quote.
-#[inline(always)]
+#[inline(never)]
 pub(crate) fn scan(frame: &[u8], start: usize) -> Result<(Text, usize), DecodeError> {
     let mut at = start;
     let mut escaped = false;

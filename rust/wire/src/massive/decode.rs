@@ -9,7 +9,7 @@ use ringtape_model::units::{CODE_UNSET, ID_UNSET, MILLI, PRICE_UNSET, SECOND, TI
 use ringtape_model::{Quote, Trade, Venue, VenueBar};
 
 use crate::error::{DecodeError, ErrorKind, SkipReason};
-use crate::json::{KeyTable, Scanner, Text, Value};
+use crate::json::{KeyTable, Level, Scanner, Text, Value};
 use crate::read::{Decimal, Fault, Fields, Read};
 use crate::staging::{Control, EVENTS_MAX, Scratch, Staging};
 
@@ -66,25 +66,42 @@ const LATE_AFTER: i64 = 10 * SECOND;
 const NAMED: [&str; 13] = ["LULD", "NOI", "FMV", "LV", "XT", "XQ", "XA", "XAS", "XL2", "C", "CA", "CAS", "V"];
 
 /// Decodes a frame; see [`crate::decode`].
-pub(crate) fn decode(venue: Venue, frame: &[u8], out: &mut Staging) -> Result<(), DecodeError> {
+#[inline(always)]
+pub(crate) fn decode<L: Level>(level: L, venue: Venue, frame: &[u8], out: &mut Staging) -> Result<(), DecodeError> {
     let mut scratch = out.scratch.take().unwrap_or_else(Scratch::new);
-    let result = frame_of(venue, frame, out, &mut scratch);
+    let result = frame_of(level, venue, frame, out, &mut scratch);
     out.scratch = Some(scratch);
     result
 }
 
-fn frame_of(venue: Venue, frame: &[u8], out: &mut Staging, scratch: &mut Scratch) -> Result<(), DecodeError> {
-    let mut scan = Scanner::new(frame)?;
-    if scan.peek() == b'[' {
-        scan.elements(|scan| element(venue, scan, out, scratch))?;
-    } else {
+#[inline(always)]
+fn frame_of<L: Level>(
+    level: L,
+    venue: Venue,
+    frame: &[u8],
+    out: &mut Staging,
+    scratch: &mut Scratch,
+) -> Result<(), DecodeError> {
+    let mut scan = Scanner::new(level, frame)?;
+    if scan.peek() != b'[' {
         element(venue, &mut scan, out, scratch)?;
+        return scan.end();
+    }
+    let mut more = scan.first_element()?;
+    while more {
+        element(venue, &mut scan, out, scratch)?;
+        more = scan.next_element()?;
     }
     scan.end()
 }
 
-#[inline]
-fn element(venue: Venue, scan: &mut Scanner, out: &mut Staging, scratch: &mut Scratch) -> Result<(), DecodeError> {
+#[inline(always)]
+fn element<L: Level>(
+    venue: Venue,
+    scan: &mut Scanner<L>,
+    out: &mut Staging,
+    scratch: &mut Scratch,
+) -> Result<(), DecodeError> {
     let offset = scan.offset();
     if scan.peek() != b'{' {
         scan.skip()?;
@@ -101,7 +118,7 @@ fn element(venue: Venue, scan: &mut Scanner, out: &mut Staging, scratch: &mut Sc
 }
 
 /// Understands one object by its `ev`.
-#[inline]
+#[inline(always)]
 fn event(venue: Venue, fields: Fields, offset: u32, out: &mut Staging) {
     let kind = match fields.slots.get(EV) {
         Some(Value::Text(kind)) => kind,
@@ -147,7 +164,7 @@ fn status(fields: Fields, out: &mut Staging) -> Read<()> {
     Ok(())
 }
 
-#[inline]
+#[inline(always)]
 fn trade(venue: Venue, fields: Fields, out: &mut Staging) -> Read<()> {
     let symbol = fields.symbol(SYM)?;
     let price = Fields::positive(fields.decimal(P)?, P)?;
@@ -233,7 +250,7 @@ fn long_id(frame: &[u8], text: Text, id: &mut [u8; 24]) {
     id[..text.len()].copy_from_slice(text.as_bytes());
 }
 
-#[inline]
+#[inline(always)]
 fn quote(venue: Venue, fields: Fields, out: &mut Staging) -> Read<()> {
     let symbol = fields.symbol(SYM)?;
     let bid = Fields::not_negative(fields.decimal(BP)?, BP)?;
