@@ -45,9 +45,16 @@ fn decode_best(venue: Venue, frame: &[u8], out: &mut Staging) -> Result<(), Deco
 
 #[inline(always)]
 fn decode_at<L: json::Level>(level: L, venue: Venue, frame: &[u8], out: &mut Staging) -> Result<(), DecodeError> {
-    if venue.is_massive() {
-        massive::decode(level, venue, frame, out)
-    } else {
-        binance::decode(level, venue, frame, out)
-    }
+    let mut scratch = out.scratch.take().unwrap_or_else(staging::Scratch::new);
+    let mut padded = std::mem::take(&mut scratch.padded);
+    let wide = staging::widen(frame, &mut padded);
+    // No closure here: it would be compiled without the level's instructions.
+    let decoded = match json::Scanner::new(level, frame, wide) {
+        Ok(scan) if venue.is_massive() => massive::decode(venue, scan, out, &mut scratch),
+        Ok(scan) => binance::decode(venue, scan, out, &mut scratch),
+        Err(error) => Err(error),
+    };
+    scratch.padded = padded;
+    out.scratch = Some(scratch);
+    decoded
 }

@@ -23,6 +23,11 @@ pub(crate) struct Decimal {
 
 impl Decimal {
     pub(crate) const UNSET: Self = Self { float: PRICE_UNSET, e8: E8_UNSET };
+
+    #[inline(always)]
+    pub(crate) const fn both(self) -> (f64, i64) {
+        (self.float, self.e8)
+    }
 }
 
 /// Reader over the slots of one object.
@@ -280,14 +285,23 @@ fn to_nanos(value: i64) -> Option<Nanos> {
 
 /// Letters, digits and the marks that symbols really have, up to 64 bytes of UTF-8.
 #[inline(always)]
-fn is_symbol(frame: &[u8], text: Text) -> bool {
-    let raw = text.raw(frame);
-    let mut all = 0;
-    for &byte in raw {
-        all |= MARKS[usize::from(byte)];
+pub(crate) fn is_symbol(frame: &[u8], text: Text) -> bool {
+    is_capitals(frame, text) || is_symbol_slow(frame, text)
+}
+
+/// The common symbol: up to seven capital letters, seen in one word.
+#[inline(always)]
+fn is_capitals(frame: &[u8], text: Text) -> bool {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    if text.len == 0 || text.escaped {
+        return false;
     }
-    // The common symbol has no dot, no escape and no foreign letter.
-    if all == 0 && !text.escaped && !raw.is_empty() && raw.len() <= 64 { true } else { is_symbol_slow(frame, text) }
+    let Some(word) = text.word(frame) else { return false };
+    let used = (1u64 << (8 * text.len)) - 1;
+    // Each byte is below 0x80 after the first test, so the sums stay inside their bytes.
+    let below = word.wrapping_add(ONES * (0x80 - 0x41));
+    let above = word.wrapping_add(ONES * (0x80 - 0x5B));
+    word & (ONES * 0x80) == 0 && (below & !above & (ONES * 0x80) & used) == (ONES * 0x80) & used
 }
 
 /// 0 for bytes that may stand anywhere in a symbol, else a reason to look closer.
@@ -310,6 +324,9 @@ fn is_plain_symbol(raw: &[u8]) -> bool {
 fn is_symbol_slow(frame: &[u8], text: Text) -> bool {
     let mut scratch = Vec::new();
     let raw = text.decode(frame, &mut scratch);
+    if raw.is_ascii() {
+        return !raw.is_empty() && raw.len() <= 64 && is_plain_symbol(raw) && !raw.windows(2).any(|two| two == b"..");
+    }
     let Ok(name) = std::str::from_utf8(raw) else { return false };
     let good = |c: char| if c.is_ascii() { is_plain_symbol(&[c as u8]) } else { c.is_alphanumeric() };
     !name.is_empty() && name.len() <= 64 && name.chars().all(good) && !name.contains("..")

@@ -76,12 +76,37 @@ pub(crate) struct Scratch {
     pub(crate) inner: Slots,
     pub(crate) nested: Slots,
     pub(crate) guesses: Guesses,
+    /// A short frame with room behind it.
+    pub(crate) padded: Vec<u8>,
 }
 
 impl Scratch {
     pub(crate) fn new() -> Box<Self> {
-        Box::new(Self { outer: Slots::new(), inner: Slots::new(), nested: Slots::new(), guesses: Guesses::new() })
+        Box::new(Self {
+            outer: Slots::new(),
+            inner: Slots::new(),
+            nested: Slots::new(),
+            guesses: Guesses::new(),
+            padded: Vec::new(),
+        })
     }
+}
+
+/// Frames up to this length are copied: then their last values, too, are read by windows.
+const SHORT: usize = 1_024;
+/// Bytes behind the copy; the widest window.
+const ROOM: usize = 64;
+
+/// The frame with at least `ROOM` bytes behind it where it is short, else as it is.
+#[inline(always)]
+pub(crate) fn widen<'a>(frame: &'a [u8], padded: &'a mut Vec<u8>) -> &'a [u8] {
+    if frame.len() > SHORT {
+        return frame;
+    }
+    padded.clear();
+    padded.extend_from_slice(frame);
+    padded.resize(frame.len() + ROOM, 0);
+    padded
 }
 
 /// How far a staging area was filled, to return to.

@@ -97,22 +97,12 @@ type Nested<'a> = (&'a mut Slots, &'a mut Guesses);
 
 /// Decodes a frame; see [`crate::decode`].
 #[inline(always)]
-pub(crate) fn decode<L: Level>(level: L, venue: Venue, frame: &[u8], out: &mut Staging) -> Result<(), DecodeError> {
-    let mut scratch = out.scratch.take().unwrap_or_else(Scratch::new);
-    let result = frame_of(level, venue, frame, out, &mut scratch);
-    out.scratch = Some(scratch);
-    result
-}
-
-#[inline(always)]
-fn frame_of<L: Level>(
-    level: L,
+pub(crate) fn decode<L: Level>(
     venue: Venue,
-    frame: &[u8],
+    mut scan: Scanner<L>,
     out: &mut Staging,
     scratch: &mut Scratch,
 ) -> Result<(), DecodeError> {
-    let mut scan = Scanner::new(level, frame)?;
     if scan.peek() == b'{' {
         top(venue, &mut scan, out, scratch)?;
     } else {

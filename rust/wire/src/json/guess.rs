@@ -1,9 +1,9 @@
 //! Which key comes next: a guess that is always verified.
 //!
 //! Venues write an event's keys in an order of their own, with a few that come and go, and change it now and then
-//! without saying so. So the order is learned, not assumed: for each kind of event and each key, the two keys that
+//! without saying so. So the order is learned, not assumed: for each kind of event and each key, the four keys that
 //! followed it last. A guess is the exact bytes `,"key":` (and the opening quote of a text); it is compared with the
-//! frame as one word, and where neither guess matches, the key is read the plain way and becomes the newer guess.
+//! frame as one word, and where no guess matches, the key is read the plain way and becomes the newest guess.
 //! A wrong guess costs a compare; the result never depends on it.
 
 /// Events are told apart by a few bits of their kind's name; two kinds that share a table only guess worse.
@@ -38,9 +38,12 @@ impl Guess {
     }
 }
 
+/// Guesses for each key: quotes have three keys that may follow their symbol, trades two after their size.
+const GUESSES: usize = 4;
+
 /// What followed what.
 pub(crate) struct Guesses {
-    after: Box<[[Guess; 2]; KINDS * SLOTS]>,
+    after: Box<[[Guess; GUESSES]; KINDS * SLOTS]>,
     /// How the last object opened.
     pub(crate) first: Guess,
 }
@@ -53,7 +56,7 @@ const fn place(kind: usize, slot: u8) -> usize {
 
 impl Guesses {
     pub(crate) fn new() -> Self {
-        let after = vec![[Guess::NEVER; 2]; KINDS * SLOTS].into_boxed_slice();
+        let after = vec![[Guess::NEVER; GUESSES]; KINDS * SLOTS].into_boxed_slice();
         let after = after.try_into().unwrap_or_else(|_| unreachable!("made with that length"));
         Self { after, first: Guess::NEVER }
     }
@@ -64,17 +67,24 @@ impl Guesses {
         (name.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 60) as usize
     }
 
+    /// The guess that matches the bytes behind a value, if one does.
     #[inline(always)]
-    pub(crate) fn after(&self, kind: usize, slot: u8) -> &[Guess; 2] {
-        &self.after[place(kind, slot)]
+    pub(crate) fn matching(&self, kind: usize, slot: u8, word: u64) -> Option<&Guess> {
+        let [first, rest @ ..] = &self.after[place(kind, slot)];
+        if first.matches(word) {
+            return Some(first);
+        }
+        // The end of an object is more common than the second guess.
+        if word as u8 == b'}' { None } else { rest.iter().find(|guess| guess.matches(word)) }
     }
 
-    /// Remembers the bytes that came after a key's value; the older of two guesses gives way.
+    /// Remembers the bytes that came after a key's value; the oldest guess gives way.
     #[cold]
     pub(crate) fn learn(&mut self, kind: usize, after: u8, bytes: &[u8], slot: u8, is_text: bool) {
         if let Some(guess) = Guess::new(bytes, slot, is_text) {
-            let pair = &mut self.after[place(kind, after)];
-            *pair = [guess, pair[0]];
+            let held = &mut self.after[place(kind, after)];
+            held.rotate_right(1);
+            held[0] = guess;
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod guess;
 mod keys;
+mod lane;
 mod number;
 mod scan;
 mod simd;
@@ -13,6 +14,7 @@ mod text;
 
 pub(crate) use guess::Guesses;
 pub(crate) use keys::{KeyTable, Slots, Tag, Token};
+pub(crate) use lane::{Lane, Next};
 pub(crate) use number::Number;
 pub(crate) use scan::{Scanner, Value};
 #[cfg(target_arch = "x86_64")]

@@ -63,18 +63,9 @@ fn digits(frame: &[u8], mut at: usize, mantissa: &mut u64) -> usize {
     at
 }
 
-/// Reads the number at `start` into a token; gives the offset after it.
-#[inline(always)]
-pub(crate) fn scan<L: Level>(level: L, frame: &[u8], start: usize, token: &mut Token) -> Result<usize, DecodeError> {
-    let window = frame.get(start..).and_then(|rest| rest.first_chunk::<24>());
-    let Some(plain) = window.and_then(|window| level.number(window)) else { return scan_any(frame, start, token) };
-    token.number(plain, start as u32);
-    Ok(start + plain.len)
-}
-
-/// Any number.
+/// Reads any number at `start` into a token; gives the offset after it.
 #[inline(never)]
-fn scan_any(frame: &[u8], start: usize, token: &mut Token) -> Result<usize, DecodeError> {
+pub(crate) fn scan_any(frame: &[u8], start: usize, token: &mut Token) -> Result<usize, DecodeError> {
     let negative = frame.get(start) == Some(&b'-');
     let first = start + usize::from(negative);
     let mut mantissa = 0;
@@ -150,7 +141,13 @@ impl Number {
         let end = start as usize + len as usize;
         // The scan stops by itself at the closing quote, so it may look at the whole frame.
         let mut token = Token::at(Tag::Number, start);
-        let at = scan(Scalar, frame, start as usize, &mut token).ok()?;
+        let window = frame.get(start as usize..).and_then(|rest| rest.first_chunk::<24>());
+        let at = if let Some(plain) = window.and_then(|window| Scalar.number(window)) {
+            token.number(plain, start);
+            start as usize + plain.len
+        } else {
+            scan_any(frame, start as usize, &mut token).ok()?
+        };
         (at == end).then(|| Self::of(&token))
     }
 

@@ -2,6 +2,7 @@
 
 use super::guess::Guesses;
 use super::keys::{KIND, KeyTable, Slots, Tag, Token};
+use super::lane::Lane;
 use super::number::{self, Number};
 use super::simd::{Level, Scalar};
 use super::text::{self, Text};
@@ -28,6 +29,8 @@ fn chunk<const N: usize>(window: &[u8; 48], at: usize) -> &[u8; N] {
 /// every offset fits a `u32`.
 pub(crate) struct Scanner<'f, L> {
     pub(crate) frame: &'f [u8],
+    /// The same bytes, perhaps with more behind them, so that a window may reach over the end of a short frame.
+    wide: &'f [u8],
     pub(crate) at: usize,
     depth: u32,
     level: L,
@@ -36,14 +39,15 @@ pub(crate) struct Scanner<'f, L> {
 impl<'f> Scanner<'f, Scalar> {
     /// A cursor inside a frame that was validated before, at the start of a value.
     pub(crate) fn inside(frame: &'f [u8], at: u32) -> Self {
-        Self { frame, at: at as usize, depth: 0, level: Scalar }
+        Self { frame, wide: frame, at: at as usize, depth: 0, level: Scalar }
     }
 }
 
 impl<'f, L: Level> Scanner<'f, L> {
     /// Starts at the first byte that is not white space.
     #[inline]
-    pub(crate) fn new(level: L, frame: &'f [u8]) -> Result<Self, DecodeError> {
+    pub(crate) fn new(level: L, frame: &'f [u8], wide: &'f [u8]) -> Result<Self, DecodeError> {
+        debug_assert!(wide.starts_with(frame));
         if frame.len() > FRAME_MAX {
             return Err(DecodeError { kind: ErrorKind::FrameTooLarge, offset: FRAME_MAX });
         }
@@ -51,9 +55,15 @@ impl<'f, L: Level> Scanner<'f, L> {
             std::str::from_utf8(frame)
                 .map_err(|error| DecodeError { kind: ErrorKind::BadUtf8, offset: error.valid_up_to() })?;
         }
-        let mut scan = Self { frame, at: 0, depth: 0, level };
+        let mut scan = Self { frame, wide, at: 0, depth: 0, level };
         scan.white_space();
         Ok(scan)
+    }
+
+    /// A fast lane through the object the cursor stands on, if it opens as expected.
+    #[inline(always)]
+    pub(crate) fn lane(&self, guesses: &Guesses, name: u8) -> Option<Lane<'f, L>> {
+        if self.depth < DEPTH_MAX { Lane::enter(self.level, self.wide, self.at, guesses, name) } else { None }
     }
 
     /// The next byte; 0 at the end, which no JSON token starts with.
@@ -100,7 +110,13 @@ impl<'f, L: Level> Scanner<'f, L> {
                 self.text_behind_quote(token)
             }
             b'-' | b'0'..=b'9' => {
-                self.at = number::scan(self.level, self.frame, self.at, token)?;
+                let window = self.wide.get(self.at..).and_then(|rest| rest.first_chunk::<24>());
+                if let Some(plain) = window.and_then(|window| self.level.number(window)) {
+                    token.number(plain, self.offset());
+                    self.at += plain.len;
+                } else {
+                    self.at = number::scan_any(self.frame, self.at, token)?;
+                }
                 Ok(())
             }
             _ => self.other(token),
@@ -156,20 +172,12 @@ impl<'f, L: Level> Scanner<'f, L> {
         // Kind 0 until the event has said what it is.
         let mut kind = 0;
         // One check of what is left of the frame serves a key of up to 8 bytes and the window of its value.
-        while let Some(window) = self.frame.get(self.at..).and_then(|rest| rest.first_chunk::<48>()) {
+        while let Some(window) = self.wide.get(self.at..).and_then(|rest| rest.first_chunk::<48>()) {
             if slot == KIND {
                 kind = slots.short_text(KIND, self.frame).map_or(0, Guesses::kind);
             }
             let word = u64::from_le_bytes(*chunk(window, 0));
-            let [newer, older] = guesses.after(kind, slot);
-            let guess = if newer.matches(word) {
-                newer
-            } else if word as u8 == b'}' {
-                self.leave();
-                return Ok(());
-            } else if older.matches(word) {
-                older
-            } else {
+            let Some(guess) = guesses.matching(kind, slot, word) else {
                 let Some(next) = self.next_member(keys, slots, guesses, (kind, slot))? else { return Ok(()) };
                 slot = next;
                 continue;
@@ -218,7 +226,7 @@ impl<'f, L: Level> Scanner<'f, L> {
         slots: &mut Slots,
         guesses: &mut Guesses,
     ) -> Result<Option<u8>, DecodeError> {
-        if let Some(window) = self.frame.get(self.at..).and_then(|rest| rest.first_chunk::<48>()) {
+        if let Some(window) = self.wide.get(self.at..).and_then(|rest| rest.first_chunk::<48>()) {
             let guess = guesses.first;
             if self.depth < DEPTH_MAX && guess.matches(u64::from_le_bytes(*chunk(window, 0))) {
                 self.depth += 1;
@@ -295,7 +303,7 @@ impl<'f, L: Level> Scanner<'f, L> {
     fn text_behind_quote(&mut self, token: &mut Token) -> Result<(), DecodeError> {
         token.start = self.offset();
         token.tag = Tag::Text;
-        let window = self.frame.get(self.at..).and_then(|rest| rest.first_chunk::<16>());
+        let window = self.wide.get(self.at..).and_then(|rest| rest.first_chunk::<16>());
         if let Some(len) = window.and_then(|window| self.level.quote(window)) {
             token.len = len as u32;
             token.mark = false;

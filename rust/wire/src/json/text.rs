@@ -19,7 +19,7 @@ impl Text {
     }
 
     /// Up to seven bytes of an unescaped text as one little-endian word; `None` for anything else.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn word(self, frame: &[u8]) -> Option<u64> {
         if self.escaped {
             let mut short = [0; 8];

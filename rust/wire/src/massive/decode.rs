@@ -8,6 +8,7 @@ use ringtape_model::event::{BAR_COMPLETE, BAR_OTC, SIDE_NONE, SOURCE_VENUE, TRAD
 use ringtape_model::units::{CODE_UNSET, ID_UNSET, MILLI, PRICE_UNSET, SECOND, TIME_UNSET};
 use ringtape_model::{Quote, Trade, Venue, VenueBar};
 
+use super::fast;
 use crate::error::{DecodeError, ErrorKind, SkipReason};
 use crate::json::{KeyTable, Level, Scanner, Text, Value};
 use crate::read::{Decimal, Fault, Fields, Read};
@@ -20,7 +21,7 @@ const NAMES: [&str; 34] = [
 static KEYS: KeyTable = KeyTable::new(&NAMES);
 
 macro_rules! slots {
-    ($($name:ident = $at:literal),*) => { $(const $name: u8 = $at;)* };
+    ($($name:ident = $at:literal),*) => { $(pub(super) const $name: u8 = $at;)* };
 }
 slots!(
     EV = 0,
@@ -60,29 +61,19 @@ slots!(
 );
 
 /// A trade this much later on the tape than at its exchange is late: the US reporting limit.
-const LATE_AFTER: i64 = 10 * SECOND;
+pub(super) const LATE_AFTER: i64 = 10 * SECOND;
 
 /// Kinds that a fact sheet names and this decoder does not read yet, over all markets.
 const NAMED: [&str; 13] = ["LULD", "NOI", "FMV", "LV", "XT", "XQ", "XA", "XAS", "XL2", "C", "CA", "CAS", "V"];
 
 /// Decodes a frame; see [`crate::decode`].
 #[inline(always)]
-pub(crate) fn decode<L: Level>(level: L, venue: Venue, frame: &[u8], out: &mut Staging) -> Result<(), DecodeError> {
-    let mut scratch = out.scratch.take().unwrap_or_else(Scratch::new);
-    let result = frame_of(level, venue, frame, out, &mut scratch);
-    out.scratch = Some(scratch);
-    result
-}
-
-#[inline(always)]
-fn frame_of<L: Level>(
-    level: L,
+pub(crate) fn decode<L: Level>(
     venue: Venue,
-    frame: &[u8],
+    mut scan: Scanner<L>,
     out: &mut Staging,
     scratch: &mut Scratch,
 ) -> Result<(), DecodeError> {
-    let mut scan = Scanner::new(level, frame)?;
     if scan.peek() != b'[' {
         element(venue, &mut scan, out, scratch)?;
         return scan.end();
@@ -112,6 +103,9 @@ fn element<L: Level>(
         return Err(DecodeError { kind: ErrorKind::TooManyEvents, offset: scan.at });
     }
     let frame = scan.frame;
+    if fast::element(venue, scan, out, &scratch.guesses) {
+        return Ok(());
+    }
     scan.object(&KEYS, &mut scratch.outer, &mut scratch.guesses)?;
     event(venue, Fields { frame, slots: &scratch.outer }, offset, out);
     Ok(())
@@ -147,8 +141,8 @@ fn event(venue: Venue, fields: Fields, offset: u32, out: &mut Staging) {
 }
 
 /// Options share the stocks' layouts; the other markets give the same letters other meanings.
-#[inline]
-fn is_read(venue: Venue, name: &[u8]) -> bool {
+#[inline(always)]
+pub(super) fn is_read(venue: Venue, name: &[u8]) -> bool {
     matches!(venue, Venue::MassiveStocks | Venue::MassiveOptions) && matches!(name, b"T" | b"Q" | b"A" | b"AM")
 }
 

@@ -2,5 +2,6 @@
 
 mod decode;
 pub mod encode;
+mod fast;
 
 pub(crate) use decode::decode;

@@ -1,0 +1,213 @@
+//! Trades and quotes through the fast lane: the same records as [`super::decode`] builds, for events whose keys come
+//! in an order seen before and whose values are of the common form. Whatever is not, is left to the plain way.
+
+use ringtape_model::event::{SIDE_NONE, TRADE_LATE};
+use ringtape_model::units::{CODE_UNSET, E8_UNSET, ID_UNSET, MILLI, PRICE_UNSET, TIME_UNSET};
+use ringtape_model::{Quote, Trade, Venue};
+
+use super::decode::{AP, AS, AX, BP, BS, BX, C, DS, I, LATE_AFTER, P, PT, Q, S, SYM, T, TRFI, TRFT, X, Z, is_read};
+use crate::json::{Guesses, Lane, Level, Next, Scanner, Text};
+use crate::read::{Decimal, is_symbol};
+use crate::staging::Staging;
+
+/// Reads the object the cursor stands on if it is a common trade or quote; else changes nothing.
+#[inline(always)]
+pub(super) fn element<L: Level>(venue: Venue, scan: &mut Scanner<L>, out: &mut Staging, guesses: &Guesses) -> bool {
+    if !is_read(venue, b"T") {
+        return false;
+    }
+    let end = if let Some(lane) = scan.lane(guesses, b'Q') {
+        quote(venue, lane, out, guesses, scan.frame)
+    } else if let Some(lane) = scan.lane(guesses, b'T') {
+        trade(venue, lane, out, guesses, scan.frame)
+    } else {
+        None
+    };
+    let Some(end) = end else { return false };
+    scan.at = end;
+    true
+}
+
+#[inline(always)]
+fn trade<L: Level>(
+    venue: Venue,
+    mut lane: Lane<L>,
+    out: &mut Staging,
+    guesses: &Guesses,
+    frame: &[u8],
+) -> Option<usize> {
+    let mut trade = Trade {
+        seq: 0,
+        ts_event: TIME_UNSET,
+        ts_recv: 0,
+        ts_sent: TIME_UNSET,
+        ts_participant: TIME_UNSET,
+        ts_trf: TIME_UNSET,
+        price: PRICE_UNSET,
+        price_e8: E8_UNSET,
+        size: PRICE_UNSET,
+        size_e8: E8_UNSET,
+        sequence: ID_UNSET,
+        first_id: ID_UNSET,
+        last_id: ID_UNSET,
+        id: [0; 24],
+        conditions: [CODE_UNSET; 8],
+        symbol: 0,
+        exchange: CODE_UNSET,
+        trf_id: CODE_UNSET,
+        venue: venue as u8,
+        tape: 0,
+        side: SIDE_NONE,
+        n_conditions: 0,
+        conn: 0,
+        flags: 0,
+    };
+    let mut symbol = Text::default();
+    let mut whole = Decimal::UNSET;
+    let mut exact = Decimal::UNSET;
+    let mut seen = 0u64;
+    while let Next::Value(slot) = lane.next(guesses)? {
+        // A key that comes twice is for the plain way.
+        if seen & (1 << (slot & 63)) != 0 {
+            return None;
+        }
+        seen |= 1 << (slot & 63);
+        match slot {
+            SYM => symbol = name(&mut lane)?,
+            I => {
+                let (_, len, bytes) = lane.text()?;
+                trade.id[..16].copy_from_slice(bytes);
+                trade.id[len..16].fill(0);
+            }
+            X => trade.exchange = lane.code()?,
+            P => {
+                let price = decimal(&mut lane)?;
+                (trade.price, trade.price_e8) = (price.float, price.e8);
+            }
+            S => whole = decimal(&mut lane)?,
+            DS => {
+                exact = decimal(&mut lane)?;
+                lane.closing_quote()?;
+            }
+            C => trade.n_conditions = lane.codes(&mut trade.conditions)?,
+            T => trade.ts_event = millis(&mut lane)?,
+            PT => trade.ts_participant = millis(&mut lane)?,
+            TRFT => trade.ts_trf = millis(&mut lane)?,
+            Q => trade.sequence = lane.integer()?.cast_signed(),
+            TRFI => trade.trf_id = lane.code()?,
+            Z => trade.tape = tape(&mut lane)?,
+            _ => return None,
+        }
+    }
+    let size = if seen & (1 << DS) == 0 { whole } else { exact };
+    (trade.size, trade.size_e8) = (size.float, size.e8);
+    // Anything missing or out of range is for the plain way to name.
+    if symbol.len == 0 || trade.price_e8 <= 0 || size.e8 < 0 || trade.ts_event == TIME_UNSET {
+        return None;
+    }
+    if trade.ts_participant != TIME_UNSET && trade.ts_event - trade.ts_participant > LATE_AFTER {
+        trade.flags = TRADE_LATE;
+    }
+    out.push_trade(frame, symbol, trade);
+    Some(lane.at())
+}
+
+#[inline(always)]
+fn quote<L: Level>(
+    venue: Venue,
+    mut lane: Lane<L>,
+    out: &mut Staging,
+    guesses: &Guesses,
+    frame: &[u8],
+) -> Option<usize> {
+    let mut quote = Quote {
+        seq: 0,
+        ts_event: TIME_UNSET,
+        ts_recv: 0,
+        ts_sent: TIME_UNSET,
+        ts_participant: TIME_UNSET,
+        bid: PRICE_UNSET,
+        ask: PRICE_UNSET,
+        bid_e8: E8_UNSET,
+        ask_e8: E8_UNSET,
+        bid_size: PRICE_UNSET,
+        ask_size: PRICE_UNSET,
+        bid_size_e8: E8_UNSET,
+        ask_size_e8: E8_UNSET,
+        sequence: ID_UNSET,
+        indicators: [CODE_UNSET; 4],
+        symbol: 0,
+        bid_exchange: CODE_UNSET,
+        ask_exchange: CODE_UNSET,
+        condition: CODE_UNSET,
+        conn: 0,
+        venue: venue as u8,
+        tape: 0,
+        n_indicators: 0,
+        flags: 0,
+    };
+    let mut symbol = Text::default();
+    let mut seen = 0u64;
+    while let Next::Value(slot) = lane.next(guesses)? {
+        if seen & (1 << (slot & 63)) != 0 {
+            return None;
+        }
+        seen |= 1 << (slot & 63);
+        match slot {
+            SYM => symbol = name(&mut lane)?,
+            BP => (quote.bid, quote.bid_e8) = decimal(&mut lane)?.both(),
+            AP => (quote.ask, quote.ask_e8) = decimal(&mut lane)?.both(),
+            BS => (quote.bid_size, quote.bid_size_e8) = decimal(&mut lane)?.both(),
+            AS => (quote.ask_size, quote.ask_size_e8) = decimal(&mut lane)?.both(),
+            BX => quote.bid_exchange = lane.code()?,
+            AX => quote.ask_exchange = lane.code()?,
+            T => quote.ts_event = millis(&mut lane)?,
+            PT => quote.ts_participant = millis(&mut lane)?,
+            Q => quote.sequence = lane.integer()?.cast_signed(),
+            Z => quote.tape = tape(&mut lane)?,
+            C => quote.condition = lane.code()?,
+            I => quote.n_indicators = lane.codes(&mut quote.indicators)?,
+            _ => return None,
+        }
+    }
+    if symbol.len == 0 || quote.ts_event == TIME_UNSET {
+        return None;
+    }
+    out.push_quote(frame, symbol, quote);
+    Some(lane.at())
+}
+
+#[inline(always)]
+fn name<L: Level>(lane: &mut Lane<L>) -> Option<Text> {
+    let (start, len, window) = lane.text()?;
+    let text = Text { start: start as u32, len: len as u32, escaped: false };
+    is_symbol(window, Text { start: 0, ..text }).then_some(text)
+}
+
+/// A number in both forms; the mantissa is exact, so one division rounds once.
+#[inline(always)]
+fn decimal<L: Level>(lane: &mut Lane<L>) -> Option<Decimal> {
+    const POW10: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+    const SCALE: [u64; 16] =
+        [100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1, 0, 0, 0, 0, 0, 0, 0];
+    let plain = lane.number()?;
+    let e8 = plain.mantissa.checked_mul(SCALE[plain.decimals & 15])?;
+    // Nine decimals and more are rounded the plain way; so is what does not fit.
+    if plain.decimals > 8 || e8 > i64::MAX.cast_unsigned() {
+        return None;
+    }
+    // INVARIANT: 15 digits are below 2^53.
+    Some(Decimal { float: plain.mantissa as f64 / POW10[plain.decimals & 15], e8: e8.cast_signed() })
+}
+
+/// A time in ms between 2000 and 2100; other units are told apart the plain way.
+#[inline(always)]
+fn millis<L: Level>(lane: &mut Lane<L>) -> Option<i64> {
+    let value = lane.integer()?;
+    (946_684_800_000..4_102_444_800_000).contains(&value).then_some(value.cast_signed() * MILLI)
+}
+
+#[inline(always)]
+fn tape<L: Level>(lane: &mut Lane<L>) -> Option<u8> {
+    u8::try_from(lane.integer()?).ok()
+}
