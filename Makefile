@@ -76,9 +76,14 @@ test-full: build
 	@bash -o pipefail -c 'cargo test --workspace --profile checked 2>&1 | tee -a results/rust.txt'
 	@bash -o pipefail -c '$(BIN)/pytest -v --hypothesis-seed=$(SEED) --hypothesis-show-statistics 2>&1 | tee -a results/python.txt'
 
+# Rust rooms, single calls from Python, and the comparison; the record of all three is benches/record/<date>-<commit>.md.
 bench: build
 	@$(BIN)/python -m pip install --quiet --group bench
-	@$(BIN)/python benches/python/table.py
+	@mkdir -p results
+	@bash -o pipefail -c 'cargo bench --quiet --bench rooms | tee results/rooms.txt'
+	$(BIN)/pytest -q benches/python --benchmark-enable --benchmark-only --benchmark-columns=median,iqr,rounds \
+		--benchmark-warmup=on --benchmark-json=results/suites.json
+	$(BIN)/python benches/python/table.py --rooms results/rooms.txt --suites results/suites.json
 
 docs: build
 	$(BIN)/python python/docs/generate.py
