@@ -12,9 +12,12 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from .errors import ConfigError, UnknownVenue, nearest
-from .venues import SESSION_VENUES, VENUES
+from .venues import VENUES
 
-__all__ = ["days"]
+__all__ = ["US_VENUES", "days"]
+
+US_VENUES = frozenset({"massive.stocks", "massive.options", "massive.indices"})
+"""Venues whose trading day follows the US equity calendar; elsewhere a day is a UTC date."""
 
 DAYS_BEFORE = 14
 DAYS_AFTER = 404
@@ -49,7 +52,7 @@ def days(venue: str, around_ns: int) -> list[tuple[int, int, int, int, int]]:
     """
     if venue not in VENUES:
         raise UnknownVenue(venue, nearest(venue, VENUES))
-    if venue not in SESSION_VENUES:
+    if venue not in US_VENUES:
         return []
     zone = _new_york()
     today = datetime.fromtimestamp(around_ns // _NS_PER_S, UTC).astimezone(zone).date()

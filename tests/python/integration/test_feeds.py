@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from faulty import BINARY, CONTINUATION, PING, PONG, FaultyServer, Peer, closing, frame
 from fake_engine import Engine
+from faulty import BINARY, CONTINUATION, PING, PONG, FaultyServer, Peer, closing, frame
 from ringtape.app import App
 from ringtape.errors import AuthenticationError, ConfigError
 from ringtape.feeds import Binance, Massive
@@ -69,7 +69,7 @@ async def running(*feeds: Feed, limits: Limits = QUICK) -> AsyncIterator[tuple[A
 async def until(condition: Callable[[], Any], what: str = "") -> None:
     """Wait for a condition, for a limited time."""
     async with asyncio.timeout(LIMIT_S):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - a condition of anything, not an event
             await asyncio.sleep(0.005)
 
 
@@ -209,7 +209,7 @@ async def test_a_blocked_loop_is_no_lost_peer() -> None:
         def on_trades(self, ctx: Context, trades: Records) -> None:
             super().on_trades(ctx, trades)
             if len(self.batches) == 1:
-                time.sleep(0.8)  # longer than idle_s + pong_s  # noqa: ASYNC251
+                time.sleep(0.8)  # longer than idle_s + pong_s
 
     async def script(peer: Peer) -> None:
         await peer.massive_login()
