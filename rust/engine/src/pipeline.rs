@@ -435,6 +435,13 @@ impl Engine {
         Some(field::value(field.field, &state.row, &window, field.window, now))
     }
 
+    /// The bar of a series that has not ended yet, if it has a price.
+    pub fn forming(&self, id: SymbolId, series: usize) -> Option<Bar> {
+        let state = self.states.get(id.index())?;
+        let cell = state.forming.get(series).filter(|cell| cell.start != TIME_UNSET && cell.is_shown())?;
+        Some(cell.to_bar(id.0, state.row.venue as u8, self.series[series].interval, state.row.ts_recv, 0))
+    }
+
     /// Pinned bars of a symbol and series, side by side; `None` for symbols that are not pinned.
     pub fn pinned(&self, id: SymbolId, series: usize) -> Option<&Pinned> {
         let (_, kept) = self.pinned.iter().find(|(pinned, _)| *pinned == id.0)?;

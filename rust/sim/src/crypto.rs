@@ -297,7 +297,7 @@ impl Candle {
             self.first_id = fill.sequence;
         }
         self.last_id = fill.sequence;
-        self.span.add(fill.price_e8, fill.size_e8, fold(&[]));
+        self.span.add(fill.price_e8, fill.size_e8, fold(&[], true, false));
         if fill.side == SIDE_BUY {
             self.buy_volume += fill.size_e8;
             self.buy_notional += i128::from(fill.price_e8) * i128::from(fill.size_e8);

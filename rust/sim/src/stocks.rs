@@ -328,7 +328,7 @@ impl Stocks {
         trade.conditions[..conditions.len()].copy_from_slice(conditions);
         // INVARIANT: a u64 has at most 20 digits, so it fits the field.
         let _ = write!(&mut trade.id[..], "{}", self.trade_number);
-        let rights = fold(conditions);
+        let rights = fold(conditions, true, false);
         if listing.second.count == 0 {
             self.seconds.traded.push(symbol as u32);
         }

@@ -1,0 +1,289 @@
+"""The native core. Use it through the package; the docstrings here are the reference of the names it re-exports."""
+
+from collections.abc import Buffer, Iterable, Mapping, Sequence
+from typing import Any, Literal, final
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+__all__ = [
+    "Batch",
+    "Control",
+    "Engine",
+    "Memory",
+    "RuleSet",
+    "Table",
+    "__version__",
+    "compile_rules",
+    "debug_build",
+    "decode",
+    "fields",
+    "record_columns",
+    "venues",
+]
+
+__version__: str
+debug_build: bool
+
+@final
+class Memory:
+    """A read-only stretch of memory behind numpy arrays."""
+
+    def __len__(self) -> int: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+@final
+class Control:
+    """A message about a connection, not the market."""
+
+    @property
+    def conn(self) -> int:
+        """Connection number given to `Engine.feed`."""
+    @property
+    def kind(self) -> Literal["status", "reply", "error"]:
+        """What it is: Massive's status, a reply to a request, a refusal."""
+    @property
+    def status(self) -> str | None:
+        """Massive's status word, or ``serverShutdown``."""
+    @property
+    def message(self) -> str | None:
+        """The text beside it."""
+    @property
+    def id(self) -> int | str | None:
+        """Id of the request that is answered."""
+    @property
+    def code(self) -> int | None:
+        """The venue's error code."""
+    @property
+    def result(self) -> Any:
+        """Result of a request."""
+
+@final
+class Batch:
+    """Records of one drain, as read-only structured arrays in order of application.
+
+    Valid on the feed's thread until the next `Engine.feed`; arrays that are kept are never overwritten. The columns
+    of each kind are those of `ringtape.events.dtypes`. ``len()`` counts records over all kinds; a batch is true where
+    it holds a record, a control message or a loss. An array is made when it is first asked for.
+    """
+
+    def __len__(self) -> int: ...
+    def __bool__(self) -> bool: ...
+    @property
+    def trades(self) -> NDArray[np.void]:
+        """Trades."""
+    @property
+    def quotes(self) -> NDArray[np.void]:
+        """Quotes."""
+    @property
+    def bars(self) -> NDArray[np.void]:
+        """Own bars that ended, or were revised by a late trade (flag 2)."""
+    @property
+    def venue_bars(self) -> NDArray[np.void]:
+        """Bars as the venue sent them."""
+    @property
+    def marks(self) -> NDArray[np.void]:
+        """Mark prices."""
+    @property
+    def signals(self) -> NDArray[np.void]:
+        """Signals of the rules; ``rule`` is a place in `Engine.rule_ids`."""
+    @property
+    def control(self) -> list[Control]:
+        """Control messages, oldest first."""
+    @property
+    def lost(self) -> dict[str, int]:
+        """Records that were overwritten before this drain, by kind; only kinds that lost some."""
+
+@final
+class Table:
+    """A copy of some fields of every symbol, in symbol-id order. Rows are whole; the table is not one instant."""
+
+    def __len__(self) -> int: ...
+    def __contains__(self, name: str, /) -> bool: ...
+    def __getitem__(self, name: str, /) -> NDArray[Any]:
+        """Return a column: float64 with NaN where undefined, int64 Unix ns for times, strings for symbol and venue."""
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns, ``symbol`` and ``venue`` first."""
+    @property
+    def sequence(self) -> tuple[int, int]:
+        """Least and greatest row sequence that the table was copied at."""
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        """Return the table as one structured array."""
+
+@final
+class RuleSet:
+    """Compiled rules, from `compile_rules`."""
+
+    def __len__(self) -> int: ...
+    @property
+    def ids(self) -> list[str]:
+        """Ids, in the order in which signals number the rules."""
+    @property
+    def titles(self) -> list[str]:
+        """Titles, in the order of the ids."""
+    @property
+    def severities(self) -> list[str]:
+        """Severity of each rule: low, medium or high."""
+    @property
+    def moments(self) -> list[str]:
+        """Moment of each rule: trade, quote or tick."""
+    @property
+    def show(self) -> list[list[str]]:
+        """Fields to show beside the alerts of each rule."""
+    @property
+    def fields(self) -> list[str]:
+        """The fields that the rules read, each once."""
+    @property
+    def windows(self) -> list[str]:
+        """The windows that the rules and their shown fields need."""
+
+@final
+class Engine:
+    """A market-data engine: frames in; rows, bars, batches and signals out.
+
+    One owner feeds, advances and drains it; a second call at the same time, or from inside one, raises `EngineBusy`.
+    Reads copy from the rings and may come from any thread.
+
+    Parameters
+    ----------
+    bars
+        Intervals of the bars built from trades, whole seconds from ``1s`` to ``1d``; default ``("1s", "1m")``.
+    windows
+        Windows kept from the start, such as ``("1m", "5m")``; rules, columns and tables register theirs when they come.
+    max_symbols
+        Symbols that fit; more are refused and counted.
+    pin
+        Symbols whose bars are also kept side by side, so that ``bars(..., copy=False)`` is a view.
+    shared
+        Not accepted by this version: the rings are in private memory.
+    ring_size
+        Records that each event ring keeps for its readers; rounded up to a power of two.
+    max_windows
+        Places for windows in every row, at most 64.
+    max_bars
+        Bars kept over all symbols and intervals; beyond it the coldest symbols give theirs up, counted.
+
+    Raises
+    ------
+    ConfigError
+        A value is out of range; the message says which and what fits.
+    """
+
+    def __new__(
+        cls,
+        bars: Sequence[str] | None = None,
+        windows: Sequence[str] | None = None,
+        max_symbols: int = 20_000,
+        pin: Sequence[str] | None = None,
+        shared: str | None = None,
+        *,
+        ring_size: int = 65_536,
+        max_windows: int = 16,
+        max_bars: int = 1_000_000,
+    ) -> Engine: ...
+    def feed(self, frame: Buffer, venue: str, recv_ns: int, conn: int = 0) -> int:
+        """Apply one frame and return the number of its events that were applied.
+
+        Never raises for a bad frame: what is rejected or skipped is counted by reason in `stats`. Takes any contiguous
+        buffer without a copy; nobody may write into it during the call.
+
+        Parameters
+        ----------
+        frame
+            Payload of one WebSocket message.
+        venue
+            Venue id such as ``massive.stocks``.
+        recv_ns
+            When it was received, Unix ns. The engine reads no clock.
+        conn
+            Connection number, handed on with records and control messages.
+
+        Raises
+        ------
+        UnknownVenue, EngineBusy
+        """
+    def advance(self, recv_ns: int) -> None:
+        """Let time pass without a frame: windows decay, bars end, dates change, tick rules run."""
+    def drain(self) -> Batch:
+        """Return what came since the last drain. A forgotten drain ends in `Batch.lost`, not in growth."""
+    def set_reference(
+        self,
+        table: Mapping[str, float | Mapping[str, float]] | Iterable[Mapping[str, Any]],
+        venue: str = "massive.stocks",
+    ) -> int:
+        """Give previous closes and return how many.
+
+        Takes ``{"AAPL": 190.5}``, ``{"AAPL": {"prev_close": 190.5}}``, or rows with ``symbol`` and ``prev_close``. They
+        hold for the current trading date or, before the first event, for the first one.
+        """
+    def set_sessions(self, venue: str, days: Sequence[tuple[int, int, int, int, int]]) -> None:
+        """Give trading days as (yyyymmdd, start, open, close, end), Unix ns; without it the engine asks
+        `ringtape.sessions.days`."""
+    def set_rules(self, rules: RuleSet) -> None:
+        """Replace the rules. The new ones start in warm-up: state that already holds fires nothing."""
+    def rule_ids(self) -> list[str]:
+        """Return the ids of the rules, by the number in ``signals["rule"]``."""
+    def symbols(self) -> list[tuple[int, str, str]]:
+        """Return (id, venue, name) of every symbol, in id order."""
+    def symbol_name(self, id: int) -> str:
+        """Return the name of a symbol id."""
+    def get(self, symbol: str, field: str) -> float | int | None:
+        """Return one field of one symbol, None where it is undefined. A copy, from any thread.
+
+        ``symbol`` is a name, or ``venue:name`` where several venues have it. A window that is not registered is
+        computed from what others still hold, or is None.
+
+        Raises
+        ------
+        UnknownSymbol, AmbiguousSymbol, UnknownField
+        """
+    def row(self, symbol: str) -> dict[str, float | int | None]:
+        """Return every field of a symbol, and its windowed fields for the registered windows."""
+    def table(self, fields: Sequence[str]) -> Table:
+        """Return the fields of every symbol as a copy, one row a symbol; new windows are registered."""
+    def column(self, field: str, copy: bool = True) -> NDArray[np.float64]:
+        """Return one field of every symbol, in symbol-id order.
+
+        ``copy=False`` gives the live column: read-only, each value whole, no two of the same moment. It covers the
+        symbols known when it was asked for.
+        """
+    def bars(
+        self,
+        symbol: str,
+        interval: str,
+        n: int | None = None,
+        source: Literal["own", "venue"] = "own",
+        forming: bool = False,
+        copy: bool = True,
+    ) -> NDArray[np.void]:
+        """Return the newest `n` bars of a symbol, oldest first, with the columns of ``ringtape.events.dtypes()["bars"]``.
+
+        ``source="venue"`` gives the bars that the venue sent; ``forming=True`` adds the one that has not ended;
+        ``copy=False`` a view of a pinned symbol's bars, valid until the next `feed`.
+        """
+    def stats(self) -> dict[str, Any]:
+        """Return all counters; see docs/counters.md."""
+
+def compile_rules(rules: Sequence[dict[str, Any]], /) -> RuleSet:
+    """Compile rules given as mappings with ``id``, ``when`` and options.
+
+    Raises
+    ------
+    RuleError
+        With line, caret, reason and suggestion of every mistake.
+    """
+
+def decode(
+    frame: Buffer, venue: str
+) -> tuple[list[tuple[str, dict[str, Any]]], list[Control], list[dict[str, Any]]]:
+    """Decode one frame into events as (kind, record), control messages and skipped events."""
+
+def fields() -> list[dict[str, Any]]:
+    """Return the field catalogue, one dict a field."""
+
+def record_columns() -> dict[str, list[Any]]:
+    """Return the columns of every kind of record, as numpy's dtype takes them."""
+
+def venues() -> list[str]:
+    """Return the names of all venues."""
