@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from fake_engine import Engine
 from faulty import BINARY, CONTINUATION, PING, PONG, FaultyServer, Peer, closing, frame
+from ringtape import Engine
 from ringtape.app import App
 from ringtape.errors import AuthenticationError, ConfigError
 from ringtape.feeds import Binance, Massive
