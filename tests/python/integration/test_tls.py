@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from faulty import FaultyServer, Peer
+from harness import KEY, running, stay, trade, until
 from ringtape.feeds import Massive
 from ringtape.feeds.base import FeedState
-from test_feeds import KEY, running, stay, trade, until
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make certificates")
 
