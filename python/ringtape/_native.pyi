@@ -275,9 +275,7 @@ def compile_rules(rules: Sequence[dict[str, Any]], /) -> RuleSet:
         With line, caret, reason and suggestion of every mistake.
     """
 
-def decode(
-    frame: Buffer, venue: str
-) -> tuple[list[tuple[str, dict[str, Any]]], list[Control], list[dict[str, Any]]]:
+def decode(frame: Buffer, venue: str) -> tuple[list[tuple[str, dict[str, Any]]], list[Control], list[dict[str, Any]]]:
     """Decode one frame into events as (kind, record), control messages and skipped events."""
 
 def fields() -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ import logging
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -54,6 +55,8 @@ class AppHealth(msgspec.Struct, frozen=True, kw_only=True):
     uptime_s: float
     connections: tuple[Health, ...]
     strategies: tuple[StrategyHealth, ...]
+    lost: Mapping[str, int]
+    """Records that hooks have missed, by kind: more came between two flushes than the engine's event rings hold."""
     engine: Mapping[str, Any]
     """The engine's counters, as `Engine.stats` returns them."""
 
@@ -123,6 +126,7 @@ class App:
         self._stopping: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started = 0.0
+        self._lost: Counter[str] = Counter()
         self._next_log: dict[tuple[str, str], float] = {}
 
     @classmethod
@@ -182,6 +186,7 @@ class App:
             uptime_s=time.monotonic() - self._started if self._stopping is not None else 0.0,
             connections=tuple(connection.health for connection in self._connections.values()),
             strategies=tuple(self._dispatcher.health()),
+            lost=dict(self._lost),
             engine=self.engine.stats(),
         )
 
@@ -197,6 +202,9 @@ class App:
             connection = self._connections.get(control.conn)
             if connection is not None:
                 connection.on_control(control)
+        if lost := batch.lost:
+            self._lost.update(lost)
+            self._log_seldom(logging.WARNING, "engine", "lost", f"hooks missed {sum(lost.values())} records")
         self._dispatcher.dispatch(batch, recv_ns)
         return batch
 

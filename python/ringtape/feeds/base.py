@@ -9,7 +9,7 @@ subscriptions, the count of refusals) lives in the session; what a connection ha
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
@@ -97,6 +97,10 @@ class Batch(Protocol):
     @property
     def control(self) -> Sequence[Control]:
         """Control messages."""
+
+    @property
+    def lost(self) -> Mapping[str, int]:
+        """Records that were overwritten before they were drained, by kind."""
 
     def __len__(self) -> int: ...
 

@@ -3,7 +3,8 @@
 A read of the socket may hold many frames, and picows calls back for each. A whole text frame goes to the engine at
 once, as a view of the read buffer; when the read ends, one flush drains the engine and hands the batch round. The
 last frame of a read says so (`last_in_buffer`), whatever its kind: automatic pings and pongs of picows are off, so
-control frames come here too, and a PING, a CLOSE or half a frame at the end of a read swallows no flush.
+control frames come here too, and a PING, a CLOSE or half a frame at the end of a read swallows no flush. A read after
+a pause may hold megabytes; it is flushed in between, before the engine's event rings lap their reader.
 
 What RFC 6455 asks of a receiver beyond framing is done here: reassembly of fragments within limits, order of
 continuation frames, UTF-8, reserved bits. UTF-8 and reserved bits are looked at only where the engine found no event
@@ -79,6 +80,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Frames of one message."""
     message_s: float = 30.0
     """From the first to the last frame of a message."""
+    flush_events: int = 16_384
+    """Events after which a long read is flushed before its end: a quarter of the engine's default event rings."""
 
 
 class Hub(Protocol):
@@ -347,6 +350,7 @@ class _Listener(WSListener):
         self._venue = owner.session.venue
         self._conn = owner.conn
         self._limits = owner.limits
+        self._flush_events = owner.limits.flush_events
         self._monitor = owner.monitor
         self._recv_ns = 0
         self._frames = 0
@@ -377,6 +381,8 @@ class _Listener(WSListener):
             self._on_rare_frame(transport, frame)
         if frame.last_in_buffer:
             self._end_read()
+        elif self._events >= self._flush_events:
+            self._flush(self._recv_ns)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002
         self._end_read()
@@ -384,12 +390,14 @@ class _Listener(WSListener):
             self._watch.cancel()
 
     def _end_read(self) -> None:
-        """One flush for a read that fed a frame."""
+        """Flush a read that fed a frame, and note that the peer lives."""
         recv_ns, self._recv_ns = self._recv_ns, 0
         self._heard = time.monotonic()
         self._pinged = None
-        if not self._frames:
-            return
+        if self._frames:
+            self._flush(recv_ns)
+
+    def _flush(self, recv_ns: int) -> None:
         self._monitor.frames += self._frames
         self._monitor.events += self._events
         has_events = self._events > 0

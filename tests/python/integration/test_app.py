@@ -106,6 +106,28 @@ async def test_bars_close_without_frames() -> None:
     assert app.health().strategies[0].failures == 0
 
 
+async def test_what_hooks_miss_is_counted() -> None:
+    class Block(Strategy):
+        def on_trades(self, ctx: Context, trades: Records) -> None:
+            pass
+
+    async def script(peer: Peer) -> None:
+        await peer.massive_login()
+        now_ms = time.time_ns() // 1_000_000
+        await asyncio.sleep(0.05)
+        frames = [print_at(10.5, sequence, now_ms) for sequence in range(1, 201)]
+        peer.send(f"[{','.join(text[1:-1] for text in frames)}]")
+        await stay(peer)
+
+    async with FaultyServer(script) as server:
+        app = App([Massive("stocks", ["T.*"], url=server.url, key=KEY)], [Block()], ring_size=64)
+        task = asyncio.create_task(app.serve())
+        await until(lambda: app.health().lost)
+        app.stop()
+        await asyncio.wait_for(task, 2.0)
+    assert app.health().lost == {"trades": 136}
+
+
 async def test_an_app_without_feeds_lets_time_pass() -> None:
     app = App(engine=Engine())
     task = asyncio.create_task(app.serve())

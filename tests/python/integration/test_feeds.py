@@ -199,6 +199,18 @@ async def test_one_flush_for_a_read_whatever_ends_it(last: str) -> None:
     assert tape.batches == [[1, 2, 3], [4]]
 
 
+async def test_a_long_read_is_flushed_in_between() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.massive_login()
+        await asyncio.sleep(0.05)
+        peer.send(*(trade(sequence) for sequence in range(1, 6)))
+        await stay(peer)
+
+    async with FaultyServer(script) as server, running(massive(server), limits=Limits(flush_events=2)) as (_, tape):
+        await until(lambda: len(tape.sequences) == 5)
+    assert tape.batches == [[1, 2], [3, 4], [5]]
+
+
 async def test_fragments_are_put_together_with_pings_between_them() -> None:
     text = trade(7).encode()
 
