@@ -20,11 +20,12 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import msgspec
 import uvloop
 
+from ._native import Engine, RuleSet
 from .config import Settings
 from .errors import ConfigError, FeedError
 from .feeds import Binance, Massive
@@ -33,9 +34,6 @@ from .feeds.connection import Connection, Limits
 from .feeds.health import Health
 from .strategy.base import Context, Strategy
 from .strategy.dispatch import Dispatcher, StrategyHealth
-
-if TYPE_CHECKING:
-    from ._native import Engine, RuleSet
 
 __all__ = ["AlertSink", "App", "AppHealth"]
 
@@ -114,7 +112,8 @@ class App:
             given = ", ".join(engine_options)
             raise ConfigError(f"give an engine or its options ({given}), not both", "engine", "arguments")
         self.feeds = tuple(feeds)
-        self.engine: Engine = engine if engine is not None else _create_engine(engine_options)
+        _refuse_repeats(self.feeds)
+        self.engine = engine if engine is not None else Engine(**engine_options)
         self.rules: RuleSet | None = None if rules is None else _load_rules(rules)
         """The compiled rules, for those who put signals into words; None without any."""
         if self.rules is not None:
@@ -308,15 +307,17 @@ class _AlertStrategy(Strategy):
         self._sink(ctx, signals)
 
 
+def _refuse_repeats(feeds: Sequence[Feed]) -> None:
+    """Two feeds of one market would decode into the same symbols twice, and on Massive evict each other."""
+    venues = [feed.venue for feed in feeds]
+    for venue in venues:
+        if venues.count(venue) > 1:
+            raise ConfigError(f"two feeds of {venue}: give all its subscriptions to one", "feeds", "arguments")
+
+
 def _wrapped(sinks: Iterable[AlertSink]) -> Iterator[_AlertStrategy]:
     for number, sink in enumerate(sinks, start=1):
         yield _AlertStrategy(sink, f"alerts#{number} {getattr(sink, '__qualname__', type(sink).__name__)}")
-
-
-def _create_engine(options: dict[str, Any]) -> Engine:
-    from ._native import Engine  # noqa: PLC0415 - an app with an engine of its own needs none from here
-
-    return Engine(**options)
 
 
 def _load_rules(rules: str | os.PathLike[str] | RuleSet) -> RuleSet:

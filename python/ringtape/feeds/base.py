@@ -186,7 +186,7 @@ class Session(ABC):
         self.venue = venue
         self.name = name
         self.url = url
-        self.wants_data = True
+        self.wants_data = False
 
     @abstractmethod
     def connected(self, now: float) -> list[Action]:
@@ -200,9 +200,9 @@ class Session(ABC):
     def on_control(self, control: Control, now: float) -> list[Action]:
         """Take a control message that came on this connection."""
 
-    @abstractmethod
-    def on_data(self, batch: Batch, symbol_name: Callable[[int], str], now: float) -> list[Action]:
+    def on_data(self, batch: Batch, symbol_name: Callable[[int], str], now: float) -> list[Action]:  # noqa: ARG002
         """Take a batch with events of this connection in it."""
+        return []
 
     @abstractmethod
     def wanted_changed(self) -> None:

@@ -181,18 +181,19 @@ class Connection:
     async def _attempt(self) -> None:
         """Connect once and stay until the connection is lost; `_reason` says why it was."""
         self._set_state(FeedState.CONNECTING, self._reason)
-        self._reason = "connection lost"
+        self._reason = ""
         try:
             transport = await self._connect()
             await transport.wait_disconnected()
+            self.closing("the connection was lost")
         except WSProtocolError as error:
-            self._reason = f"the peer broke the protocol: {error}"
+            self.closing(f"the peer broke the protocol: {error}")
         except (OSError, WSError) as error:
-            self._reason = self._explain(error)
+            self.closing(self._explain(error))
         except Exception as error:  # noqa: BLE001
             # picows hands over what a callback raised. That is a fault of ours, and the feed outlives it.
             _log.exception("%s: the connection was dropped after an internal error", self.session.name)
-            self._reason = f"internal error: {error}"
+            self.closing(f"internal error: {error}")
         finally:
             await self._clean_up()
 
@@ -261,8 +262,8 @@ class Connection:
             self._perform(self.session.on_data(batch, self.engine.symbol_name, time.monotonic()))
 
     def closing(self, reason: str) -> None:
-        """Keep the reason for which the connection is about to end (listener)."""
-        self._reason = reason
+        """Keep the reason for which the connection ends; the first one counts, the rest are its echo (listener)."""
+        self._reason = self._reason or reason
 
     async def _clean_up(self) -> None:
         """Forget the connection if there was one, and see its socket closed."""
@@ -298,7 +299,7 @@ class Connection:
                 self._close(1000, str(error))
 
     def _close(self, code: int, reason: str) -> None:
-        self._reason = reason
+        self.closing(reason)
         if self._transport is not None:
             self.end(self._transport, code)
 
@@ -555,8 +556,8 @@ async def _resolve(host: str, port: int) -> list[Any]:
         with contextlib.suppress(RuntimeError):  # the loop has ended
             try:
                 found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            except OSError as error:
-                loop.call_soon_threadsafe(settle, answer.set_exception, error)
+            except (OSError, UnicodeError) as error:
+                loop.call_soon_threadsafe(settle, answer.set_exception, OSError(f"name {host!r}: {error}"))
             else:
                 loop.call_soon_threadsafe(settle, answer.set_result, found)
 

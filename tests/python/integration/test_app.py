@@ -157,5 +157,7 @@ def test_wrong_settings_are_told_before_anything_starts() -> None:
         App(shared="main")
     with pytest.raises(ConfigError, match="cannot read"):
         App(rules="no/such/file.toml")
+    with pytest.raises(ConfigError, match="two feeds of massive"):
+        App([Massive("stocks"), Massive("stocks")])
     with pytest.raises(TypeError, match="max_symbol"):
         App(max_symbol=5)

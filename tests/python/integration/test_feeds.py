@@ -16,7 +16,7 @@ from ringtape.errors import AuthenticationError, ConfigError
 from ringtape.feeds import Binance, Massive
 from ringtape.feeds.base import FeedState
 from ringtape.feeds.connection import Limits
-from ringtape.strategy import Context
+from ringtape.strategy import Context, Strategy
 from ringtape.strategy.base import Records
 
 
@@ -96,6 +96,33 @@ async def test_the_first_reconnect_is_at_once() -> None:
     async with FaultyServer(with_data) as server, running(massive(server), limits=quick):
         await until(lambda: len(connected) == 9)
     assert connected[-1] - connected[0] < 1.0
+
+
+async def test_the_reason_of_a_loss_is_kept_not_its_echo() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.massive_login()
+        if peer.number == 1:
+            peer.send('[{"ev":"status","status":"max_connections","message":"Maximum number exceeded. "}]')
+            code = await peer.receive_close()
+            peer.send(closing(code))
+        elif peer.number == 2:
+            peer.reset()
+        await stay(peer)
+
+    details: list[str] = []
+
+    class Reasons(Strategy):
+        def on_connection(self, ctx: Context, feed: str, state: str) -> None:
+            details.extend(health.detail for health in app.health().connections)
+
+    async with FaultyServer(script) as server:
+        app = App([massive(server)], [Reasons()], limits=QUICK)
+        task = asyncio.create_task(app.serve())
+        await until(lambda: len(server.peers) == 3)
+        app.stop()
+        await asyncio.wait_for(task, 2.0)
+    assert "max_connections: Maximum number exceeded." in details
+    assert not [detail for detail in details if "closed with code 1000" in detail]
 
 
 async def test_a_black_hole_is_noticed_and_left() -> None:
