@@ -52,6 +52,7 @@ _log = logging.getLogger("ringtape.feeds")
 
 _TOO_MANY_REQUESTS = frozenset({418, 429})
 _LATE_TIMER_S = 0.05
+_TIMER_GRAIN_S = 0.001
 _NO_CODE = 1005
 # A name of its own saves two lookups for every frame; `is`, since comparing enum members costs a call.
 _TEXT = WSMsgType.TEXT
@@ -135,6 +136,7 @@ class Connection:
         self._timer: asyncio.TimerHandle | None = None
         self._reason = ""
         self._fatal: FeedError | None = None
+        self._is_ending = False
         self._first_data: float | None = None
         self._not_before = 0.0
 
@@ -144,7 +146,7 @@ class Connection:
         return self.monitor.snapshot(self.session.name, self.session.venue, self.session.url)
 
     async def run(self) -> None:
-        """Keep the connection up. Returns never by itself.
+        """Keep the connection up; never returns by itself.
 
         Raises
         ------
@@ -154,11 +156,11 @@ class Connection:
             The caller ended it; the socket is closed by then, within `Limits.close_s`.
         """
         try:
-            while True:
+            await self._attempt()
+            while self._fatal is None:
                 await self._wait_for_turn()
                 await self._attempt()
-                if self._fatal is not None:
-                    raise self._fatal
+            raise self._fatal
         finally:
             self._set_state(FeedState.FAILED if self._fatal else FeedState.STOPPED, str(self._fatal or ""))
 
@@ -247,6 +249,7 @@ class Connection:
     def opened(self, transport: WSTransport) -> None:
         """Begin the session: the upgrade is complete (listener)."""
         self._transport = transport
+        self._is_ending = False
         self._first_data = None
         self.monitor.connects += 1
         self._perform(self.session.connected(time.monotonic()))
@@ -280,7 +283,9 @@ class Connection:
 
     def _perform(self, actions: list[Action]) -> None:
         for action in actions:
-            self._perform_one(action)
+            # A connection that is being closed takes no more orders, and its session's past deadline wakes nobody.
+            if not self._is_ending:
+                self._perform_one(action)
         self._arm()
 
     def _perform_one(self, action: Action) -> None:
@@ -299,6 +304,7 @@ class Connection:
                 self._close(1000, str(error))
 
     def _close(self, code: int, reason: str) -> None:
+        self._is_ending = True
         self.closing(reason)
         if self._transport is not None:
             self.end(self._transport, code)
@@ -323,8 +329,9 @@ class Connection:
         """Set the timer to the session's deadline."""
         self._disarm()
         deadline = self.session.deadline()
-        if deadline is not None and self._transport is not None:
-            delay = max(0.0, deadline - time.monotonic())
+        if deadline is not None and self._transport is not None and not self._is_ending:
+            # QUIRK: uvloop counts whole milliseconds and may call early; a tick before its time would be repeated.
+            delay = max(0.0, deadline - time.monotonic()) + _TIMER_GRAIN_S
             self._timer = asyncio.get_running_loop().call_later(delay, self._tick)
 
     def _disarm(self) -> None:

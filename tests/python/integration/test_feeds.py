@@ -16,6 +16,7 @@ from ringtape.errors import AuthenticationError, ConfigError
 from ringtape.feeds import Binance, Massive
 from ringtape.feeds.base import FeedState
 from ringtape.feeds.connection import Limits
+from ringtape.feeds.massive.session import Pacing
 from ringtape.strategy import Context, Strategy
 from ringtape.strategy.base import Records
 
@@ -69,33 +70,41 @@ async def test_every_kind_of_loss_reconnects_and_restores_the_subscriptions() ->
     assert "reconnecting" in tape.states
 
 
-async def test_the_first_reconnect_is_at_once() -> None:
-    connected: list[float] = []
-
+async def test_the_first_reconnect_is_at_once_and_data_for_long_enough_starts_over() -> None:
     async def script(peer: Peer) -> None:
-        connected.append(time.monotonic())
-        await peer.massive_login()
-        if peer.number == 1:
-            await asyncio.sleep(0.05)
-            connected.append(time.monotonic())
-            peer.send(closing(1000))
-        await stay(peer)
-
-    # A connection that had data for long enough starts over with the count.
-    quick = Limits(healthy_s=0.0)
-
-    async def with_data(peer: Peer) -> None:
-        connected.append(time.monotonic())
         await peer.massive_login()
         peer.send(trade(peer.number))
         await asyncio.sleep(0.02)
-        if peer.number <= 8:
+        if peer.number <= 5:
             peer.send(closing(1000))
         await stay(peer)
 
-    async with FaultyServer(with_data) as server, running(massive(server), limits=quick):
-        await until(lambda: len(connected) == 9)
-    assert connected[-1] - connected[0] < 1.0
+    # The count starts over after `healthy_s` of data, here at once: no attempt waits.
+    async with FaultyServer(script) as server, running(massive(server), limits=Limits(healthy_s=0.0)) as (_, tape):
+        await until(lambda: tape.sequences[-1:] == [6])
+        assert "reconnecting" not in tape.states
+    # With the real limit only the first one does not.
+    async with FaultyServer(script) as server, running(massive(server)) as (_, tape):
+        await until(lambda: tape.sequences[-1:] == [2])
+        assert "reconnecting" not in tape.states
+        await until(lambda: tape.sequences[-1:] == [6])
+        assert "reconnecting" in tape.states
+
+
+async def test_a_silent_venue_is_left_without_a_busy_loop() -> None:
+    ticks: list[float] = []
+
+    async def script(peer: Peer) -> None:
+        await asyncio.sleep(60)  # no greeting, no answer to a close
+
+    async with FaultyServer(script) as server:
+        feed = Massive("stocks", ["T.*"], url=server.url, key=KEY, pacing=Pacing(greeting_s=0.05))
+        (session,) = feed.sessions
+        tick = session.tick
+        session.tick = lambda now: (ticks.append(now), tick(now))[1]  # type: ignore[method-assign]
+        async with running(feed):
+            await until(lambda: len(server.peers) == 3)
+    assert len(ticks) <= 4
 
 
 async def test_the_reason_of_a_loss_is_kept_not_its_echo() -> None:
