@@ -52,6 +52,7 @@ _log = logging.getLogger("ringtape.feeds")
 
 _TOO_MANY_REQUESTS = frozenset({418, 429})
 _LATE_TIMER_S = 0.05
+# QUIRK: uvloop counts whole milliseconds and may call early; what finds itself too early would be called over and over.
 _TIMER_GRAIN_S = 0.001
 _NO_CODE = 1005
 # A name of its own saves two lookups for every frame; `is`, since comparing enum members costs a call.
@@ -330,7 +331,6 @@ class Connection:
         self._disarm()
         deadline = self.session.deadline()
         if deadline is not None and self._transport is not None and not self._is_ending:
-            # QUIRK: uvloop counts whole milliseconds and may call early; a tick before its time would be repeated.
             delay = max(0.0, deadline - time.monotonic()) + _TIMER_GRAIN_S
             self._timer = asyncio.get_running_loop().call_later(delay, self._tick)
 
@@ -455,10 +455,13 @@ class _Listener(WSListener):
         limits = self._limits
         if self._parts_size > limits.message or len(self._parts) > limits.fragments:
             self._fail(transport, 1009, "the peer sent a message over the limits")
-        elif time.monotonic() - self._parts_since > limits.message_s:
-            self._fail(transport, 1002, f"the peer took over {limits.message_s:g} s for one message")
-        else:
+            return True
+        return self._is_message_overdue(transport)
+
+    def _is_message_overdue(self, transport: WSTransport) -> bool:
+        if not self._parts or time.monotonic() - self._parts_since <= self._limits.message_s:
             return False
+        self._fail(transport, 1002, f"the peer took over {self._limits.message_s:g} s for one message")
         return True
 
     def _forget_parts(self) -> None:
@@ -488,17 +491,20 @@ class _Listener(WSListener):
         self._forget_parts()
 
     def _watch_in(self, delay: float, transport: WSTransport) -> None:
+        delay += _TIMER_GRAIN_S
         due = time.monotonic() + delay
         self._watch = asyncio.get_running_loop().call_later(delay, self._on_watch, due, transport)
 
     def _on_watch(self, due: float, transport: WSTransport) -> None:
-        """Send a ping after silence, abort after silence after a ping."""
+        """Send a ping after silence, abort after silence after a ping, give up a message that never ends."""
         now = time.monotonic()
         late = now - due
         quiet_until = self._heard + self._limits.idle_s
         if late > _LATE_TIMER_S:
             # The loop was blocked: what arrived meanwhile is still in the kernel and is read before the next timer.
             self._watch_in(late, transport)
+        elif self._is_message_overdue(transport):
+            pass
         elif self._pinged is not None:
             self._owner.closing(f"no answer to a ping within {self._limits.pong_s:g} s")
             transport.disconnect(False)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from faulty import BINARY, CONTINUATION, PING, PONG, FaultyServer, Peer, closing, frame
+from faulty import BINARY, CLOSE, CONTINUATION, PING, PONG, FaultyServer, Peer, closing, frame
 from harness import KEY, LIMIT_S, QUICK, Tape, massive, running, stay, trade, until
 from ringtape import Engine
 from ringtape.app import App
@@ -338,6 +338,27 @@ async def test_a_message_that_never_ends_is_given_up() -> None:
     async with FaultyServer(script) as server, running(massive(server)) as (_, tape):
         await until(lambda: tape.sequences == [2])
         await until(lambda: codes == [1002])
+
+
+async def test_a_message_that_stalls_is_given_up_though_pings_are_answered() -> None:
+    codes: list[int] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.massive_login()
+        if peer.number == 1:
+            peer.send(frame(b"[", fin=False))
+            while True:
+                opcode, payload = await peer.receive()
+                if opcode == CLOSE:
+                    codes.append(int.from_bytes(payload[:2], "big"))
+                    return
+                peer.send(frame(payload, PONG))
+        peer.send(trade(peer.number))
+        await stay(peer)
+
+    async with FaultyServer(script) as server, running(massive(server)) as (_, tape):
+        await until(lambda: tape.sequences == [2])
+    assert codes == [1002]
 
 
 async def test_bad_frames_are_counted_and_the_feed_goes_on() -> None:
