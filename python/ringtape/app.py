@@ -60,8 +60,8 @@ class AppHealth(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_live(self) -> bool:
-        """True while every connection is live: nothing that was asked for is missing."""
-        return all(each.state is FeedState.LIVE for each in self.connections)
+        """True while there are connections and every one is live: nothing that was asked for is missing."""
+        return bool(self.connections) and all(each.state is FeedState.LIVE for each in self.connections)
 
 
 class App:
@@ -85,6 +85,13 @@ class App:
         Time and size limits of the connections.
     **engine_options
         ``bars``, ``windows``, ``max_symbols``, ``pin`` ... as `ringtape.Engine` takes them.
+
+    Attributes
+    ----------
+    feeds, engine
+        As given or made.
+    rules
+        The compiled rules, for those who put signals into words; None without any.
 
     Raises
     ------
@@ -115,7 +122,6 @@ class App:
         _refuse_repeats(self.feeds)
         self.engine = engine if engine is not None else Engine(**engine_options)
         self.rules: RuleSet | None = None if rules is None else _load_rules(rules)
-        """The compiled rules, for those who put signals into words; None without any."""
         if self.rules is not None:
             self.engine.set_rules(self.rules)
         self._dispatcher = Dispatcher(self.engine, [*strategies, *_wrapped(alerts)])
@@ -271,7 +277,8 @@ class App:
                     number = len(self._connections) + 1
                     connection = Connection(session, number, self.engine, self, limits=self._limits)
                     self._connections[number] = connection
-                    self._tasks[number] = asyncio.create_task(connection.run(), name=session.name)
+                    task = self._tasks[number] = asyncio.create_task(connection.run(), name=session.name)
+                    task.add_done_callback(_report_end)
 
     async def _advance(self) -> None:
         """Let the engine's time pass, so that windows decay and bars close without frames."""
@@ -329,6 +336,13 @@ def _load_rules(rules: str | os.PathLike[str] | RuleSet) -> RuleSet:
     return compiled
 
 
+def _report_end(task: asyncio.Task[None]) -> None:
+    """Log why a connection gave up for good; the others go on."""
+    if task.cancelled() or (error := task.exception()) is None:
+        return
+    _log.error("%s gave up: %s", task.get_name(), error, exc_info=None if isinstance(error, FeedError) else error)
+
+
 async def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
     """Cancel tasks and wait for their end, for a limited time."""
     waiting: Sequence[asyncio.Task[Any]] = [task for task in tasks if not task.done()]
@@ -336,6 +350,3 @@ async def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
         task.cancel()
     if waiting:
         await asyncio.wait(waiting, timeout=STOP_S)
-    for task in waiting:
-        if task.done() and not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("%s failed while stopping", task.get_name(), exc_info=error)

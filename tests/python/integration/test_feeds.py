@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import time
 from collections.abc import Callable
 
@@ -418,7 +419,7 @@ async def test_a_wrong_key_ends_the_app_and_never_shows(caplog: pytest.LogCaptur
     assert "refused the key" in str(caught.value)
 
 
-async def test_another_client_on_the_same_key_ends_the_feed_not_the_others() -> None:
+async def test_another_client_on_the_same_key_ends_the_feed_not_the_others(caplog: pytest.LogCaptureFixture) -> None:
     async def crowded(peer: Peer) -> None:
         await peer.massive_login()
         peer.send('[{"ev":"status","status":"max_connections","message":"Maximum number exceeded. "}]')
@@ -436,6 +437,10 @@ async def test_another_client_on_the_same_key_ends_the_feed_not_the_others() -> 
             assert "another client uses this key" in failed.detail
             assert alive.state is FeedState.SUBSCRIBING
             assert len(first.peers) == 2
+    gc.collect()
+    told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert len(told) == 1
+    assert told[0].startswith("massive.stocks gave up: massive.stocks: another client uses this key")
 
 
 def agg_trade(id_: int, symbol: str = "BTCUSDT") -> str:
