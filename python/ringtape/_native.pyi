@@ -12,6 +12,7 @@ __all__ = [
     "Engine",
     "Memory",
     "RuleSet",
+    "Simulator",
     "Table",
     "__version__",
     "compile_rules",
@@ -265,6 +266,81 @@ class Engine:
         """
     def stats(self) -> dict[str, Any]:
         """Return all counters; see docs/counters.md."""
+
+@final
+class Simulator:
+    """A seeded pretend market: time goes in, frames of a venue's protocol come out.
+
+    It reads no clock and opens no socket. The same arguments and times give the same bytes, however the time is cut.
+    Stocks speak Massive's protocol, crypto Binance's USD-M futures. Subscribers are known by the number that `open`
+    returned; a number that names none gives None, False or no frames.
+
+    Parameters
+    ----------
+    seed
+        Seed of every draw, 0 to 2**64 - 1. Symbol names do not depend on it; previous closes depend on nothing else.
+    symbols
+        Number of symbols, 1 to 20,000.
+    rate
+        Trades and quotes a second over all symbols, 1 to 10,000,000; bars and mark prices come on top.
+    kind
+        ``"stocks"`` or ``"crypto"``.
+    start_ns
+        The market's opening, Unix ns between the years 2000 and 2100.
+
+    Raises
+    ------
+    ConfigError
+        A value is out of range; the message says which and what fits.
+    """
+
+    def __new__(
+        cls, *, seed: int, symbols: int, rate: int, kind: Literal["stocks", "crypto"], start_ns: int
+    ) -> Simulator: ...
+    @property
+    def now(self) -> int:
+        """The market's time, Unix ns: the greatest that `advance` or `rest` was given."""
+    @property
+    def events(self) -> int:
+        """Events made so far."""
+    def advance(self, to_ns: int) -> None:
+        """Make the events up to and including `to_ns`; a time that has passed does nothing."""
+    def rest(self, to_ns: int) -> None:
+        """Let time pass without orders, as after the machine slept: only bars and mark prices that were due come."""
+    def symbols(self) -> list[str]:
+        """Return the names of the symbols, the most active first."""
+    def prev_closes(self) -> dict[str, float]:
+        """Return yesterday's closing price of each symbol, in quote currency."""
+    def open(self, route: Literal["all", "public", "market"] = "all") -> int:
+        """Return the number of a new subscriber, who will be handed what it subscribes to from now on.
+
+        ``"public"`` and ``"market"`` are Binance's paths: streams of the other one are accepted and stay silent.
+
+        Raises
+        ------
+        ConfigError
+            Unknown route, or 1,024 subscribers already.
+        """
+    def close(self, handle: int) -> bool:
+        """Forget a subscriber; False where there was none."""
+    def subscribe(self, handle: int, name: str) -> Literal["done", "unchanged", "unknown_channel", "full"] | None:
+        """Add a channel (``T.*``, ``A.BRK.B``) or stream (``btcusdt@aggTrade``) and return what became of it.
+
+        Unknown symbols and, on Binance, unknown streams are ``"done"`` and silent, as on the venues.
+        """
+    def unsubscribe(self, handle: int, name: str) -> Literal["done", "unchanged", "unknown_channel"] | None:
+        """Remove a channel or stream and return what became of it."""
+    def subscriptions(self, handle: int) -> list[str] | None:
+        """Return the names that a subscriber holds, in alphabetical order."""
+    def set_combined(self, handle: int, combined: bool) -> bool:
+        """Choose whether a Binance subscriber gets payloads in the combined envelope; False for no such subscriber."""
+    def lost(self, handle: int) -> int | None:
+        """Return the events that a subscriber lost because it fetched too late; the market keeps 64 MiB."""
+    def frames(self, handle: int, max_events: int = 100) -> list[bytes]:
+        """Return what a subscriber wants and has not seen, oldest first.
+
+        Massive frames are arrays of at most `max_events` events and 513 KiB; Binance frames are one event each.
+        """
 
 def compile_rules(rules: Sequence[dict[str, Any]], /) -> RuleSet:
     """Compile rules given as mappings with ``id``, ``when`` and options.

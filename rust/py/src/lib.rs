@@ -11,6 +11,7 @@ mod errors;
 mod memory;
 mod records;
 mod rule;
+mod sim;
 mod table;
 
 use pyo3::prelude::*;
@@ -30,6 +31,8 @@ mod _native {
     use super::records::{fields, record_columns, venues};
     #[pymodule_export]
     use super::rule::{PyRuleSet, compile_rules};
+    #[pymodule_export]
+    use super::sim::Simulator;
     #[pymodule_export]
     use super::table::Table;
 

@@ -84,11 +84,11 @@ mod tests {
     #[test]
     fn conditions_decide_what_a_trade_changes() {
         let mut span = Span::default();
-        span.add(10 * E8, 50 * E8, fold(&[37]));
+        span.add(10 * E8, 50 * E8, fold(&[37], true, false));
         assert!(!span.is_bar());
-        span.add(11 * E8, 100 * E8, fold(&[]));
-        span.add(9 * E8, 100 * E8, fold(&[32]));
-        span.add(12 * E8, 100 * E8, fold(&[53, 41]));
+        span.add(11 * E8, 100 * E8, fold(&[], true, false));
+        span.add(9 * E8, 100 * E8, fold(&[32], true, false));
+        span.add(12 * E8, 100 * E8, fold(&[53, 41], true, false));
         assert_eq!((span.open, span.close, span.high, span.low), (11 * E8, 11 * E8, 11 * E8, 9 * E8));
         assert_eq!((span.volume, span.count), (350 * E8, 4));
         // (10 * 50 + 11 * 100 + 9 * 100) / 250, the contingent trade left out
@@ -99,8 +99,8 @@ mod tests {
     #[test]
     fn vwap_is_rounded_half_up_to_four_decimals() {
         let mut span = Span::default();
-        span.add(1_000_050_000, 2 * E8, fold(&[]));
-        span.add(1_000_040_000, 2 * E8, fold(&[]));
+        span.add(1_000_050_000, 2 * E8, fold(&[], true, false));
+        span.add(1_000_040_000, 2 * E8, fold(&[], true, false));
         assert_eq!(span.vwap(), 1_000_050_000);
     }
 }

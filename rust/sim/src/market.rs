@@ -55,6 +55,17 @@ pub enum ConfigError {
     Start,
 }
 
+impl ConfigError {
+    /// The field of [`Config`] that is at fault.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Symbols => "symbols",
+            Self::Rate => "rate",
+            Self::Start => "start_ns",
+        }
+    }
+}
+
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,14 +1,15 @@
 //! A cursor over one frame: white space, structure and values, each validated as it is passed.
 
+use super::guess::Guesses;
+use super::keys::{KIND, KeyTable, Slots, Tag, Token};
 use super::number::{self, Number};
 use super::text::{self, Text};
 use super::{DEPTH_MAX, FRAME_MAX};
 use crate::error::{DecodeError, ErrorKind};
 
-/// One JSON value: scalars read, arrays and objects as the span that holds them.
+/// One JSON value that is not `null`: scalars read, arrays and objects as the place where they start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Value {
-    Null,
     Bool(bool),
     Number(Number),
     Text(Text),
@@ -80,37 +81,178 @@ impl<'f> Scanner<'f> {
         Err(DecodeError { kind: ErrorKind::TrailingBytes, offset: self.at })
     }
 
-    /// Reads any value; white space before and after it is the caller's.
-    #[inline]
-    pub(crate) fn value(&mut self) -> Result<Value, DecodeError> {
+    /// Reads any value into a token; white space before and after it is the caller's.
+    #[inline(always)]
+    pub(crate) fn value(&mut self, token: &mut Token) -> Result<(), DecodeError> {
         match self.peek() {
-            b'"' => Ok(Value::Text(self.text()?)),
-            b'-' | b'0'..=b'9' => Ok(Value::Number(self.number()?)),
+            b'"' => {
+                self.at += 1;
+                self.text_behind_quote(token)
+            }
+            b'-' | b'0'..=b'9' => {
+                self.at = number::scan(self.frame, self.at, token)?;
+                Ok(())
+            }
+            _ => self.other(token),
+        }
+    }
+
+    /// Reads a value that is neither text nor number.
+    #[inline(never)]
+    fn other(&mut self, token: &mut Token) -> Result<(), DecodeError> {
+        let start = self.offset();
+        match self.peek() {
             b'{' => {
-                let start = self.offset();
-                self.members(|scan, _| scan.value().map(drop))?;
-                Ok(Value::Object { start })
+                *token = Token::at(Tag::Object, start);
+                self.members(|scan, _| scan.skip())
             }
             b'[' => {
-                let start = self.offset();
-                self.elements(|scan| scan.value().map(drop))?;
-                Ok(Value::Array { start })
+                *token = Token::at(Tag::Array, start);
+                self.elements(Self::skip)
             }
-            b't' => self.literal(b"true", Value::Bool(true)),
-            b'f' => self.literal(b"false", Value::Bool(false)),
-            b'n' => self.literal(b"null", Value::Null),
+            b't' => self.literal(b"true", Tag::True, token),
+            b'f' => self.literal(b"false", Tag::False, token),
+            b'n' => self.literal(b"null", Tag::Null, token),
             _ => Err(self.unexpected()),
         }
     }
 
-    fn literal(&mut self, word: &[u8], value: Value) -> Result<Value, DecodeError> {
+    /// Passes any value, validated as strictly as one that is read.
+    pub(crate) fn skip(&mut self) -> Result<(), DecodeError> {
+        self.value(&mut Token::at(Tag::Null, 0))
+    }
+
+    fn literal(&mut self, word: &[u8], tag: Tag, token: &mut Token) -> Result<(), DecodeError> {
+        *token = Token::at(tag, self.offset());
         for &byte in word {
             if self.peek() != byte {
                 return Err(self.unexpected());
             }
             self.at += 1;
         }
-        Ok(value)
+        Ok(())
+    }
+
+    /// Reads an object into slots. The cursor stands on `{`.
+    #[inline(always)]
+    pub(crate) fn object(
+        &mut self,
+        keys: &KeyTable,
+        slots: &mut Slots,
+        guesses: &mut Guesses,
+    ) -> Result<(), DecodeError> {
+        slots.clear();
+        self.enter()?;
+        if self.peek() == b'}' {
+            self.leave();
+            return Ok(());
+        }
+        // Kind 0 until the event has said what it is; `KIND` is the slot of `ev` and `e`.
+        let mut kind = 0;
+        let mut slot = self.member(keys, slots)?;
+        loop {
+            if slot == KIND {
+                kind = slots.short_text(KIND, self.frame).map_or(0, Guesses::kind);
+            }
+            let Some(bytes) = self.frame.get(self.at..self.at + 8) else { break };
+            let word = u64::from_le_bytes(bytes.try_into().unwrap_or_default());
+            let [newer, older] = guesses.after(kind, slot);
+            let guess = if newer.matches(word) {
+                newer
+            } else if word as u8 == b'}' {
+                self.leave();
+                return Ok(());
+            } else if older.matches(word) {
+                older
+            } else {
+                let Some(next) = self.next_member(keys, slots, guesses, (kind, slot))? else { return Ok(()) };
+                slot = next;
+                continue;
+            };
+            self.at += usize::from(guess.len);
+            slot = guess.slot;
+            let token = slots.place(slot);
+            if guess.is_text {
+                self.text_behind_quote(token)?;
+            } else {
+                self.value(token)?;
+            }
+        }
+        while let Some(next) = self.next_member(keys, slots, guesses, (kind, slot))? {
+            slot = next;
+        }
+        Ok(())
+    }
+
+    /// Reads a key and its value; gives the key's slot.
+    #[inline(never)]
+    fn member(&mut self, keys: &KeyTable, slots: &mut Slots) -> Result<u8, DecodeError> {
+        if self.peek() != b'"' {
+            return Err(self.unexpected());
+        }
+        let slot = self.key(keys)?;
+        self.white_space();
+        if self.peek() != b':' {
+            return Err(self.unexpected());
+        }
+        self.at += 1;
+        self.white_space();
+        self.value(slots.place(slot))?;
+        Ok(slot)
+    }
+
+    /// What follows a value, the plain way: the end of the object, or a comma and the next member, whose bytes are
+    /// learned if they are few.
+    #[inline(never)]
+    fn next_member(
+        &mut self,
+        keys: &KeyTable,
+        slots: &mut Slots,
+        guesses: &mut Guesses,
+        (kind, after): (usize, u8),
+    ) -> Result<Option<u8>, DecodeError> {
+        let comma = self.at;
+        self.white_space();
+        match self.peek() {
+            b',' => self.at += 1,
+            b'}' => {
+                self.leave();
+                return Ok(None);
+            }
+            _ => return Err(self.unexpected()),
+        }
+        self.white_space();
+        let slot = self.member(keys, slots)?;
+        let token = slots.place(slot);
+        let is_text = token.tag == Tag::Text;
+        let bytes = self.frame.get(comma..token.start as usize).unwrap_or_default();
+        if bytes.len() <= 8 && bytes.ends_with(if is_text { b":\"" } else { b":" }) {
+            guesses.learn(kind, after, bytes, slot, is_text);
+        }
+        Ok(Some(slot))
+    }
+
+    /// Reads a text whose opening quote was passed.
+    #[inline(always)]
+    fn text_behind_quote(&mut self, token: &mut Token) -> Result<(), DecodeError> {
+        let (text, at) = text::scan(self.frame, self.at)?;
+        token.start = text.start;
+        token.len = text.len;
+        token.tag = Tag::Text;
+        token.mark = text.escaped;
+        self.at = at;
+        Ok(())
+    }
+
+    /// Reads a key and gives its slot. A short plain key is one load: its word, cut at the closing quote.
+    #[inline(always)]
+    fn key(&mut self, keys: &KeyTable) -> Result<u8, DecodeError> {
+        if let Some((word, len)) = text::short(self.frame, self.at + 1) {
+            self.at += len + 2;
+            return Ok(keys.slot_of(word));
+        }
+        let key = self.text()?;
+        Ok(keys.slot(self.frame, key))
     }
 
     /// Reads a string; the cursor stands on its opening quote.
@@ -120,14 +262,6 @@ impl<'f> Scanner<'f> {
         let (text, at) = text::scan(self.frame, self.at + 1)?;
         self.at = at;
         Ok(text)
-    }
-
-    /// Reads a number; the cursor stands on its sign or first digit.
-    #[inline]
-    pub(crate) fn number(&mut self) -> Result<Number, DecodeError> {
-        let (number, at) = number::scan(self.frame, self.at)?;
-        self.at = at;
-        Ok(number)
     }
 
     /// Walks an object; `member` gets the cursor on each value and must pass it. The cursor stands on `{`.
