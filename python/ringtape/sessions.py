@@ -12,12 +12,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from .errors import ConfigError, UnknownVenue, nearest
-from .venues import VENUES
+from .venues import SESSION_VENUES, VENUES
 
-__all__ = ["US_VENUES", "days"]
-
-US_VENUES = frozenset({"massive.stocks", "massive.options", "massive.indices"})
-"""Venues whose trading day follows the US equity calendar; elsewhere a day is a UTC date."""
+__all__ = ["days"]
 
 DAYS_BEFORE = 14
 DAYS_AFTER = 404
@@ -52,7 +49,7 @@ def days(venue: str, around_ns: int) -> list[tuple[int, int, int, int, int]]:
     """
     if venue not in VENUES:
         raise UnknownVenue(venue, nearest(venue, VENUES))
-    if venue not in US_VENUES:
+    if venue not in SESSION_VENUES:
         return []
     zone = _new_york()
     today = datetime.fromtimestamp(around_ns // _NS_PER_S, UTC).astimezone(zone).date()

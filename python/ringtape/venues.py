@@ -1,8 +1,8 @@
-"""The venues' names."""
+"""The venues: their names, and which of them trade in sessions."""
 
 from __future__ import annotations
 
-__all__ = ["VENUES"]
+__all__ = ["SESSION_VENUES", "VENUES"]
 
 VENUES = (
     "massive.stocks",
@@ -16,3 +16,6 @@ VENUES = (
     "binance.coinm",
 )
 """Venue ids in the order of the codes that the column ``venue`` of records carries."""
+
+SESSION_VENUES = frozenset({"massive.stocks", "massive.options", "massive.indices"})
+"""Venues whose trading day follows the US equity calendar; elsewhere a day is a UTC date."""
