@@ -220,8 +220,7 @@ class Engine:
         """
     def set_sessions(self, venue: str, days: Sequence[tuple[int, int, int, int, int]]) -> None:
         """Give trading days as (yyyymmdd, start, open, close, end), Unix ns; without it the engine asks
-        `ringtape.sessions.days`.
-        """
+        `ringtape.sessions.days`."""
     def set_rules(self, rules: RuleSet) -> None:
         """Replace the rules. The new ones start in warm-up: state that already holds fires nothing."""
     def rule_ids(self) -> list[str]:

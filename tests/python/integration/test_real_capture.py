@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import ringtape as rt
 from oracle import aggregate
+
+import ringtape as rt
 from ringtape.journal.replay import frames, replay
 
 NAME = "usdm_btcusdt_20240808.gz"
