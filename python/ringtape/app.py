@@ -112,8 +112,10 @@ class App:
             raise ConfigError(f"give an engine or its options ({given}), not both", "engine", "arguments")
         self.feeds = tuple(feeds)
         self.engine: Engine = engine if engine is not None else _create_engine(engine_options)
-        if rules is not None:
-            self.engine.set_rules(_load_rules(rules))
+        self.rules: RuleSet | None = None if rules is None else _load_rules(rules)
+        """The compiled rules, for those who put signals into words; None without any."""
+        if self.rules is not None:
+            self.engine.set_rules(self.rules)
         self._dispatcher = Dispatcher(self.engine, [*strategies, *_wrapped(alerts)])
         self._limits = limits
         self._connections: dict[int, Connection] = {}
@@ -161,6 +163,7 @@ class App:
         self._stopping = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self._started = time.monotonic()
+        self._connections.clear()
         self._dispatcher.start()
         try:
             await self._serve_until_stopped(self._stopping)

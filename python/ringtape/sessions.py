@@ -12,11 +12,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from .errors import ConfigError, UnknownVenue, nearest
-from .feeds.base import VENUES
+from .venues import SESSION_VENUES, VENUES
 
 __all__ = ["days"]
 
-US_VENUES = frozenset({"massive.stocks", "massive.options", "massive.indices"})
 DAYS_BEFORE = 14
 DAYS_AFTER = 404
 
@@ -50,7 +49,7 @@ def days(venue: str, around_ns: int) -> list[tuple[int, int, int, int, int]]:
     """
     if venue not in VENUES:
         raise UnknownVenue(venue, nearest(venue, VENUES))
-    if venue not in US_VENUES:
+    if venue not in SESSION_VENUES:
         return []
     zone = _new_york()
     today = datetime.fromtimestamp(around_ns // _NS_PER_S, UTC).astimezone(zone).date()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .base import VENUES, Feed, FeedState
+from .base import Feed, FeedState
 from .binance.config import Binance
 from .massive.config import Massive
 
-__all__ = ["VENUES", "Binance", "Feed", "FeedState", "Massive"]
+__all__ = ["Binance", "Feed", "FeedState", "Massive"]

@@ -21,7 +21,6 @@ from ringtape.config import Secret
 from ringtape.errors import FeedError
 
 __all__ = [
-    "VENUES",
     "Action",
     "Batch",
     "Close",
@@ -36,19 +35,6 @@ __all__ = [
     "State",
     "Warn",
 ]
-
-# The order is that of the venue codes in records (`rust/model/src/venue.rs`).
-VENUES = (
-    "massive.stocks",
-    "massive.options",
-    "massive.crypto",
-    "massive.forex",
-    "massive.indices",
-    "massive.futures",
-    "binance.usdm",
-    "binance.spot",
-    "binance.coinm",
-)
 
 Records: TypeAlias = NDArray[np.void]
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 import inspect
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Sized
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from ringtape.errors import ConfigError
-from ringtape.feeds.base import VENUES, Batch
+from ringtape.venues import VENUES
 
 from .base import KINDS, Context, Reads, Records, Strategy, Want
 
@@ -271,9 +271,19 @@ class Dispatcher:
             runner.disabled = False
             runner.call("on_stop")
 
-    def dispatch(self, batch: Batch, now_ns: int) -> None:
-        """Call the hooks that want something of `batch`. Never raises for what a hook does."""
+    def dispatch(self, batch: Sized, now_ns: int) -> None:
+        """Call the hooks that want something of `batch`. Never raises for what a hook does.
+
+        Parameters
+        ----------
+        batch
+            What `ringtape.Engine.drain` returned: its length is the number of records, each kind is an attribute.
+        now_ns
+            Unix ns of the read, for `Context.now`.
+        """
         self.ctx.now = now_ns
+        if not len(batch):
+            return
         for kind, takers in self._takers.items():
             records: Records = getattr(batch, kind)
             if len(records):

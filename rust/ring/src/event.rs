@@ -97,7 +97,7 @@ impl EventReader {
         let capacity = ring.capacity as u64;
         let published = ring.published();
         let first = self.next.max(published.saturating_sub(capacity));
-        let until = published.min(first + most as u64);
+        let until = published.min(first.saturating_add(most as u64));
         let start = out.len();
         let words = (until - first) as usize * ring.record;
         out.resize(start + words, 0);

@@ -3,7 +3,7 @@
 use ringtape_model::units::{CODE_UNSET, E8_UNSET, ID_UNSET, Nanos, PRICE_UNSET, TIME_MAX, TIME_MIN, TIME_UNSET};
 
 use crate::error::SkipReason;
-use crate::json::{Number, Scanner, Slots, Text, Value};
+use crate::json::{Number, Scanner, Slots, Tag, Text, Token, Value};
 
 /// A failed field: the reason and where its value stands.
 #[derive(Clone, Copy, Debug)]
@@ -220,13 +220,16 @@ impl Fields<'_> {
         let mut fault = None;
         // The array was validated when it was passed, so this walk cannot fail.
         let walked = Scanner::inside(self.frame, start).elements(|scan| {
-            match scan.value()? {
-                Value::Number(number) => match self.code_of(number, slot) {
+            let mut token = Token::at(Tag::Null, 0);
+            scan.value(&mut token)?;
+            if token.tag == Tag::Number {
+                match self.code_of(Number::of(&token), slot) {
                     Ok(code) if count < N => out[count] = code,
                     Ok(_) => fault = Some(Fault { reason: SkipReason::OutOfRange, slot }),
                     Err(bad) => fault = Some(bad),
-                },
-                _ => fault = Some(Fault { reason: SkipReason::WrongType, slot }),
+                }
+            } else {
+                fault = Some(Fault { reason: SkipReason::WrongType, slot });
             }
             count += 1;
             Ok(())

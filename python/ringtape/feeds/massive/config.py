@@ -132,10 +132,16 @@ class Massive(Feed):
     def _subscribe(self, names: list[str]) -> None:
         checked = [self._checked(name) for name in names]
         self._wanted.update(dict.fromkeys(checked))
+        self._mark()
 
     def _unsubscribe(self, names: list[str]) -> None:
         for name in names:
             self._wanted.pop(name.strip(), None)
+        self._mark()
+
+    def _mark(self) -> None:
+        if self._session is not None:
+            self._session.wanted_changed()
 
     def _checked(self, name: str) -> str:
         """Return `name` without blanks around it if it is a channel of this market and a symbol."""

@@ -9,7 +9,7 @@ use ringtape_model::units::{CODE_UNSET, ID_UNSET, MILLI, PRICE_UNSET, TIME_UNSET
 use ringtape_model::{Mark, Quote, Trade, Venue, VenueBar};
 
 use crate::error::{DecodeError, ErrorKind, SkipReason};
-use crate::json::{KeyTable, Scanner, Slots, Value};
+use crate::json::{KeyTable, Scanner, Slots, Tag, Token, Value};
 use crate::read::{Decimal, Fault, Fields, Read};
 use crate::staging::{Control, EVENTS_MAX, Scratch, Staging};
 
@@ -120,19 +120,14 @@ fn top(venue: Venue, scan: &mut Scanner, out: &mut Staging, scratch: &mut Scratc
     scan.members(|scan, key| {
         let at = scan.offset();
         let slot = KEYS.slot(frame, key);
-        if slot == Some(DATA) && matches!(scan.peek(), b'{' | b'[') {
+        if slot == DATA {
             out.rewind(before);
-            scratch.outer.set(DATA, Value::Object { start: at }, at);
-            return payload(venue, scan, out, scratch);
-        }
-        let value = scan.value()?;
-        if let Some(slot) = slot {
-            scratch.outer.set(slot, value, at);
-            if slot == DATA {
-                out.rewind(before);
+            if matches!(scan.peek(), b'{' | b'[') {
+                *scratch.outer.place(DATA) = Token::at(Tag::Object, at);
+                return payload(venue, scan, out, scratch);
             }
         }
-        Ok(())
+        scan.value(scratch.outer.place(slot))
     })?;
     let is_envelope = matches!(scratch.outer.get(DATA), Some(Value::Object { .. }))
         && scratch.outer.get(STREAM).is_some()
@@ -156,7 +151,7 @@ fn payload(venue: Venue, scan: &mut Scanner, out: &mut Staging, scratch: &mut Sc
 fn one(venue: Venue, scan: &mut Scanner, out: &mut Staging, scratch: &mut Scratch) -> Result<(), DecodeError> {
     let offset = scan.offset();
     if scan.peek() != b'{' {
-        scan.value()?;
+        scan.skip()?;
         out.skip(SkipReason::NotAnEvent, offset, "", b"");
         return Ok(());
     }
@@ -164,15 +159,7 @@ fn one(venue: Venue, scan: &mut Scanner, out: &mut Staging, scratch: &mut Scratc
         return Err(DecodeError { kind: ErrorKind::TooManyEvents, offset: scan.at });
     }
     let frame = scan.frame;
-    scratch.inner.clear();
-    scan.members(|scan, key| {
-        let at = scan.offset();
-        let value = scan.value()?;
-        if let Some(slot) = KEYS.slot(frame, key) {
-            scratch.inner.set(slot, value, at);
-        }
-        Ok(())
-    })?;
+    scan.object(&KEYS, &mut scratch.inner)?;
     understand(venue, Fields { frame, slots: &scratch.inner }, &mut scratch.nested, offset, out);
     Ok(())
 }
@@ -264,22 +251,14 @@ fn refusal(fields: Fields, id: Option<String>, offset: u32, out: &mut Staging) {
 fn json_text(fields: Fields, slot: u8) -> String {
     let start = fields.slots.offset(slot);
     let mut scan = Scanner::inside(fields.frame, start);
-    let walked = scan.value();
+    let walked = scan.skip();
     debug_assert!(walked.is_ok());
     String::from_utf8_lossy(&fields.frame[start as usize..scan.at]).into_owned()
 }
 
 /// Reads an object that was validated when it was passed.
 fn read_object(frame: &[u8], start: u32, slots: &mut Slots) {
-    slots.clear();
-    let walked = Scanner::inside(frame, start).members(|scan, key| {
-        let at = scan.offset();
-        let value = scan.value()?;
-        if let Some(slot) = KEYS.slot(frame, key) {
-            slots.set(slot, value, at);
-        }
-        Ok(())
-    });
+    let walked = Scanner::inside(frame, start).object(&KEYS, slots);
     debug_assert!(walked.is_ok());
 }
 

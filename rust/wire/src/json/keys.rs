@@ -1,5 +1,6 @@
 //! Short keys to slots: one multiplication, one load, one compare.
 
+use super::number::Number;
 use super::scan::Value;
 use super::text::Text;
 
@@ -54,25 +55,85 @@ impl KeyTable {
         (word.wrapping_mul(multiplier) >> 56) as usize
     }
 
-    /// Slot of a key, if it is one of ours.
+    /// Slot of a key given as a word of up to seven bytes; `TRASH` for keys that are not ours.
     #[inline(always)]
-    pub(crate) fn slot(&self, frame: &[u8], key: Text) -> Option<u8> {
-        let word = key.word(frame)?;
+    pub(crate) fn slot_of(&self, word: u64) -> u8 {
         let at = Self::position(word, self.multiplier);
-        (self.words[at] == word && word != 0).then_some(self.slots[at])
+        if self.words[at] == word && word != 0 { self.slots[at] } else { TRASH }
+    }
+
+    /// Slot of a key of any form.
+    #[inline]
+    pub(crate) fn slot(&self, frame: &[u8], key: Text) -> u8 {
+        key.word(frame).map_or(TRASH, |word| self.slot_of(word))
+    }
+}
+
+/// Where values of keys go that nobody asks for, so that they need no branch.
+pub(crate) const TRASH: u8 = 63;
+
+/// What a token is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Tag {
+    Null,
+    False,
+    True,
+    Number,
+    Text,
+    Array,
+    Object,
+}
+
+/// One value as it is kept in a slot: 24 bytes, written field by field while the value is passed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Token {
+    /// Digits of a number.
+    pub(crate) mantissa: u64,
+    /// First byte: of a number, inside the quotes of a text, or of the bracket.
+    pub(crate) start: u32,
+    /// Bytes of a number or text.
+    pub(crate) len: u32,
+    pub(crate) exponent: i32,
+    pub(crate) tag: Tag,
+    /// A negative number.
+    pub(crate) negative: bool,
+    /// A number whose digits all fit the mantissa; a text with escapes.
+    pub(crate) mark: bool,
+}
+
+impl Token {
+    const NULL: Self =
+        Self { mantissa: 0, start: 0, len: 0, exponent: 0, tag: Tag::Null, negative: false, mark: false };
+
+    /// A token of which only the kind and the place matter.
+    pub(crate) fn at(tag: Tag, start: u32) -> Self {
+        Self { start, tag, ..Self::NULL }
+    }
+
+    #[inline(always)]
+    fn value(&self) -> Option<Value> {
+        match self.tag {
+            Tag::Null => None,
+            Tag::False => Some(Value::Bool(false)),
+            Tag::True => Some(Value::Bool(true)),
+            Tag::Number => Some(Value::Number(Number::of(self))),
+            Tag::Text => Some(Value::Text(Text { start: self.start, len: self.len, escaped: self.mark })),
+            Tag::Array => Some(Value::Array { start: self.start }),
+            Tag::Object => Some(Value::Object { start: self.start }),
+        }
     }
 }
 
 /// What one object said, by slot. A key that comes twice overwrites: the last one wins, as in `json.loads`.
 pub(crate) struct Slots {
     seen: u64,
-    values: [Value; 64],
-    offsets: [u32; 64],
+    tokens: [Token; 64],
 }
 
 impl Slots {
     pub(crate) const fn new() -> Self {
-        Self { seen: 0, values: [Value::Null; 64], offsets: [0; 64] }
+        Self { seen: 0, tokens: [Token::NULL; 64] }
     }
 
     #[inline(always)]
@@ -80,35 +141,30 @@ impl Slots {
         self.seen = 0;
     }
 
+    /// The place of a slot's value, which the caller fills now.
     #[inline(always)]
-    pub(crate) fn set(&mut self, slot: u8, value: Value, offset: u32) {
+    pub(crate) fn place(&mut self, slot: u8) -> &mut Token {
         let at = usize::from(slot) & 63;
         self.seen |= 1 << at;
-        self.values[at] = value;
-        self.offsets[at] = offset;
+        &mut self.tokens[at]
     }
 
     /// The value of a slot; a missing key and an explicit `null` are the same.
     #[inline(always)]
     pub(crate) fn get(&self, slot: u8) -> Option<Value> {
-        let at = usize::from(slot) & 63;
-        if self.seen & (1 << at) == 0 {
-            return None;
-        }
-        match self.values[at] {
-            Value::Null => None,
-            value => Some(value),
-        }
+        if self.has(slot) { self.tokens[usize::from(slot) & 63].value() } else { None }
     }
 
     /// Where a slot's value stands; only meaningful for a slot that was set.
     #[inline]
     pub(crate) fn offset(&self, slot: u8) -> u32 {
-        self.offsets[usize::from(slot) & 63]
+        let token = &self.tokens[usize::from(slot) & 63];
+        // A text is kept without its quotes.
+        token.start - u32::from(token.tag == Tag::Text)
     }
 
     /// True where the key came at all, even as `null`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn has(&self, slot: u8) -> bool {
         self.seen & (1 << (slot & 63)) != 0
     }

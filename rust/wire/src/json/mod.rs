@@ -9,7 +9,7 @@ mod number;
 mod scan;
 mod text;
 
-pub(crate) use keys::{KeyTable, Slots};
+pub(crate) use keys::{KeyTable, Slots, Tag, Token};
 pub(crate) use number::Number;
 pub(crate) use scan::{Scanner, Value};
 pub(crate) use text::Text;

@@ -1,6 +1,7 @@
 //! Numbers: mantissa and decimal exponent in one pass, eight digits at a time; doubles bit-equal to Python's
 //! `float()`, 1e-8 integers rounded once, half to even.
 
+use super::keys::{Tag, Token};
 use crate::error::{DecodeError, ErrorKind};
 
 /// A number token: `±mantissa × 10^exponent` while it has at most 19 digits, else only its text counts.
@@ -70,17 +71,17 @@ fn eight(word: u64) -> u64 {
     low.wrapping_add(high) >> 32
 }
 
-/// Reads the number at `start`; gives it and the offset after it.
-#[inline]
-pub(crate) fn scan(frame: &[u8], start: usize) -> Result<(Number, usize), DecodeError> {
+/// Reads the number at `start` into a token; gives the offset after it.
+#[inline(always)]
+pub(crate) fn scan(frame: &[u8], start: usize, token: &mut Token) -> Result<usize, DecodeError> {
     let negative = frame.get(start) == Some(&b'-');
     let first = start + usize::from(negative);
     let mut mantissa = 0;
     let mut at = digits(frame, first, &mut mantissa);
-    if at == first || (frame[first] == b'0' && at > first + 1) {
-        return Err(bad(frame, first + usize::from(at != first)));
-    }
     let mut count = at - first;
+    if count != 1 && (count == 0 || frame[first] == b'0') {
+        return Err(bad(frame, first + usize::from(count != 0)));
+    }
     let mut exponent = 0;
     if frame.get(at) == Some(&b'.') {
         let point = at + 1;
@@ -96,11 +97,17 @@ pub(crate) fn scan(frame: &[u8], start: usize) -> Result<(Number, usize), Decode
         exponent = exponent.saturating_add(power);
         at = end;
     }
-    let len = (at - start) as u32;
-    let exact = count <= DIGITS_MAX;
-    Ok((Number { mantissa, start: start as u32, len, exponent, negative, exact }, at))
+    token.mantissa = mantissa;
+    token.start = start as u32;
+    token.len = (at - start) as u32;
+    token.exponent = exponent;
+    token.tag = Tag::Number;
+    token.negative = negative;
+    token.mark = count <= DIGITS_MAX;
+    Ok(at)
 }
 
+#[cold]
 fn power(frame: &[u8], at: usize) -> Result<(i32, usize), DecodeError> {
     let (sign, first) = match frame.get(at) {
         Some(b'-') => (-1, at + 1),
@@ -123,13 +130,27 @@ fn bad(frame: &[u8], at: usize) -> DecodeError {
 }
 
 impl Number {
+    /// The number of a token.
+    #[inline(always)]
+    pub(crate) fn of(token: &Token) -> Self {
+        Self {
+            mantissa: token.mantissa,
+            start: token.start,
+            len: token.len,
+            exponent: token.exponent,
+            negative: token.negative,
+            exact: token.mark,
+        }
+    }
+
     /// A number that fills a whole text, such as Binance's `"64990.90"`; nothing else is a decimal string.
     #[inline]
     pub(crate) fn from_text(frame: &[u8], start: u32, len: u32) -> Option<Self> {
         let end = start as usize + len as usize;
         // The scan stops by itself at the closing quote, so it may look at the whole frame.
-        let (number, at) = scan(frame, start as usize).ok()?;
-        (at == end).then_some(number)
+        let mut token = Token::at(Tag::Number, start);
+        let at = scan(frame, start as usize, &mut token).ok()?;
+        (at == end).then(|| Self::of(&token))
     }
 
     fn text(self, frame: &[u8]) -> &[u8] {
@@ -250,9 +271,9 @@ mod tests {
     use super::*;
 
     fn number(text: &str) -> Number {
-        match scan(text.as_bytes(), 0) {
-            Ok((number, at)) if at == text.len() => number,
-            other => panic!("{text}: {other:?}"),
+        match Number::from_text(text.as_bytes(), 0, text.len() as u32) {
+            Some(number) => number,
+            None => panic!("{text}"),
         }
     }
 
@@ -321,7 +342,7 @@ mod tests {
     #[test]
     fn grammar_is_strict() {
         for text in ["-", "01", "1.", ".5", "1e", "1e+", "-x", "+1", "00"] {
-            assert!(scan(text.as_bytes(), 0).is_err(), "{text}");
+            assert!(Number::from_text(text.as_bytes(), 0, text.len() as u32).is_none(), "{text}");
         }
     }
 }

@@ -1,14 +1,14 @@
 //! A cursor over one frame: white space, structure and values, each validated as it is passed.
 
+use super::keys::{KeyTable, Slots, Tag, Token};
 use super::number::{self, Number};
 use super::text::{self, Text};
 use super::{DEPTH_MAX, FRAME_MAX};
 use crate::error::{DecodeError, ErrorKind};
 
-/// One JSON value: scalars read, arrays and objects as the span that holds them.
+/// One JSON value that is not `null`: scalars read, arrays and objects as the place where they start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Value {
-    Null,
     Bool(bool),
     Number(Number),
     Text(Text),
@@ -80,37 +80,105 @@ impl<'f> Scanner<'f> {
         Err(DecodeError { kind: ErrorKind::TrailingBytes, offset: self.at })
     }
 
-    /// Reads any value; white space before and after it is the caller's.
-    #[inline]
-    pub(crate) fn value(&mut self) -> Result<Value, DecodeError> {
+    /// Reads any value into a token; white space before and after it is the caller's.
+    #[inline(always)]
+    pub(crate) fn value(&mut self, token: &mut Token) -> Result<(), DecodeError> {
         match self.peek() {
-            b'"' => Ok(Value::Text(self.text()?)),
-            b'-' | b'0'..=b'9' => Ok(Value::Number(self.number()?)),
+            b'"' => {
+                let (text, at) = text::scan(self.frame, self.at + 1)?;
+                token.start = text.start;
+                token.len = text.len;
+                token.tag = Tag::Text;
+                token.mark = text.escaped;
+                self.at = at;
+                Ok(())
+            }
+            b'-' | b'0'..=b'9' => {
+                self.at = number::scan(self.frame, self.at, token)?;
+                Ok(())
+            }
+            _ => self.other(token),
+        }
+    }
+
+    /// Reads a value that is neither text nor number.
+    #[inline(never)]
+    fn other(&mut self, token: &mut Token) -> Result<(), DecodeError> {
+        let start = self.offset();
+        match self.peek() {
             b'{' => {
-                let start = self.offset();
-                self.members(|scan, _| scan.value().map(drop))?;
-                Ok(Value::Object { start })
+                *token = Token::at(Tag::Object, start);
+                self.members(|scan, _| scan.skip())
             }
             b'[' => {
-                let start = self.offset();
-                self.elements(|scan| scan.value().map(drop))?;
-                Ok(Value::Array { start })
+                *token = Token::at(Tag::Array, start);
+                self.elements(Self::skip)
             }
-            b't' => self.literal(b"true", Value::Bool(true)),
-            b'f' => self.literal(b"false", Value::Bool(false)),
-            b'n' => self.literal(b"null", Value::Null),
+            b't' => self.literal(b"true", Tag::True, token),
+            b'f' => self.literal(b"false", Tag::False, token),
+            b'n' => self.literal(b"null", Tag::Null, token),
             _ => Err(self.unexpected()),
         }
     }
 
-    fn literal(&mut self, word: &[u8], value: Value) -> Result<Value, DecodeError> {
+    /// Passes any value, validated as strictly as one that is read.
+    pub(crate) fn skip(&mut self) -> Result<(), DecodeError> {
+        self.value(&mut Token::at(Tag::Null, 0))
+    }
+
+    fn literal(&mut self, word: &[u8], tag: Tag, token: &mut Token) -> Result<(), DecodeError> {
+        *token = Token::at(tag, self.offset());
         for &byte in word {
             if self.peek() != byte {
                 return Err(self.unexpected());
             }
             self.at += 1;
         }
-        Ok(value)
+        Ok(())
+    }
+
+    /// Reads an object into slots. The cursor stands on `{`.
+    #[inline(always)]
+    pub(crate) fn object(&mut self, keys: &KeyTable, slots: &mut Slots) -> Result<(), DecodeError> {
+        slots.clear();
+        self.enter()?;
+        if self.peek() == b'}' {
+            self.leave();
+            return Ok(());
+        }
+        loop {
+            if self.peek() != b'"' {
+                return Err(self.unexpected());
+            }
+            let slot = self.key(keys)?;
+            self.white_space();
+            if self.peek() != b':' {
+                return Err(self.unexpected());
+            }
+            self.at += 1;
+            self.white_space();
+            self.value(slots.place(slot))?;
+            self.white_space();
+            match self.peek() {
+                b',' => self.at += 1,
+                b'}' => break,
+                _ => return Err(self.unexpected()),
+            }
+            self.white_space();
+        }
+        self.leave();
+        Ok(())
+    }
+
+    /// Reads a key and gives its slot. A short plain key is one load: its word, cut at the closing quote.
+    #[inline(always)]
+    fn key(&mut self, keys: &KeyTable) -> Result<u8, DecodeError> {
+        if let Some((word, len)) = text::short(self.frame, self.at + 1) {
+            self.at += len + 2;
+            return Ok(keys.slot_of(word));
+        }
+        let key = self.text()?;
+        Ok(keys.slot(self.frame, key))
     }
 
     /// Reads a string; the cursor stands on its opening quote.
@@ -120,14 +188,6 @@ impl<'f> Scanner<'f> {
         let (text, at) = text::scan(self.frame, self.at + 1)?;
         self.at = at;
         Ok(text)
-    }
-
-    /// Reads a number; the cursor stands on its sign or first digit.
-    #[inline]
-    pub(crate) fn number(&mut self) -> Result<Number, DecodeError> {
-        let (number, at) = number::scan(self.frame, self.at)?;
-        self.at = at;
-        Ok(number)
     }
 
     /// Walks an object; `member` gets the cursor on each value and must pass it. The cursor stands on `{`.

@@ -64,22 +64,43 @@ impl Text {
     }
 }
 
+/// Flags each byte that is a quote, a backslash or a control, in its highest bit. Flags above the lowest one may
+/// be wrong because of borrows, the lowest never is.
+#[inline(always)]
+fn specials(word: u64) -> u64 {
+    let quote = word ^ (ONES * 0x22);
+    let backslash = word ^ (ONES * 0x5C);
+    ((quote.wrapping_sub(ONES) & !quote)
+        | (backslash.wrapping_sub(ONES) & !backslash)
+        | (word.wrapping_sub(ONES * 0x20) & !word))
+        & HIGHS
+}
+
+/// A plain text of up to seven bytes as one word and its length; `None` for all others.
+#[inline(always)]
+pub(crate) fn short(frame: &[u8], start: usize) -> Option<(u64, usize)> {
+    let bytes = frame.get(start..start + 8)?;
+    let word = u64::from_le_bytes(bytes.try_into().unwrap_or_default());
+    let special = specials(word);
+    if special == 0 {
+        return None;
+    }
+    let at = special.trailing_zeros() & !7;
+    if (word >> at) as u8 != b'"' {
+        return None;
+    }
+    Some((word & ((1u64 << at) - 1), at as usize / 8))
+}
+
 /// Finds the end of a string whose first byte is at `start`; gives the text and the offset after its quote.
-#[inline]
+#[inline(always)]
 pub(crate) fn scan(frame: &[u8], start: usize) -> Result<(Text, usize), DecodeError> {
     let mut at = start;
     let mut escaped = false;
     loop {
-        // Plain bytes, a word at a time. A byte flagged here is a quote, a backslash or a control; flags above
-        // the lowest one may be wrong because of borrows, the lowest never is.
+        // Plain bytes, a word at a time.
         if let Some(bytes) = frame.get(at..at + 8) {
-            let word = u64::from_le_bytes(bytes.try_into().unwrap_or_default());
-            let quote = word ^ (ONES * 0x22);
-            let backslash = word ^ (ONES * 0x5C);
-            let special = ((quote.wrapping_sub(ONES) & !quote)
-                | (backslash.wrapping_sub(ONES) & !backslash)
-                | (word.wrapping_sub(ONES * 0x20) & !word))
-                & HIGHS;
+            let special = specials(u64::from_le_bytes(bytes.try_into().unwrap_or_default()));
             if special == 0 {
                 at += 8;
                 continue;

@@ -87,23 +87,15 @@ fn frame_of(venue: Venue, frame: &[u8], out: &mut Staging, slots: &mut Slots) ->
 fn element(venue: Venue, scan: &mut Scanner, out: &mut Staging, slots: &mut Slots) -> Result<(), DecodeError> {
     let offset = scan.offset();
     if scan.peek() != b'{' {
-        scan.value()?;
+        scan.skip()?;
         out.skip(SkipReason::NotAnEvent, offset, "", b"");
         return Ok(());
     }
     if out.entries.len() >= EVENTS_MAX {
         return Err(DecodeError { kind: ErrorKind::TooManyEvents, offset: scan.at });
     }
-    slots.clear();
     let frame = scan.frame;
-    scan.members(|scan, key| {
-        let at = scan.offset();
-        let value = scan.value()?;
-        if let Some(slot) = KEYS.slot(frame, key) {
-            slots.set(slot, value, at);
-        }
-        Ok(())
-    })?;
+    scan.object(&KEYS, slots)?;
     event(venue, Fields { frame, slots }, offset, out);
     Ok(())
 }

@@ -1,0 +1,1 @@
+"""Recordings: captures of frames with their receive times, read back through the engine."""

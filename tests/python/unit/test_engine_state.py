@@ -1,0 +1,326 @@
+"""What trades, quotes and time do to a symbol: the exact outcomes of the tricky cases, through the public face.
+
+Fixture of the cases: XYZ on Friday 2026-11-20, previous close 10.00; 09:30 in New York is 14:30 UTC.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+import ringtape as rt
+
+NEW_YORK = ZoneInfo("America/New_York")
+VENUE = "massive.stocks"
+
+
+def ns(clock: str, day: str = "2026-11-20") -> int:
+    """Return a New York clock time such as 09:44:30.250 in Unix ns."""
+    moment = datetime.fromisoformat(f"{day}T{clock}").replace(tzinfo=NEW_YORK)
+    return int(moment.timestamp() * 1_000) * 1_000_000
+
+
+class Tape:
+    """Feeds trades of one symbol, numbering them as the tape does."""
+
+    def __init__(self, windows: Sequence[str] = ("1m", "5m"), **options: Any) -> None:
+        self.engine = rt.Engine(windows=windows, **options)
+        self.engine.set_reference({"XYZ": 10.0})
+        self.q = 0
+
+    def trade(self, clock: str, price: float, size: float = 100, **keys: Any) -> dict[str, Any]:
+        self.q += 1
+        day = keys.pop("day", "2026-11-20")
+        event = {"ev": "T", "sym": "XYZ", "i": str(self.q), "x": 4, "p": price, "s": size, "q": self.q, "z": 3}
+        return {**event, "t": ns(clock, day) // 1_000_000, **keys}
+
+    def feed(self, *events: dict[str, Any], recv: int | None = None) -> int:
+        newest = max(event.get("t", event.get("s", 0)) for event in events) * 1_000_000
+        return self.engine.feed(json.dumps(events).encode(), VENUE, recv or newest + 1_000_000)
+
+    def at(self, clock: str, day: str = "2026-11-20") -> None:
+        self.engine.advance(ns(clock, day) + 1_000_000)
+
+    def get(self, field: str) -> float | int | None:
+        return self.engine.get("XYZ", field)
+
+
+def test_case_1_a_late_print_moves_volume_and_day_extremes_only() -> None:
+    tape = Tape()
+    for clock, price in (("09:44:30", 10.40), ("09:44:40", 10.60), ("09:45:00.100", 10.50)):
+        tape.feed(tape.trade(clock, price))
+    late = tape.trade("09:45:01", 9.80, 5_000, pt=ns("09:35:00") // 1_000_000)
+    tape.feed(late)
+    assert tape.get("last") == 10.50
+    assert tape.get("volume") == 5_300
+    assert tape.get("vwap") == (10_50 * 300 + 9_80 * 5_000) / 100 / 5_300
+    assert tape.get("low") == 9.80
+    assert tape.get("volume(1m)") == 5_300
+    assert tape.get("low(5m)") == 10.40
+    assert tape.engine.stats()["late"] == 1
+
+
+def test_case_2_an_odd_lot_counts_and_moves_no_price() -> None:
+    tape = Tape()
+    tape.feed(tape.trade("10:00:00", 11.60), tape.trade("10:00:01", 11.50))
+    tape.feed(tape.trade("10:00:02", 12.00, 7, c=[37]))
+    assert (tape.get("last"), tape.get("high"), tape.get("last_any")) == (11.50, 11.60, 12.00)
+    assert tape.get("volume") == 207
+    assert tape.get("vwap") == (11_60 * 100 + 11_50 * 100 + 12_00 * 7) / 100 / 207
+
+
+def test_case_2b_form_t_moves_prices_outside_regular_hours_only() -> None:
+    tape = Tape()
+    tape.feed(tape.trade("08:00:00", 12.00, 7, c=[12, 37]))
+    assert (tape.get("last"), tape.get("volume")) == (None, 7)
+    tape.feed(tape.trade("08:00:01", 12.00, 7, c=[12]))
+    assert (tape.get("last"), tape.get("high_day"), tape.get("high")) == (12.00, 12.00, None)
+    tape.feed(tape.trade("10:00:00", 13.00, 5, c=[12]))
+    assert (tape.get("last"), tape.get("high"), tape.get("volume")) == (12.00, None, 19)
+
+
+def test_case_3_windows_decay_without_trades() -> None:
+    tape = Tape()
+    tape.feed(tape.trade("10:00:30", 20.00))
+    tape.at("10:02:30")
+    assert (tape.get("volume(1m)"), tape.get("change(1m)"), tape.get("high(1m)")) == (0, 0.0, None)
+    assert tape.get("last_age") == pytest.approx(120, abs=0.01)
+    tape.feed(tape.trade("10:03:10", 21.00, 200))
+    tape.at("10:04:00")
+    bars = tape.engine.bars("XYZ", "1m")
+    assert list(bars["ts_event"]) == [ns("10:00:00"), ns("10:03:00")]
+    assert list(bars["close"]) == [20.00, 21.00]
+    assert (tape.get("volume(5m)"), tape.get("change(5m)")) == (300, None)
+
+
+def test_case_8_a_new_date_keeps_the_last_price_stale() -> None:
+    tape = Tape()
+    tape.feed(tape.trade("15:59:00", 10.10, 1_000, day="2026-11-19"))
+    tape.feed(tape.trade("16:00:02", 10.00, 1_000, c=[15], day="2026-11-19"))
+    tape.feed(tape.trade("19:59:00", 10.80, 200, c=[12], day="2026-11-19"))
+    assert (tape.get("volume"), tape.get("last")) == (1_200, 10.80)
+    tape.at("04:00:00")
+    undefined = ("change", "high", "low", "vwap", "open", "change_open", "high_day")
+    assert (tape.get("volume"), tape.get("last"), tape.get("prev_close")) == (0, 10.80, 10.00)
+    assert [tape.get(field) for field in undefined] == [None] * len(undefined)
+    tape.feed(tape.trade("19:59:59.900", 10.80, 50, c=[12], day="2026-11-19"), recv=ns("04:00:01"))
+    assert tape.engine.stats()["previous_date"] == 1
+    tape.feed(tape.trade("04:00:03", 11.00, 100, c=[12]))
+    assert tape.get("change") == pytest.approx(0.10)
+    assert (tape.get("volume"), tape.get("high_day"), tape.get("high")) == (100, 11.00, None)
+
+
+def test_case_9_a_symbol_without_reference() -> None:
+    engine = rt.Engine()
+    event = {"ev": "T", "sym": "NEWX", "p": 5.0, "s": 200, "c": [25], "t": ns("10:31:00") // 1_000_000}
+    engine.feed(json.dumps([event]).encode(), VENUE, ns("10:31:00.001"))
+    assert (engine.get("NEWX", "prev_close"), engine.get("NEWX", "change")) == (None, None)
+    assert (engine.get("NEWX", "volume"), engine.get("NEWX", "open"), engine.get("NEWX", "change_open")) == (200, 5.0, 0)
+
+
+def test_case_10_a_frame_is_applied_in_tape_order() -> None:
+    tape = Tape()
+    tape.feed(tape.trade("10:00:00", 10.00))
+    tape.q = 9
+    first, second, third = (tape.trade(f"10:00:01.00{at}", 10.01 + at / 100) for at in range(3))
+    tape.feed(third, first, second)
+    assert (tape.get("last"), tape.get("volume")) == (10.03, 400)
+    assert list(tape.engine.drain().trades["price"]) == [10.00, 10.01, 10.02, 10.03]
+    tape.feed(tape.trade("10:00:00.999", 10.05, q=9))
+    assert (tape.get("last"), tape.get("high"), tape.get("volume")) == (10.03, 10.05, 500)
+
+
+def test_case_15_an_empty_side_is_undefined() -> None:
+    tape = Tape()
+    quote = {"ev": "Q", "sym": "XYZ", "bp": 0, "bs": 0, "ap": 10.10, "as": 100, "t": ns("10:00:00") // 1_000_000, "q": 1}
+    tape.feed(quote)
+    assert [tape.get(field) for field in ("bid", "mid", "spread", "spread_bps")] == [None] * 4
+    assert tape.get("ask") == 10.10
+
+
+def test_quotes_apply_by_time_and_sequence() -> None:
+    tape = Tape()
+
+    def quote(clock: str, sequence: int, bid: float) -> dict[str, Any]:
+        return {"ev": "Q", "sym": "XYZ", "bp": bid, "bs": 1, "ap": 11, "as": 1, "t": ns(clock) // 1_000_000, "q": sequence}
+
+    tape.feed(quote("10:00:01", 5, 10.01))
+    tape.feed(quote("10:00:00", 4, 9.0))
+    tape.feed(quote("10:00:01", 5, 10.01))
+    assert tape.get("bid") == 10.01
+    stats = tape.engine.stats()
+    assert (stats["quotes"], stats["out_of_order"], stats["duplicates"]) == (2, 1, 1)
+
+
+def test_a_late_trade_revises_the_bar_that_was_sent() -> None:
+    tape = Tape()
+    tape.feed(tape.trade("10:00:10", 10.0), tape.trade("10:00:50", 10.2))
+    tape.feed(tape.trade("10:01:05", 10.3))
+    sent = tape.engine.drain().bars
+    assert [int(bar["flags"]) for bar in sent if bar["interval_ms"] == 60_000] == [1]
+    tape.feed(tape.trade("10:00:30", 10.9, 300), recv=ns("10:01:06"))
+    again = [bar for bar in tape.engine.drain().bars if bar["interval_ms"] == 60_000]
+    assert [(bar["open"], bar["high"], bar["close"], bar["volume"], int(bar["flags"])) for bar in again] == [
+        (10.0, 10.9, 10.2, 500.0, 3)
+    ]
+    assert tape.engine.stats()["bars_revised"] == 1
+    # The bar of a second that had none is sent for the first time.
+    assert [int(bar["flags"]) for bar in tape.engine.bars("XYZ", "1s")] == [1, 1, 1]
+    tape.feed(tape.trade("10:20:00", 10.4))
+    tape.feed(tape.trade("10:00:31", 99.0), recv=ns("10:20:01"))
+    assert tape.engine.stats()["too_late"] == 2
+    assert tape.engine.bars("XYZ", "1m")["high"].max() == 10.9
+
+
+def test_venue_bars_are_upserted_and_never_added_to_trades() -> None:
+    tape = Tape()
+    start = ns("10:00:07") // 1_000_000
+    bar = {"ev": "A", "sym": "XYZ", "v": 1_000, "av": 50_000, "op": 9.9, "o": 10, "h": 11, "l": 10, "c": 10.5, "s": start}
+    tape.engine.feed(json.dumps([bar]).encode(), VENUE, ns("10:00:10"))
+    tape.engine.feed(json.dumps([{**bar, "v": 1_200}]).encode(), VENUE, ns("10:08:00"))
+    kept = tape.engine.bars("XYZ", "1s", source="venue")
+    assert list(kept["volume"]) == [1_200]
+    assert (tape.get("volume"), tape.get("open"), len(tape.engine.bars("XYZ", "1s"))) == (0, 9.9, 0)
+
+
+def test_events_from_the_future_move_nothing() -> None:
+    tape = Tape()
+    tape.feed(tape.trade("10:00:00", 10.0))
+    tape.feed(tape.trade("10:00:06.5", 11.0), recv=ns("10:00:01"))
+    assert (tape.get("last"), tape.engine.stats()["quarantined"]) == (10.0, 1)
+
+
+def test_binance_ids_show_gaps_and_duplicates() -> None:
+    engine = rt.Engine()
+
+    def trade(number: int) -> bytes:
+        event = {"e": "aggTrade", "E": 1_795_190_400_000 + number, "s": "BTCUSDT", "a": number, "p": "10.5", "q": "2"}
+        return json.dumps({**event, "f": 1, "l": 1, "T": 1_795_190_400_000 + number, "m": True}).encode()
+
+    applied = [engine.feed(trade(number), "binance.usdm", 1_795_190_401_000_000_000) for number in (100, 101, 104, 104, 103, 90)]
+    assert applied == [1, 1, 1, 0, 1, 0]
+    stats = engine.stats()
+    assert (stats["gaps"], stats["missing"], stats["duplicates"]) == (1, 1, 2)
+    assert engine.get("BTCUSDT", "change") == 0.0
+
+
+def test_one_stream_of_trades_owns_a_symbol() -> None:
+    engine = rt.Engine()
+    one = {"s": "BTCUSDT", "p": "10.5", "q": "2", "E": 1_795_190_400_000, "T": 1_795_190_400_000, "m": False}
+    engine.feed(json.dumps({"e": "trade", "t": 1, **one}).encode(), "binance.usdm", 1_795_190_400_100_000_000)
+    engine.feed(json.dumps({"e": "aggTrade", "a": 1, **one}).encode(), "binance.usdm", 1_795_190_400_100_000_000)
+    assert (engine.get("BTCUSDT", "volume"), engine.stats()["not_owner"]) == (2.0, 1)
+
+
+def test_a_full_table_refuses_new_symbols_and_keeps_the_known() -> None:
+    engine = rt.Engine(max_symbols=2)
+    for name in ("A", "B", "C", "A"):
+        event = {"ev": "T", "sym": name, "p": 1.0, "s": 1, "t": ns("10:00:00") // 1_000_000}
+        engine.feed(json.dumps([event]).encode(), VENUE, ns("10:00:00.100"))
+    assert engine.stats()["symbols_refused"] == 1
+    assert (engine.get("A", "volume"), len(engine.symbols())) == (2.0, 2)
+
+
+def test_bad_frames_are_counted_and_never_raise() -> None:
+    tape = Tape()
+    for frame in (b"", b"nonsense", b'[{"ev":"T"', b"\xff\xfe", b"[1,]", b"[" * 100):
+        assert tape.engine.feed(frame, VENUE, 1) == 0
+    good = tape.trade("10:00:00", 10.0)
+    assert tape.feed(good, {**good, "p": "x"}, {**good, "p": 11.0, "q": 99, "i": "99"}) == 2
+    stats = tape.engine.stats()
+    assert stats["frames_rejected"] == 6
+    assert stats["skipped"] == {"wrong_type": 1}
+    assert stats["rejected"]["too_deep"]["offset"] == 64
+
+
+def test_batches_that_are_kept_are_never_overwritten() -> None:
+    tape = Tape()
+    tape.feed(tape.trade("10:00:00", 10.0))
+    kept = tape.engine.drain().trades
+    before = kept.copy()
+    for second in range(1, 30):
+        tape.feed(tape.trade(f"10:00:{second:02}", 11.0))
+        tape.engine.drain()
+    assert np.array_equal(kept, before)
+    assert not kept.flags.writeable
+
+
+def test_a_forgotten_drain_ends_in_lost() -> None:
+    tape = Tape(ring_size=16)
+    for second in range(40):
+        tape.feed(tape.trade(f"10:00:{second:02}", 10.0))
+    batch = tape.engine.drain()
+    assert batch.lost["trades"] == 24
+    assert len(batch.trades) == 16
+
+
+def test_pinned_bars_are_a_view() -> None:
+    tape = Tape(pin=["XYZ"])
+    for minute in range(5):
+        tape.feed(tape.trade(f"10:0{minute}:00", 10.0 + minute))
+    view = tape.engine.bars("XYZ", "1m", n=3, copy=False)
+    assert list(view["close"]) == [11.0, 12.0, 13.0]
+    assert list(view["close"]) == list(tape.engine.bars("XYZ", "1m", n=3)["close"])
+    other = Tape()
+    other.feed(other.trade("10:00:00", 1.0))
+    with pytest.raises(rt.ConfigError, match="pin"):
+        other.engine.bars("XYZ", "1m", copy=False)
+
+
+def test_the_live_column_follows_the_table() -> None:
+    tape = Tape()
+    tape.feed(tape.trade("10:00:00", 10.0))
+    live = tape.engine.column("last", copy=False)
+    held = tape.engine.column("last")
+    tape.feed(tape.trade("10:00:01", 12.0))
+    assert (live[0], held[0]) == (12.0, 10.0)
+    assert not live.flags.writeable
+    assert tape.engine.table(["last", "volume(1m)"])["volume(1m)"][0] == 200
+
+
+def test_the_forming_bar_is_asked_for() -> None:
+    tape = Tape()
+    tape.feed(tape.trade("10:00:10", 10.0))
+    assert len(tape.engine.bars("XYZ", "1m")) == 0
+    forming = tape.engine.bars("XYZ", "1m", forming=True)
+    assert (forming["close"][0], int(forming["flags"][0])) == (10.0, 0)
+
+
+def test_names_that_do_not_exist_name_the_nearest() -> None:
+    tape = Tape()
+    tape.feed(tape.trade("10:00:00", 10.0))
+    with pytest.raises(rt.UnknownSymbol, match="XYZ"):
+        tape.engine.get("XYY", "last")
+    with pytest.raises(rt.UnknownField, match="vwap"):
+        tape.get("vwp")
+    with pytest.raises(rt.UnknownVenue, match=r"massive\.stocks"):
+        tape.engine.feed(b"[]", "massive.stock", 1)
+    with pytest.raises(rt.ConfigError, match="1s, 1m"):
+        tape.engine.bars("XYZ", "5m")
+    with pytest.raises(rt.ConfigError, match="max_windows"):
+        rt.Engine(windows=[f"{n}s" for n in range(1, 19)])
+
+
+def test_a_symbol_on_two_venues_must_be_qualified() -> None:
+    engine = rt.Engine()
+    payload = b'{"e":"trade","E":1795190400000,"T":1795190400000,"s":"BTCUSDT","t":1,"p":"10","q":"1","m":false}'
+    for venue in ("binance.usdm", "binance.spot"):
+        engine.feed(payload, venue, 1_795_190_400_000_000_000)
+    with pytest.raises(rt.AmbiguousSymbol, match="binance.usdm:BTCUSDT"):
+        engine.get("BTCUSDT", "last")
+    assert engine.get("binance.spot:BTCUSDT", "last") == 10.0
+
+
+def test_a_window_asked_for_once_is_computed_from_what_is_held() -> None:
+    tape = Tape(windows=["5m"])
+    tape.feed(tape.trade("10:00:00", 10.0))
+    tape.feed(tape.trade("10:01:00", 12.0))
+    assert tape.get("volume(2m)") == 200
+    assert tape.get("change(30s)") == pytest.approx(0.2)
+    assert tape.get("volume(10m)") is None
