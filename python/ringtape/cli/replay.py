@@ -23,7 +23,9 @@ __all__ = ["replay"]
 
 
 def replay(
-    file: Annotated[Path, typer.Argument(help="Capture: lines of receive time in ns, a blank, a frame; plain or gzip.")],
+    file: Annotated[
+        Path, typer.Argument(help="Capture: lines of receive time in ns, a blank, a frame; plain or gzip.")
+    ],
     venue: Annotated[str | None, typer.Option(help="Venue id; by default told from the first frame.")] = None,
     rules: Annotated[Path | None, typer.Option(help="Rule file to run over the capture.")] = None,
     reference: Annotated[

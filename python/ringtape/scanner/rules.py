@@ -254,8 +254,8 @@ class Places:
 
     def __init__(self, text: str, source: str) -> None:
         self.source = source
-        # Long texts may hold anything, lines that look like headers too: keep their line ends and nothing else.
-        self._text = self._LONG_TEXT.sub(lambda found: found[0][:3] + "\n" * found[0].count("\n"), text)
+        # Long texts may hold anything, lines that look like headers too: of what is in them, line ends are kept.
+        self._text = self._LONG_TEXT.sub(lambda found: found[0][:3] + re.sub(r"[^\n]", " ", found[0][3:]), text)
         self._starts = [0, *(found.end() for found in re.finditer("\n", self._text))]
         self._headers = [found.start() for found in self._HEADER.finditer(self._text)]
 

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from ringtape import sessions
 from ringtape.scanner import AlertFeed
+from ringtape.venues import SESSION_VENUES
 
 from . import format as show
 from .tables import FULL_WIDTH, Mover, alert_lines, mover_lines
@@ -52,6 +53,8 @@ class View(msgspec.Struct, kw_only=True):
     """Records lost by a slow reader, and events that were skipped."""
     movers: Sequence[Mover] = ()
     alerts: AlertFeed = msgspec.field(default_factory=AlertFeed)
+    note: str = ""
+    """The newest warning."""
 
 
 class Clock:
@@ -67,14 +70,14 @@ class Clock:
         self._venue = venue
         self._days: list[tuple[int, int, int, int, int]] = []
         self._until_ns = 0
-        self.zone = UTC if venue not in sessions.US_VENUES else ZoneInfo("America/New_York")
+        self.zone = UTC if venue not in SESSION_VENUES else ZoneInfo("America/New_York")
 
     def text(self, now_ns: int) -> str:
         """Return the session, the venue's time of day and how long since the open or until the next step."""
         if now_ns <= 0:
             return "--:--:--"
         at = datetime.fromtimestamp(now_ns // _NS_PER_S, UTC).astimezone(self.zone)
-        if self._venue not in sessions.US_VENUES:
+        if self._venue not in SESSION_VENUES:
             return f"24h {at:%H:%M:%S} UTC"
         return f"{self._session(now_ns)[0]} {at:%H:%M:%S} ET{self._session(now_ns)[1]}"
 
@@ -149,7 +152,10 @@ def _rule(width: int) -> Text:
 
 def _footer(view: View, width: int) -> Text:
     text = f" {view.alerts.total} alerts | {show.quantity(view.events)} events | sorted by CHG%"
-    line = Text(f"{text:<{max(0, width - len(_HELP) - 1)}}{_HELP}", style="dim", no_wrap=True, end="")
+    room = max(0, width - len(_HELP) - 1)
+    line = Text(f"{text:<{room}}{_HELP}", style="dim", no_wrap=True, end="")
+    if view.note:
+        line = Text(f" {' '.join(view.note.split())}", style="yellow", no_wrap=True, end="")
     line.truncate(width)
     return line
 

@@ -4,7 +4,7 @@
 use ringtape_model::{Kind, Mark, Quote, Trade, VenueBar};
 
 use crate::error::{Skip, SkipReason};
-use crate::json::{Slots, Text};
+use crate::json::{Guesses, Slots, Text};
 
 /// Most events that one frame may hold.
 pub const EVENTS_MAX: usize = 100_000;
@@ -70,16 +70,17 @@ pub struct Staging {
     pub(crate) scratch: Option<Box<Scratch>>,
 }
 
-/// Slots of the object being read, of the one inside it, and of one inside that.
+/// Slots of the object being read, of the one inside it, and of one inside that; and what keys to expect.
 pub(crate) struct Scratch {
     pub(crate) outer: Slots,
     pub(crate) inner: Slots,
     pub(crate) nested: Slots,
+    pub(crate) guesses: Guesses,
 }
 
 impl Scratch {
     pub(crate) fn new() -> Box<Self> {
-        Box::new(Self { outer: Slots::new(), inner: Slots::new(), nested: Slots::new() })
+        Box::new(Self { outer: Slots::new(), inner: Slots::new(), nested: Slots::new(), guesses: Guesses::new() })
     }
 }
 

@@ -121,7 +121,11 @@ def test_case_9_a_symbol_without_reference() -> None:
     event = {"ev": "T", "sym": "NEWX", "p": 5.0, "s": 200, "c": [25], "t": ns("10:31:00") // 1_000_000}
     engine.feed(json.dumps([event]).encode(), VENUE, ns("10:31:00.001"))
     assert (engine.get("NEWX", "prev_close"), engine.get("NEWX", "change")) == (None, None)
-    assert (engine.get("NEWX", "volume"), engine.get("NEWX", "open"), engine.get("NEWX", "change_open")) == (200, 5.0, 0)
+    assert (engine.get("NEWX", "volume"), engine.get("NEWX", "open"), engine.get("NEWX", "change_open")) == (
+        200,
+        5.0,
+        0,
+    )
 
 
 def test_case_10_a_frame_is_applied_in_tape_order() -> None:
@@ -138,7 +142,16 @@ def test_case_10_a_frame_is_applied_in_tape_order() -> None:
 
 def test_case_15_an_empty_side_is_undefined() -> None:
     tape = Tape()
-    quote = {"ev": "Q", "sym": "XYZ", "bp": 0, "bs": 0, "ap": 10.10, "as": 100, "t": ns("10:00:00") // 1_000_000, "q": 1}
+    quote = {
+        "ev": "Q",
+        "sym": "XYZ",
+        "bp": 0,
+        "bs": 0,
+        "ap": 10.10,
+        "as": 100,
+        "t": ns("10:00:00") // 1_000_000,
+        "q": 1,
+    }
     tape.feed(quote)
     assert [tape.get(field) for field in ("bid", "mid", "spread", "spread_bps")] == [None] * 4
     assert tape.get("ask") == 10.10
@@ -148,7 +161,16 @@ def test_quotes_apply_by_time_and_sequence() -> None:
     tape = Tape()
 
     def quote(clock: str, sequence: int, bid: float) -> dict[str, Any]:
-        return {"ev": "Q", "sym": "XYZ", "bp": bid, "bs": 1, "ap": 11, "as": 1, "t": ns(clock) // 1_000_000, "q": sequence}
+        return {
+            "ev": "Q",
+            "sym": "XYZ",
+            "bp": bid,
+            "bs": 1,
+            "ap": 11,
+            "as": 1,
+            "t": ns(clock) // 1_000_000,
+            "q": sequence,
+        }
 
     tape.feed(quote("10:00:01", 5, 10.01))
     tape.feed(quote("10:00:00", 4, 9.0))
@@ -181,7 +203,18 @@ def test_a_late_trade_revises_the_bar_that_was_sent() -> None:
 def test_venue_bars_are_upserted_and_never_added_to_trades() -> None:
     tape = Tape()
     start = ns("10:00:07") // 1_000_000
-    bar = {"ev": "A", "sym": "XYZ", "v": 1_000, "av": 50_000, "op": 9.9, "o": 10, "h": 11, "l": 10, "c": 10.5, "s": start}
+    bar = {
+        "ev": "A",
+        "sym": "XYZ",
+        "v": 1_000,
+        "av": 50_000,
+        "op": 9.9,
+        "o": 10,
+        "h": 11,
+        "l": 10,
+        "c": 10.5,
+        "s": start,
+    }
     tape.engine.feed(json.dumps([bar]).encode(), VENUE, ns("10:00:10"))
     tape.engine.feed(json.dumps([{**bar, "v": 1_200}]).encode(), VENUE, ns("10:08:00"))
     kept = tape.engine.bars("XYZ", "1s", source="venue")
@@ -203,7 +236,10 @@ def test_binance_ids_show_gaps_and_duplicates() -> None:
         event = {"e": "aggTrade", "E": 1_795_190_400_000 + number, "s": "BTCUSDT", "a": number, "p": "10.5", "q": "2"}
         return json.dumps({**event, "f": 1, "l": 1, "T": 1_795_190_400_000 + number, "m": True}).encode()
 
-    applied = [engine.feed(trade(number), "binance.usdm", 1_795_190_401_000_000_000) for number in (100, 101, 104, 104, 103, 90)]
+    applied = [
+        engine.feed(trade(number), "binance.usdm", 1_795_190_401_000_000_000)
+        for number in (100, 101, 104, 104, 103, 90)
+    ]
     assert applied == [1, 1, 1, 0, 1, 0]
     stats = engine.stats()
     assert (stats["gaps"], stats["missing"], stats["duplicates"]) == (1, 1, 2)

@@ -9,7 +9,7 @@ use ringtape_model::units::{CODE_UNSET, ID_UNSET, MILLI, PRICE_UNSET, TIME_UNSET
 use ringtape_model::{Mark, Quote, Trade, Venue, VenueBar};
 
 use crate::error::{DecodeError, ErrorKind, SkipReason};
-use crate::json::{KeyTable, Scanner, Slots, Tag, Token, Value};
+use crate::json::{Guesses, KeyTable, Scanner, Slots, Tag, Token, Value};
 use crate::read::{Decimal, Fault, Fields, Read};
 use crate::staging::{Control, EVENTS_MAX, Scratch, Staging};
 
@@ -92,6 +92,9 @@ const NAMED: [&[u8]; 25] = [
     b"outboundAccountPosition",
 ];
 
+/// Where an object inside an event is read to.
+type Nested<'a> = (&'a mut Slots, &'a mut Guesses);
+
 /// Decodes a frame; see [`crate::decode`].
 pub(crate) fn decode(venue: Venue, frame: &[u8], out: &mut Staging) -> Result<(), DecodeError> {
     let mut scratch = out.scratch.take().unwrap_or_else(Scratch::new);
@@ -134,7 +137,13 @@ fn top(venue: Venue, scan: &mut Scanner, out: &mut Staging, scratch: &mut Scratc
         && !scratch.outer.has(KIND);
     if !is_envelope {
         out.rewind(before);
-        understand(venue, Fields { frame, slots: &scratch.outer }, &mut scratch.nested, offset, out);
+        understand(
+            venue,
+            Fields { frame, slots: &scratch.outer },
+            (&mut scratch.nested, &mut scratch.guesses),
+            offset,
+            out,
+        );
     }
     Ok(())
 }
@@ -159,12 +168,18 @@ fn one(venue: Venue, scan: &mut Scanner, out: &mut Staging, scratch: &mut Scratc
         return Err(DecodeError { kind: ErrorKind::TooManyEvents, offset: scan.at });
     }
     let frame = scan.frame;
-    scan.object(&KEYS, &mut scratch.inner)?;
-    understand(venue, Fields { frame, slots: &scratch.inner }, &mut scratch.nested, offset, out);
+    scan.object(&KEYS, &mut scratch.inner, &mut scratch.guesses)?;
+    understand(
+        venue,
+        Fields { frame, slots: &scratch.inner },
+        (&mut scratch.nested, &mut scratch.guesses),
+        offset,
+        out,
+    );
     Ok(())
 }
 
-fn understand(venue: Venue, fields: Fields, nested: &mut Slots, offset: u32, out: &mut Staging) {
+fn understand(venue: Venue, fields: Fields, nested: Nested, offset: u32, out: &mut Staging) {
     let kind = match fields.slots.get(KIND) {
         Some(Value::Text(kind)) => kind,
         Some(_) => return out.skip(SkipReason::WrongType, fields.slots.offset(KIND), "e", b""),
@@ -216,7 +231,7 @@ fn without_kind(venue: Venue, fields: Fields, offset: u32, out: &mut Staging) {
         out.control.push(Control::Reply { id, result: json_text(fields, RESULT) });
     } else if let Some(Value::Object { start }) = slots.get(ERROR) {
         let mut inner = Slots::new();
-        read_object(fields.frame, start, &mut inner);
+        read_object(fields.frame, start, (&mut inner, &mut Guesses::new()));
         refusal(
             Fields { frame: fields.frame, slots: &inner },
             slots.get(ID).map(|_| json_text(fields, ID)),
@@ -257,8 +272,8 @@ fn json_text(fields: Fields, slot: u8) -> String {
 }
 
 /// Reads an object that was validated when it was passed.
-fn read_object(frame: &[u8], start: u32, slots: &mut Slots) {
-    let walked = Scanner::inside(frame, start).object(&KEYS, slots);
+fn read_object(frame: &[u8], start: u32, (slots, guesses): Nested) {
+    let walked = Scanner::inside(frame, start).object(&KEYS, slots, guesses);
     debug_assert!(walked.is_ok());
 }
 
@@ -384,14 +399,14 @@ fn quote(venue: Venue, fields: Fields, out: &mut Staging) -> Read<()> {
     Ok(())
 }
 
-fn kline(venue: Venue, fields: Fields, nested: &mut Slots, out: &mut Staging) -> Read<()> {
+fn kline(venue: Venue, fields: Fields, (slots, guesses): Nested, out: &mut Staging) -> Read<()> {
     let start = match fields.slots.get(K) {
         Some(Value::Object { start }) => start,
         Some(_) => return Fields::fault(SkipReason::WrongType, K),
         None => return Fields::fault(SkipReason::MissingKey, K),
     };
-    read_object(fields.frame, start, nested);
-    let candle = Fields { frame: fields.frame, slots: nested };
+    read_object(fields.frame, start, (slots, guesses));
+    let candle = Fields { frame: fields.frame, slots };
     let symbol = fields.symbol(SYMBOL)?;
     // A fault inside `k` is reported at `k`: its slots are the inner object's.
     let inside = |fault: Fault| Fault { reason: fault.reason, slot: K };

@@ -69,6 +69,9 @@ impl KeyTable {
     }
 }
 
+/// The slot of the key that names an event's kind, in every table.
+pub(crate) const KIND: u8 = 0;
+
 /// Where values of keys go that nobody asks for, so that they need no branch.
 pub(crate) const TRASH: u8 = 63;
 
@@ -153,6 +156,16 @@ impl Slots {
     #[inline(always)]
     pub(crate) fn get(&self, slot: u8) -> Option<Value> {
         if self.has(slot) { self.tokens[usize::from(slot) & 63].value() } else { None }
+    }
+
+    /// A slot's text of up to seven bytes as one word.
+    #[inline(always)]
+    pub(crate) fn short_text(&self, slot: u8, frame: &[u8]) -> Option<u64> {
+        let token = &self.tokens[usize::from(slot) & 63];
+        if token.tag != Tag::Text {
+            return None;
+        }
+        Text { start: token.start, len: token.len, escaped: token.mark }.word(frame)
     }
 
     /// Where a slot's value stands; only meaningful for a slot that was set.

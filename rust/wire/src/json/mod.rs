@@ -4,11 +4,13 @@
 //! `u64`) for strings and numbers. Every value is validated whether or not anybody reads it, so a skipped value
 //! is as strict as a used one. What comes back are tokens that point into the frame.
 
+mod guess;
 mod keys;
 mod number;
 mod scan;
 mod text;
 
+pub(crate) use guess::Guesses;
 pub(crate) use keys::{KeyTable, Slots, Tag, Token};
 pub(crate) use number::Number;
 pub(crate) use scan::{Scanner, Value};

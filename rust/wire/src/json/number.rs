@@ -65,7 +65,7 @@ fn digits(frame: &[u8], mut at: usize, mantissa: &mut u64) -> usize {
 /// Value of eight digits, the first in the lowest byte: pairs, then fours, then eight.
 #[inline(always)]
 fn eight(word: u64) -> u64 {
-    let pairs = (word * 10) + (word >> 8);
+    let pairs = word.wrapping_mul(10).wrapping_add(word >> 8);
     let low = (pairs & 0x0000_00FF_0000_00FF).wrapping_mul(0x000F_4240_0000_0064);
     let high = ((pairs >> 16) & 0x0000_00FF_0000_00FF).wrapping_mul(0x0000_2710_0000_0001);
     low.wrapping_add(high) >> 32
@@ -74,6 +74,71 @@ fn eight(word: u64) -> u64 {
 /// Reads the number at `start` into a token; gives the offset after it.
 #[inline(always)]
 pub(crate) fn scan(frame: &[u8], start: usize, token: &mut Token) -> Result<usize, DecodeError> {
+    match plain(frame, start, token) {
+        Some(at) => Ok(at),
+        None => scan_slow(frame, start, token),
+    }
+}
+
+/// The common numbers: up to 15 digits without a point, or up to 7 before it and 7 behind, no sign, no exponent.
+#[inline(always)]
+fn plain(frame: &[u8], start: usize, token: &mut Token) -> Option<usize> {
+    let window: &[u8; 24] = frame.get(start..start + 24)?.try_into().ok()?;
+    let (first, count) = run(window, 0);
+    let mantissa;
+    let mut len = count;
+    let mut exponent = 0;
+    if count < 8 {
+        if count == 0 || (window[0] == b'0' && count > 1) {
+            return None;
+        }
+        mantissa = if window[count] == b'.' {
+            let (fraction, behind) = run(window, count + 1);
+            if behind == 0 || behind == 8 {
+                return None;
+            }
+            len += 1 + behind;
+            exponent = -(behind as i32);
+            first * POW10[behind] + fraction
+        } else {
+            first
+        };
+    } else {
+        let (second, more) = run(window, 8);
+        if more == 8 || window[0] == b'0' || window[8 + more] == b'.' {
+            return None;
+        }
+        len += more;
+        mantissa = first * POW10[more] + second;
+    }
+    if matches!(window[len], b'e' | b'E') {
+        return None;
+    }
+    token.mantissa = mantissa;
+    token.start = start as u32;
+    token.len = len as u32;
+    token.exponent = exponent;
+    token.tag = Tag::Number;
+    token.negative = false;
+    token.mark = true;
+    Some(start + len)
+}
+
+/// Value and length of the run of up to eight digits at `at`; nothing at all where there are none.
+#[inline(always)]
+fn run(window: &[u8; 24], at: usize) -> (u64, usize) {
+    let bytes: [u8; 8] = window[at..at + 8].try_into().unwrap_or_default();
+    let word = u64::from_le_bytes(bytes) ^ 0x3030_3030_3030_3030;
+    let other = (word.wrapping_add(0x7676_7676_7676_7676) | word) & 0x8080_8080_8080_8080;
+    let bits = other.trailing_zeros() & !7;
+    // Shifting the run to the top puts zero digits before it, so one formula serves every length.
+    let digits = (word << ((64 - bits) & 63)) & u64::from(bits != 0).wrapping_neg();
+    (eight(digits), bits as usize / 8)
+}
+
+/// Any number.
+#[inline(never)]
+fn scan_slow(frame: &[u8], start: usize, token: &mut Token) -> Result<usize, DecodeError> {
     let negative = frame.get(start) == Some(&b'-');
     let first = start + usize::from(negative);
     let mut mantissa = 0;

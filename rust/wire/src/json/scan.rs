@@ -1,6 +1,7 @@
 //! A cursor over one frame: white space, structure and values, each validated as it is passed.
 
-use super::keys::{KeyTable, Slots, Tag, Token};
+use super::guess::Guesses;
+use super::keys::{KIND, KeyTable, Slots, Tag, Token};
 use super::number::{self, Number};
 use super::text::{self, Text};
 use super::{DEPTH_MAX, FRAME_MAX};
@@ -85,13 +86,8 @@ impl<'f> Scanner<'f> {
     pub(crate) fn value(&mut self, token: &mut Token) -> Result<(), DecodeError> {
         match self.peek() {
             b'"' => {
-                let (text, at) = text::scan(self.frame, self.at + 1)?;
-                token.start = text.start;
-                token.len = text.len;
-                token.tag = Tag::Text;
-                token.mark = text.escaped;
-                self.at = at;
-                Ok(())
+                self.at += 1;
+                self.text_behind_quote(token)
             }
             b'-' | b'0'..=b'9' => {
                 self.at = number::scan(self.frame, self.at, token)?;
@@ -139,34 +135,112 @@ impl<'f> Scanner<'f> {
 
     /// Reads an object into slots. The cursor stands on `{`.
     #[inline(always)]
-    pub(crate) fn object(&mut self, keys: &KeyTable, slots: &mut Slots) -> Result<(), DecodeError> {
+    pub(crate) fn object(
+        &mut self,
+        keys: &KeyTable,
+        slots: &mut Slots,
+        guesses: &mut Guesses,
+    ) -> Result<(), DecodeError> {
         slots.clear();
         self.enter()?;
         if self.peek() == b'}' {
             self.leave();
             return Ok(());
         }
+        // Kind 0 until the event has said what it is; `KIND` is the slot of `ev` and `e`.
+        let mut kind = 0;
+        let mut slot = self.member(keys, slots)?;
         loop {
-            if self.peek() != b'"' {
-                return Err(self.unexpected());
+            if slot == KIND {
+                kind = slots.short_text(KIND, self.frame).map_or(0, Guesses::kind);
             }
-            let slot = self.key(keys)?;
-            self.white_space();
-            if self.peek() != b':' {
-                return Err(self.unexpected());
+            let Some(bytes) = self.frame.get(self.at..self.at + 8) else { break };
+            let word = u64::from_le_bytes(bytes.try_into().unwrap_or_default());
+            let [newer, older] = guesses.after(kind, slot);
+            let guess = if newer.matches(word) {
+                newer
+            } else if word as u8 == b'}' {
+                self.leave();
+                return Ok(());
+            } else if older.matches(word) {
+                older
+            } else {
+                let Some(next) = self.next_member(keys, slots, guesses, (kind, slot))? else { return Ok(()) };
+                slot = next;
+                continue;
+            };
+            self.at += usize::from(guess.len);
+            slot = guess.slot;
+            let token = slots.place(slot);
+            if guess.is_text {
+                self.text_behind_quote(token)?;
+            } else {
+                self.value(token)?;
             }
-            self.at += 1;
-            self.white_space();
-            self.value(slots.place(slot))?;
-            self.white_space();
-            match self.peek() {
-                b',' => self.at += 1,
-                b'}' => break,
-                _ => return Err(self.unexpected()),
-            }
-            self.white_space();
         }
-        self.leave();
+        while let Some(next) = self.next_member(keys, slots, guesses, (kind, slot))? {
+            slot = next;
+        }
+        Ok(())
+    }
+
+    /// Reads a key and its value; gives the key's slot.
+    #[inline(never)]
+    fn member(&mut self, keys: &KeyTable, slots: &mut Slots) -> Result<u8, DecodeError> {
+        if self.peek() != b'"' {
+            return Err(self.unexpected());
+        }
+        let slot = self.key(keys)?;
+        self.white_space();
+        if self.peek() != b':' {
+            return Err(self.unexpected());
+        }
+        self.at += 1;
+        self.white_space();
+        self.value(slots.place(slot))?;
+        Ok(slot)
+    }
+
+    /// What follows a value, the plain way: the end of the object, or a comma and the next member, whose bytes are
+    /// learned if they are few.
+    #[inline(never)]
+    fn next_member(
+        &mut self,
+        keys: &KeyTable,
+        slots: &mut Slots,
+        guesses: &mut Guesses,
+        (kind, after): (usize, u8),
+    ) -> Result<Option<u8>, DecodeError> {
+        let comma = self.at;
+        self.white_space();
+        match self.peek() {
+            b',' => self.at += 1,
+            b'}' => {
+                self.leave();
+                return Ok(None);
+            }
+            _ => return Err(self.unexpected()),
+        }
+        self.white_space();
+        let slot = self.member(keys, slots)?;
+        let token = slots.place(slot);
+        let is_text = token.tag == Tag::Text;
+        let bytes = self.frame.get(comma..token.start as usize).unwrap_or_default();
+        if bytes.len() <= 8 && bytes.ends_with(if is_text { b":\"" } else { b":" }) {
+            guesses.learn(kind, after, bytes, slot, is_text);
+        }
+        Ok(Some(slot))
+    }
+
+    /// Reads a text whose opening quote was passed.
+    #[inline(always)]
+    fn text_behind_quote(&mut self, token: &mut Token) -> Result<(), DecodeError> {
+        let (text, at) = text::scan(self.frame, self.at)?;
+        token.start = text.start;
+        token.len = text.len;
+        token.tag = Tag::Text;
+        token.mark = text.escaped;
+        self.at = at;
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use ringtape_model::units::{CODE_UNSET, ID_UNSET, MILLI, PRICE_UNSET, SECOND, TI
 use ringtape_model::{Quote, Trade, Venue, VenueBar};
 
 use crate::error::{DecodeError, ErrorKind, SkipReason};
-use crate::json::{KeyTable, Scanner, Slots, Text, Value};
+use crate::json::{KeyTable, Scanner, Text, Value};
 use crate::read::{Decimal, Fault, Fields, Read};
 use crate::staging::{Control, EVENTS_MAX, Scratch, Staging};
 
@@ -68,23 +68,23 @@ const NAMED: [&str; 13] = ["LULD", "NOI", "FMV", "LV", "XT", "XQ", "XA", "XAS", 
 /// Decodes a frame; see [`crate::decode`].
 pub(crate) fn decode(venue: Venue, frame: &[u8], out: &mut Staging) -> Result<(), DecodeError> {
     let mut scratch = out.scratch.take().unwrap_or_else(Scratch::new);
-    let result = frame_of(venue, frame, out, &mut scratch.outer);
+    let result = frame_of(venue, frame, out, &mut scratch);
     out.scratch = Some(scratch);
     result
 }
 
-fn frame_of(venue: Venue, frame: &[u8], out: &mut Staging, slots: &mut Slots) -> Result<(), DecodeError> {
+fn frame_of(venue: Venue, frame: &[u8], out: &mut Staging, scratch: &mut Scratch) -> Result<(), DecodeError> {
     let mut scan = Scanner::new(frame)?;
     if scan.peek() == b'[' {
-        scan.elements(|scan| element(venue, scan, out, slots))?;
+        scan.elements(|scan| element(venue, scan, out, scratch))?;
     } else {
-        element(venue, &mut scan, out, slots)?;
+        element(venue, &mut scan, out, scratch)?;
     }
     scan.end()
 }
 
 #[inline]
-fn element(venue: Venue, scan: &mut Scanner, out: &mut Staging, slots: &mut Slots) -> Result<(), DecodeError> {
+fn element(venue: Venue, scan: &mut Scanner, out: &mut Staging, scratch: &mut Scratch) -> Result<(), DecodeError> {
     let offset = scan.offset();
     if scan.peek() != b'{' {
         scan.skip()?;
@@ -95,8 +95,8 @@ fn element(venue: Venue, scan: &mut Scanner, out: &mut Staging, slots: &mut Slot
         return Err(DecodeError { kind: ErrorKind::TooManyEvents, offset: scan.at });
     }
     let frame = scan.frame;
-    scan.object(&KEYS, slots)?;
-    event(venue, Fields { frame, slots }, offset, out);
+    scan.object(&KEYS, &mut scratch.outer, &mut scratch.guesses)?;
+    event(venue, Fields { frame, slots: &scratch.outer }, offset, out);
     Ok(())
 }
 
