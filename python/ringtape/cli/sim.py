@@ -19,7 +19,8 @@ __all__ = ["sim"]
 _DEFAULTS = Behaviour()
 
 
-def sim(  # noqa: PLR0917 - typer calls it, by name
+def sim(
+    *,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 takes a free one.")] = 8765,
     rate: Annotated[int, typer.Option(help="Trades and quotes a second over all symbols, of each market.")] = 20_000,
     symbols: Annotated[int, typer.Option(help="Symbols of each market.")] = 500,

@@ -12,6 +12,7 @@ import msgspec
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from ringtape._native import Simulator
+from ringtape.errors import ConfigError
 
 __all__ = ["MESSAGE_MAX_BYTES", "Behaviour", "Host", "LiveMarket", "Peer", "Stats"]
 
@@ -68,6 +69,19 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     streams: int = 1024
     write_buffer: int = 8 << 20
     close_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be.
+
+        Raises
+        ------
+        ConfigError
+            A number is not above zero; only `max_connections` may be zero.
+        """
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if isinstance(value, int | float) and (value < 0 or (value == 0 and name != "max_connections")):
+                raise ConfigError(f"{name} is {value}: write a number above zero", name, "arguments")
 
 
 class Stats(msgspec.Struct):
@@ -205,8 +219,8 @@ class Peer(WSListener):
         """Send text messages with one write."""
         if self._is_ending or not frames:
             return
-        # QUIRK: picows hands uvloop a view of its header buffer for messages over 8 KiB, and overwrites it with the
-        # next send while the socket is full. Server frames have no mask, so framing them here costs little.
+        # Server frames have no mask, so framing costs little; picows would make a system call for each of them, and
+        # Binance's frames are one event each.
         data = b"".join([part for frame in frames for part in (_header(len(frame)), frame)])
         self.transport.underlying_transport.write(data)
         self.host.stats.frames += len(frames)

@@ -142,6 +142,7 @@ class Server:
         """Say goodbye to every client, wait a second at the most, and stop."""
         if self._timer is not None:
             self._timer.cancel()
+            self._timer = None
         self._listening.close()
         for peer in tuple(self.peers):
             peer.end(WSCloseCode.GOING_AWAY)

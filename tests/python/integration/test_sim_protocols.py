@@ -336,6 +336,16 @@ class TestPaths:
             assert refused.value.response.status_code == 404
             assert server.stats.refused == 1
 
+    async def test_there_is_room_for_so_many_clients(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("ringtape.sim.server._PEERS_MAX", 1)
+        async with serve() as server:
+            async with massive(server):
+                with pytest.raises(InvalidStatus) as refused:
+                    await connect(server.url + "/stocks", proxy=None)
+                assert refused.value.response.status_code == 503
+            async with massive(server):
+                pass
+
 
 def test_reference_is_the_markets_own_and_smaller_markets_lead_larger_ones() -> None:
     closes = reference(seed=7, symbols=500)
@@ -351,3 +361,10 @@ def test_reference_is_the_markets_own_and_smaller_markets_lead_larger_ones() -> 
 def test_a_market_that_cannot_be_is_refused_at_once(wrong: dict[str, int]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         Server(**wrong)
+
+
+def test_venues_that_cannot_be_are_refused_at_once() -> None:
+    with pytest.raises(ConfigError, match="batch is 0"):
+        Behaviour(batch=0)
+    with pytest.raises(ConfigError, match="max_connections is -1"):
+        Behaviour(max_connections=-1)
