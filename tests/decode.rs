@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use ringtape::model::Venue;
+use ringtape::model::units::E8_UNSET;
 use ringtape::wire::{self, Control, ErrorKind, SkipReason, Staging};
 
 /// The folder of facts and captures beside the project; tests that need it say so when it is missing.
@@ -170,6 +171,28 @@ fn the_envelope_may_come_in_any_order() {
     assert_eq!((out.trades.len(), out.skipped.len()), (1, 0));
     assert_eq!(out.trades[0].price_e8, 6_180_030_000_000);
     assert_eq!(out.trades[0].id.split(|&byte| byte == 0).next(), Some(&b"5266583935"[..]));
+}
+
+#[test]
+fn a_volume_too_large_for_its_exact_form_keeps_the_double() {
+    let kline = |base: &str, quote: &str| {
+        format!(
+            r#"{{"e":"kline","E":1761955200012,"s":"BTCUSDT","k":{{"t":1759276800000, "T":1761955199999, "s":"BTCUSDT", "i":"1M", "f":1, "L":2, "o":"114000.1", "c":"109500.5", "h":"126000", "l":"101000", "v":"{base}", "n":2, "x":true, "q":"{quote}", "V":"{base}", "Q":"{quote}", "B":"0"}}}}"#
+        )
+    };
+    let bar = |frame: &str| decode(Venue::BinanceUsdm, frame.as_bytes()).bars[0];
+    let month = bar(&kline("5123456.789", "612345678901.23456789"));
+    assert_eq!((month.volume, month.volume_e8), (5_123_456.789, 512_345_678_900_000));
+    assert_eq!((month.dollar_volume, month.buy_dollar_volume), (612_345_678_901.234_6, 612_345_678_901.234_6));
+    let shiba = bar(&kline("612345678901234", "7"));
+    assert_eq!((shiba.volume, shiba.volume_e8, shiba.buy_volume), (612_345_678_901_234.0, E8_UNSET, shiba.volume));
+    // What is no number, or below zero, is refused as before.
+    for (base, quote, reason) in
+        [("1e400", "7", SkipReason::OutOfRange), ("-1", "7", SkipReason::OutOfRange), ("x", "7", SkipReason::WrongType)]
+    {
+        let out = decode(Venue::BinanceUsdm, kline(base, quote).as_bytes());
+        assert_eq!((out.bars.len(), out.skipped[0].reason), (0, reason), "{base}");
+    }
 }
 
 #[test]

@@ -18,12 +18,14 @@ import logging
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import msgspec
 import uvloop
 
+from ._native import Engine, RuleSet
 from .config import Settings
 from .errors import ConfigError, FeedError
 from .feeds import Binance, Massive
@@ -32,9 +34,6 @@ from .feeds.connection import Connection, Limits
 from .feeds.health import Health
 from .strategy.base import Context, Strategy
 from .strategy.dispatch import Dispatcher, StrategyHealth
-
-if TYPE_CHECKING:
-    from ._native import Engine, RuleSet
 
 __all__ = ["AlertSink", "App", "AppHealth"]
 
@@ -54,13 +53,15 @@ class AppHealth(msgspec.Struct, frozen=True, kw_only=True):
     uptime_s: float
     connections: tuple[Health, ...]
     strategies: tuple[StrategyHealth, ...]
+    lost: Mapping[str, int]
+    """Records that hooks have missed, by kind: more came between two flushes than the engine's event rings hold."""
     engine: Mapping[str, Any]
     """The engine's counters, as `Engine.stats` returns them."""
 
     @property
     def is_live(self) -> bool:
-        """True while every connection is live: nothing that was asked for is missing."""
-        return all(each.state is FeedState.LIVE for each in self.connections)
+        """True while there are connections and every one is live: nothing that was asked for is missing."""
+        return bool(self.connections) and all(each.state is FeedState.LIVE for each in self.connections)
 
 
 class App:
@@ -84,6 +85,13 @@ class App:
         Time and size limits of the connections.
     **engine_options
         ``bars``, ``windows``, ``max_symbols``, ``pin`` ... as `ringtape.Engine` takes them.
+
+    Attributes
+    ----------
+    feeds, engine
+        As given or made.
+    rules
+        The compiled rules, for those who put signals into words; None without any.
 
     Raises
     ------
@@ -111,9 +119,9 @@ class App:
             given = ", ".join(engine_options)
             raise ConfigError(f"give an engine or its options ({given}), not both", "engine", "arguments")
         self.feeds = tuple(feeds)
-        self.engine: Engine = engine if engine is not None else _create_engine(engine_options)
+        _refuse_repeats(self.feeds)
+        self.engine = engine if engine is not None else Engine(**engine_options)
         self.rules: RuleSet | None = None if rules is None else _load_rules(rules)
-        """The compiled rules, for those who put signals into words; None without any."""
         if self.rules is not None:
             self.engine.set_rules(self.rules)
         self._dispatcher = Dispatcher(self.engine, [*strategies, *_wrapped(alerts)])
@@ -123,6 +131,7 @@ class App:
         self._stopping: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started = 0.0
+        self._lost: Counter[str] = Counter()
         self._next_log: dict[tuple[str, str], float] = {}
 
     @classmethod
@@ -182,6 +191,7 @@ class App:
             uptime_s=time.monotonic() - self._started if self._stopping is not None else 0.0,
             connections=tuple(connection.health for connection in self._connections.values()),
             strategies=tuple(self._dispatcher.health()),
+            lost=dict(self._lost),
             engine=self.engine.stats(),
         )
 
@@ -197,6 +207,9 @@ class App:
             connection = self._connections.get(control.conn)
             if connection is not None:
                 connection.on_control(control)
+        if lost := batch.lost:
+            self._lost.update(lost)
+            self._log_seldom(logging.WARNING, "engine", "lost", f"hooks missed {sum(lost.values())} records")
         self._dispatcher.dispatch(batch, recv_ns)
         return batch
 
@@ -264,7 +277,8 @@ class App:
                     number = len(self._connections) + 1
                     connection = Connection(session, number, self.engine, self, limits=self._limits)
                     self._connections[number] = connection
-                    self._tasks[number] = asyncio.create_task(connection.run(), name=session.name)
+                    task = self._tasks[number] = asyncio.create_task(connection.run(), name=session.name)
+                    task.add_done_callback(_report_end)
 
     async def _advance(self) -> None:
         """Let the engine's time pass, so that windows decay and bars close without frames."""
@@ -300,15 +314,17 @@ class _AlertStrategy(Strategy):
         self._sink(ctx, signals)
 
 
+def _refuse_repeats(feeds: Sequence[Feed]) -> None:
+    """Two feeds of one market would decode into the same symbols twice, and on Massive evict each other."""
+    venues = [feed.venue for feed in feeds]
+    for venue in venues:
+        if venues.count(venue) > 1:
+            raise ConfigError(f"two feeds of {venue}: give all its subscriptions to one", "feeds", "arguments")
+
+
 def _wrapped(sinks: Iterable[AlertSink]) -> Iterator[_AlertStrategy]:
     for number, sink in enumerate(sinks, start=1):
         yield _AlertStrategy(sink, f"alerts#{number} {getattr(sink, '__qualname__', type(sink).__name__)}")
-
-
-def _create_engine(options: dict[str, Any]) -> Engine:
-    from ._native import Engine  # noqa: PLC0415 - an app with an engine of its own needs none from here
-
-    return Engine(**options)
 
 
 def _load_rules(rules: str | os.PathLike[str] | RuleSet) -> RuleSet:
@@ -320,6 +336,13 @@ def _load_rules(rules: str | os.PathLike[str] | RuleSet) -> RuleSet:
     return compiled
 
 
+def _report_end(task: asyncio.Task[None]) -> None:
+    """Log why a connection gave up for good; the others go on."""
+    if task.cancelled() or (error := task.exception()) is None:
+        return
+    _log.error("%s gave up: %s", task.get_name(), error, exc_info=None if isinstance(error, FeedError) else error)
+
+
 async def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
     """Cancel tasks and wait for their end, for a limited time."""
     waiting: Sequence[asyncio.Task[Any]] = [task for task in tasks if not task.done()]
@@ -327,6 +350,3 @@ async def _cancel(tasks: Iterable[asyncio.Task[Any]]) -> None:
         task.cancel()
     if waiting:
         await asyncio.wait(waiting, timeout=STOP_S)
-    for task in waiting:
-        if task.done() and not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("%s failed while stopping", task.get_name(), exc_info=error)

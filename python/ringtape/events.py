@@ -104,6 +104,7 @@ class VenueBar(msgspec.Struct, frozen=True, kw_only=True):
 
     ``ts_event`` is the start, ``ts_end`` the exclusive end; ``volume`` is in shares, contracts or coins,
     ``dollar_volume`` in quote currency; ``complete`` tells whether the venue calls the bar final.
+    ``volume_e8`` is None where the volume is too large for it.
     """
 
     symbol: str
@@ -117,7 +118,7 @@ class VenueBar(msgspec.Struct, frozen=True, kw_only=True):
     low: float
     close: float
     volume: float
-    volume_e8: int
+    volume_e8: int | None
     dollar_volume: float | None
     vwap: float | None
     buy_volume: float | None

@@ -9,7 +9,7 @@ subscriptions, the count of refusals) lives in the session; what a connection ha
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
@@ -98,6 +98,10 @@ class Batch(Protocol):
     def control(self) -> Sequence[Control]:
         """Control messages."""
 
+    @property
+    def lost(self) -> Mapping[str, int]:
+        """Records that were overwritten before they were drained, by kind."""
+
     def __len__(self) -> int: ...
 
 
@@ -182,7 +186,7 @@ class Session(ABC):
         self.venue = venue
         self.name = name
         self.url = url
-        self.wants_data = True
+        self.wants_data = False
 
     @abstractmethod
     def connected(self, now: float) -> list[Action]:
@@ -196,9 +200,9 @@ class Session(ABC):
     def on_control(self, control: Control, now: float) -> list[Action]:
         """Take a control message that came on this connection."""
 
-    @abstractmethod
-    def on_data(self, batch: Batch, symbol_name: Callable[[int], str], now: float) -> list[Action]:
+    def on_data(self, batch: Batch, symbol_name: Callable[[int], str], now: float) -> list[Action]:  # noqa: ARG002
         """Take a batch with events of this connection in it."""
+        return []
 
     @abstractmethod
     def wanted_changed(self) -> None:

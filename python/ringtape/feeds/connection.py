@@ -3,7 +3,8 @@
 A read of the socket may hold many frames, and picows calls back for each. A whole text frame goes to the engine at
 once, as a view of the read buffer; when the read ends, one flush drains the engine and hands the batch round. The
 last frame of a read says so (`last_in_buffer`), whatever its kind: automatic pings and pongs of picows are off, so
-control frames come here too, and a PING, a CLOSE or half a frame at the end of a read swallows no flush.
+control frames come here too, and a PING, a CLOSE or half a frame at the end of a read swallows no flush. A read after
+a pause may hold megabytes; it is flushed in between, before the engine's event rings lap their reader.
 
 What RFC 6455 asks of a receiver beyond framing is done here: reassembly of fragments within limits, order of
 continuation frames, UTF-8, reserved bits. UTF-8 and reserved bits are looked at only where the engine found no event
@@ -51,7 +52,11 @@ _log = logging.getLogger("ringtape.feeds")
 
 _TOO_MANY_REQUESTS = frozenset({418, 429})
 _LATE_TIMER_S = 0.05
+# QUIRK: uvloop counts whole milliseconds and may call early; what finds itself too early would be called over and over.
+_TIMER_GRAIN_S = 0.001
 _NO_CODE = 1005
+# A name of its own saves two lookups for every frame; `is`, since comparing enum members costs a call.
+_TEXT = WSMsgType.TEXT
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +82,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Frames of one message."""
     message_s: float = 30.0
     """From the first to the last frame of a message."""
+    flush_events: int = 16_384
+    """Events after which a long read is flushed before its end: a quarter of the engine's default event rings."""
 
 
 class Hub(Protocol):
@@ -130,6 +137,7 @@ class Connection:
         self._timer: asyncio.TimerHandle | None = None
         self._reason = ""
         self._fatal: FeedError | None = None
+        self._is_ending = False
         self._first_data: float | None = None
         self._not_before = 0.0
 
@@ -139,7 +147,7 @@ class Connection:
         return self.monitor.snapshot(self.session.name, self.session.venue, self.session.url)
 
     async def run(self) -> None:
-        """Keep the connection up. Returns never by itself.
+        """Keep the connection up; never returns by itself.
 
         Raises
         ------
@@ -149,11 +157,11 @@ class Connection:
             The caller ended it; the socket is closed by then, within `Limits.close_s`.
         """
         try:
-            while True:
+            await self._attempt()
+            while self._fatal is None:
                 await self._wait_for_turn()
                 await self._attempt()
-                if self._fatal is not None:
-                    raise self._fatal
+            raise self._fatal
         finally:
             self._set_state(FeedState.FAILED if self._fatal else FeedState.STOPPED, str(self._fatal or ""))
 
@@ -176,18 +184,19 @@ class Connection:
     async def _attempt(self) -> None:
         """Connect once and stay until the connection is lost; `_reason` says why it was."""
         self._set_state(FeedState.CONNECTING, self._reason)
-        self._reason = "connection lost"
+        self._reason = ""
         try:
             transport = await self._connect()
             await transport.wait_disconnected()
+            self.closing("the connection was lost")
         except WSProtocolError as error:
-            self._reason = f"the peer broke the protocol: {error}"
+            self.closing(f"the peer broke the protocol: {error}")
         except (OSError, WSError) as error:
-            self._reason = self._explain(error)
+            self.closing(self._explain(error))
         except Exception as error:  # noqa: BLE001
             # picows hands over what a callback raised. That is a fault of ours, and the feed outlives it.
             _log.exception("%s: the connection was dropped after an internal error", self.session.name)
-            self._reason = f"internal error: {error}"
+            self.closing(f"internal error: {error}")
         finally:
             await self._clean_up()
 
@@ -241,6 +250,7 @@ class Connection:
     def opened(self, transport: WSTransport) -> None:
         """Begin the session: the upgrade is complete (listener)."""
         self._transport = transport
+        self._is_ending = False
         self._first_data = None
         self.monitor.connects += 1
         self._perform(self.session.connected(time.monotonic()))
@@ -256,8 +266,8 @@ class Connection:
             self._perform(self.session.on_data(batch, self.engine.symbol_name, time.monotonic()))
 
     def closing(self, reason: str) -> None:
-        """Keep the reason for which the connection is about to end (listener)."""
-        self._reason = reason
+        """Keep the reason for which the connection ends; the first one counts, the rest are its echo (listener)."""
+        self._reason = self._reason or reason
 
     async def _clean_up(self) -> None:
         """Forget the connection if there was one, and see its socket closed."""
@@ -274,7 +284,9 @@ class Connection:
 
     def _perform(self, actions: list[Action]) -> None:
         for action in actions:
-            self._perform_one(action)
+            # A connection that is being closed takes no more orders, and its session's past deadline wakes nobody.
+            if not self._is_ending:
+                self._perform_one(action)
         self._arm()
 
     def _perform_one(self, action: Action) -> None:
@@ -293,7 +305,8 @@ class Connection:
                 self._close(1000, str(error))
 
     def _close(self, code: int, reason: str) -> None:
-        self._reason = reason
+        self._is_ending = True
+        self.closing(reason)
         if self._transport is not None:
             self.end(self._transport, code)
 
@@ -317,8 +330,8 @@ class Connection:
         """Set the timer to the session's deadline."""
         self._disarm()
         deadline = self.session.deadline()
-        if deadline is not None and self._transport is not None:
-            delay = max(0.0, deadline - time.monotonic())
+        if deadline is not None and self._transport is not None and not self._is_ending:
+            delay = max(0.0, deadline - time.monotonic()) + _TIMER_GRAIN_S
             self._timer = asyncio.get_running_loop().call_later(delay, self._tick)
 
     def _disarm(self) -> None:
@@ -341,10 +354,11 @@ class _Listener(WSListener):
 
     def __init__(self, owner: Connection) -> None:
         self._owner = owner
-        self._feed = owner.engine.feed
+        self._feed: Callable[[Any, str, int, int], int] = owner.engine.feed
         self._venue = owner.session.venue
         self._conn = owner.conn
         self._limits = owner.limits
+        self._flush_events = owner.limits.flush_events
         self._monitor = owner.monitor
         self._recv_ns = 0
         self._frames = 0
@@ -364,35 +378,34 @@ class _Listener(WSListener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         if self._recv_ns == 0:
             self._recv_ns = time.time_ns()
-        if frame.msg_type == WSMsgType.TEXT and frame.fin and not self._parts:
+        if frame.msg_type is _TEXT and frame.fin and not self._parts:
             payload = frame.get_payload_as_memoryview()
-            if not self._apply(payload):
+            events = self._feed(payload, self._venue, self._recv_ns, self._conn)
+            self._frames += 1
+            self._events += events
+            if not events:
                 self._check_eventless(transport, frame, payload)
         else:
             self._on_rare_frame(transport, frame)
         if frame.last_in_buffer:
             self._end_read()
+        elif self._events >= self._flush_events:
+            self._flush(self._recv_ns)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002
         self._end_read()
         if self._watch is not None:
             self._watch.cancel()
 
-    def _apply(self, payload: bytes | memoryview) -> int:
-        if self._is_closing:
-            return 1
-        self._frames += 1
-        events = self._feed(payload, self._venue, self._recv_ns, self._conn)
-        self._events += events
-        return events
-
     def _end_read(self) -> None:
-        """One flush for a read that fed a frame."""
+        """Flush a read that fed a frame, and note that the peer lives."""
         recv_ns, self._recv_ns = self._recv_ns, 0
         self._heard = time.monotonic()
         self._pinged = None
-        if not self._frames:
-            return
+        if self._frames:
+            self._flush(recv_ns)
+
+    def _flush(self, recv_ns: int) -> None:
         self._monitor.frames += self._frames
         self._monitor.events += self._events
         has_events = self._events > 0
@@ -432,17 +445,23 @@ class _Listener(WSListener):
             return
         message = b"".join(self._parts)
         self._forget_parts()
-        if not self._apply(message):
+        events = self._feed(message, self._venue, self._recv_ns, self._conn)
+        self._frames += 1
+        self._events += events
+        if not events:
             self._check_eventless(transport, frame, memoryview(message))
 
     def _is_over_limits(self, transport: WSTransport) -> bool:
         limits = self._limits
         if self._parts_size > limits.message or len(self._parts) > limits.fragments:
             self._fail(transport, 1009, "the peer sent a message over the limits")
-        elif time.monotonic() - self._parts_since > limits.message_s:
-            self._fail(transport, 1002, f"the peer took over {limits.message_s:g} s for one message")
-        else:
+            return True
+        return self._is_message_overdue(transport)
+
+    def _is_message_overdue(self, transport: WSTransport) -> bool:
+        if not self._parts or time.monotonic() - self._parts_since <= self._limits.message_s:
             return False
+        self._fail(transport, 1002, f"the peer took over {self._limits.message_s:g} s for one message")
         return True
 
     def _forget_parts(self) -> None:
@@ -455,29 +474,37 @@ class _Listener(WSListener):
         if not self._is_closing:
             reason = payload[2:].decode(errors="replace")
             self._owner.closing(f"the peer closed with code {code} {reason}".rstrip())
-            self._is_closing = True
+            self._stop_feeding()
             self._owner.end(transport, 1000 if code == _NO_CODE else code)
         transport.disconnect()
 
     def _fail(self, transport: WSTransport, code: int, reason: str) -> None:
         """End the connection for a breach of the protocol; frames still in the buffer are not looked at."""
-        self._is_closing = True
-        self._forget_parts()
+        self._stop_feeding()
         self._owner.closing(f"{reason}: closed with code {code}")
         self._owner.end(transport, code)
 
+    def _stop_feeding(self) -> None:
+        """Let what is still in the buffer pass unread: the connection is closing."""
+        self._is_closing = True
+        self._feed = _ignore
+        self._forget_parts()
+
     def _watch_in(self, delay: float, transport: WSTransport) -> None:
+        delay += _TIMER_GRAIN_S
         due = time.monotonic() + delay
         self._watch = asyncio.get_running_loop().call_later(delay, self._on_watch, due, transport)
 
     def _on_watch(self, due: float, transport: WSTransport) -> None:
-        """Send a ping after silence, abort after silence after a ping."""
+        """Send a ping after silence, abort after silence after a ping, give up a message that never ends."""
         now = time.monotonic()
         late = now - due
         quiet_until = self._heard + self._limits.idle_s
         if late > _LATE_TIMER_S:
             # The loop was blocked: what arrived meanwhile is still in the kernel and is read before the next timer.
             self._watch_in(late, transport)
+        elif self._is_message_overdue(transport):
+            pass
         elif self._pinged is not None:
             self._owner.closing(f"no answer to a ping within {self._limits.pong_s:g} s")
             transport.disconnect(False)
@@ -492,6 +519,10 @@ class _Listener(WSListener):
 def _send_close(transport: WSTransport, code: int) -> None:
     """Send a close frame; nothing where one was sent or the socket is gone."""
     transport.send_close(cast("WSCloseCode", code))
+
+
+def _ignore(frame: object, venue: str, recv_ns: int, conn: int = 0) -> int:  # noqa: ARG001 - in the place of `feed`
+    return 1
 
 
 def _is_utf8(payload: memoryview) -> bool:
@@ -538,8 +569,8 @@ async def _resolve(host: str, port: int) -> list[Any]:
         with contextlib.suppress(RuntimeError):  # the loop has ended
             try:
                 found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            except OSError as error:
-                loop.call_soon_threadsafe(settle, answer.set_exception, error)
+            except (OSError, UnicodeError) as error:
+                loop.call_soon_threadsafe(settle, answer.set_exception, OSError(f"name {host!r}: {error}"))
             else:
                 loop.call_soon_threadsafe(settle, answer.set_result, found)
 

@@ -268,8 +268,9 @@ class Dispatcher:
     def stop(self) -> None:
         """Call every `on_stop`, also of disabled strategies: they may hold files."""
         for runner in self._runners:
-            runner.disabled = False
+            was_disabled, runner.disabled = runner.disabled, False
             runner.call("on_stop")
+            runner.disabled |= was_disabled
 
     def dispatch(self, batch: Sized, now_ns: int) -> None:
         """Call the hooks that want something of `batch`. Never raises for what a hook does.

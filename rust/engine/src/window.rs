@@ -171,11 +171,14 @@ struct Window {
 pub(crate) struct Windows {
     lanes: Vec<Lane>,
     windows: Vec<Window>,
+    /// Engine time of the last eviction in the finest quantum: until it moves on, nothing leaves a window.
+    evicted: Nanos,
 }
 
 impl Windows {
     /// Registers windows that are not known yet; they start with what their lane still holds.
     pub(crate) fn register(&mut self, lengths: &[Nanos], now: Nanos) {
+        self.evicted = Nanos::MAX;
         for &length in &lengths[self.windows.len()..] {
             let quantum = quantum(length);
             let lane = self.lanes.iter().position(|lane| lane.quantum == quantum).unwrap_or_else(|| {
@@ -207,6 +210,7 @@ impl Windows {
 
     /// A new trading date: prices and volumes of the old one belong to no window.
     pub(crate) fn clear(&mut self) {
+        self.evicted = Nanos::MAX;
         for lane in &mut self.lanes {
             lane.buckets.clear();
             lane.dropped = 0;
@@ -234,8 +238,10 @@ impl Windows {
                     window.volume += print.size;
                     window.notional += print.notional;
                     window.count += print.count;
-                    window.high = window.high.min(lane.highs.last_place());
-                    window.low = window.low.min(lane.lows.last_place());
+                    if print.priced {
+                        window.high = window.high.min(lane.highs.last_place());
+                        window.low = window.low.min(lane.lows.last_place());
+                    }
                 }
             } else {
                 self.insert(at, bucket_at, print, now);
@@ -268,6 +274,11 @@ impl Windows {
     /// Lets time pass: buckets that left a window are taken out of its sums.
     #[inline]
     pub(crate) fn evict(&mut self, now: Nanos) {
+        let quantised = floor(now, FINEST);
+        if quantised == self.evicted {
+            return;
+        }
+        self.evicted = quantised;
         for window in &mut self.windows {
             window.evict(&self.lanes[window.lane], now);
         }
@@ -419,6 +430,9 @@ impl Window {
 fn before(now: Nanos, quantum: Nanos, length: Nanos) -> Nanos {
     floor(now, quantum).saturating_sub(length)
 }
+
+/// The finest quantum; all others are multiples of it.
+const FINEST: Nanos = quantum(1);
 
 #[inline]
 fn floor(time: Nanos, quantum: Nanos) -> Nanos {

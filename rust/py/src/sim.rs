@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList};
+use pyo3::types::{PyBytes, PyDict, PyInt, PyList};
 use ringtape::sim::{Change, Config, Kind, Market, Route, SubscriberId};
 
 use crate::errors;
@@ -19,19 +19,27 @@ pub(crate) struct Simulator {
 impl Simulator {
     #[new]
     #[pyo3(signature = (*, seed, symbols, rate, kind, start_ns))]
-    fn new(py: Python<'_>, seed: u64, symbols: i64, rate: i64, kind: &str, start_ns: i64) -> PyResult<Self> {
+    fn new(
+        py: Python<'_>,
+        seed: &Bound<'_, PyInt>,
+        symbols: &Bound<'_, PyInt>,
+        rate: &Bound<'_, PyInt>,
+        kind: &str,
+        start_ns: &Bound<'_, PyInt>,
+    ) -> PyResult<Self> {
         let kind = match kind {
             "stocks" => Kind::Stocks,
             "crypto" => Kind::Crypto,
             _ => return Err(refuse(py, "kind", &format!("kind is {kind:?}: write \"stocks\" or \"crypto\""))),
         };
+        let seed = seed.extract().map_err(|_| refuse(py, "seed", "seed must be 0 to 2**64 - 1"))?;
         // A number that does not fit becomes 0, which the market refuses like any other out of range.
         let config = Config {
             seed,
-            symbols: usize::try_from(symbols).unwrap_or(0),
-            rate: u32::try_from(rate).unwrap_or(0),
+            symbols: symbols.extract().unwrap_or(0),
+            rate: rate.extract().unwrap_or(0),
             kind,
-            start_ns,
+            start_ns: start_ns.extract().unwrap_or(0),
         };
         let market = Market::new(&config).map_err(|error| refuse(py, error.key(), &error.to_string()))?;
         Ok(Self { market: Mutex::new(market), kind })

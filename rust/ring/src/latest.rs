@@ -56,7 +56,7 @@ impl Latest {
         for _ in 0..TRIES {
             // ORDERING: Acquire; pairs with the final Release in `write`.
             let before = sequence.load(Ordering::Acquire);
-            if before % 2 == 0 {
+            if before.is_multiple_of(2) {
                 self.words.get(base + 1 + at, into);
                 // ORDERING: Acquire fence; the payload loads stay before the second look at the sequence.
                 fence(Ordering::Acquire);

@@ -117,7 +117,7 @@ impl BarPages {
         self.order.touch(chain.0);
         let (base, places) = self.shared.place(chain);
         let number = self.count(chain);
-        if number % PAGE == 0 {
+        if number.is_multiple_of(PAGE) {
             let at = base + PLACES + (number / PAGE) as usize % places;
             let held = self.shared.chains.word(at).load(Ordering::Relaxed);
             // A chain whose places are all filled reuses its oldest page.
@@ -178,12 +178,11 @@ impl BarPages {
         let mut cold = self.order.coldest;
         while cold != NOBODY {
             let candidate = ChainId(cold);
-            if candidate != chain {
-                if let Some(page) = self.strip(candidate) {
+            if candidate != chain
+                && let Some(page) = self.strip(candidate) {
                     self.recycled += 1;
                     return page;
                 }
-            }
             cold = self.order.warmer[cold as usize];
         }
         // Only this chain holds pages: give up its own oldest.
@@ -246,7 +245,7 @@ impl BarReader {
         for _ in 0..TRIES {
             // ORDERING: Acquire; pairs with the final Release of the writer.
             let before = sequence.load(Ordering::Acquire);
-            if before % 2 == 0 {
+            if before.is_multiple_of(2) {
                 let count = shared.header(chain, COUNT);
                 let first = shared.header(chain, FIRST).max(count.saturating_sub(most as u64));
                 let held = count.saturating_sub(first) as usize;

@@ -255,7 +255,7 @@ impl Stocks {
     /// The opening auction of the listing market.
     fn opening_print(&mut self, symbol: usize, now: Nanos, log: &mut Log) {
         let path = &self.paths[symbol];
-        let price = (path.bid + path.ask) / 2 / CENT * CENT;
+        let price = i64::midpoint(path.bid, path.ask) / CENT * CENT;
         let price = price.clamp(path.bid, path.ask);
         let listing = &mut self.listings[symbol];
         listing.open = price;

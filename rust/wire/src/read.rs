@@ -97,16 +97,30 @@ impl Fields<'_> {
     /// A decimal written as a string (Massive `ds`, Binance prices).
     #[inline(always)]
     pub(crate) fn decimal_text(self, slot: u8) -> Read<Decimal> {
+        self.number_text(slot, |text, number| to_decimal(text, number, slot))
+    }
+
+    /// A sum written as a string, which may be too large for the exact form; then only the double is set.
+    #[inline]
+    pub(crate) fn sum_text(self, slot: u8) -> Read<Decimal> {
+        self.number_text(slot, |text, number| match number.to_f64(text) {
+            Some(float) => Ok(Decimal { float, e8: number.to_e8(text).unwrap_or(E8_UNSET) }),
+            None => Self::fault(SkipReason::OutOfRange, slot),
+        })
+    }
+
+    #[inline]
+    fn number_text(self, slot: u8, read: impl FnOnce(&[u8], Number) -> Read<Decimal>) -> Read<Decimal> {
         match self.slots.get(slot) {
             Some(Value::Text(text)) if !text.escaped => match Number::from_text(self.frame, text.start, text.len) {
-                Some(number) => to_decimal(self.frame, number, slot),
+                Some(number) => read(self.frame, number),
                 None => Self::fault(SkipReason::WrongType, slot),
             },
             Some(Value::Text(text)) => {
                 let mut plain = Vec::new();
                 let plain = text.decode(self.frame, &mut plain);
                 match Number::from_text(plain, 0, plain.len() as u32) {
-                    Some(number) => to_decimal(plain, number, slot),
+                    Some(number) => read(plain, number),
                     None => Self::fault(SkipReason::WrongType, slot),
                 }
             }

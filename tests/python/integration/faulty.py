@@ -10,6 +10,7 @@ import asyncio
 import base64
 import contextlib
 import hashlib
+import ssl
 import struct
 from collections.abc import Awaitable, Callable
 from typing import Any, Self
@@ -118,8 +119,9 @@ class FaultyServer:
         What scripts raised, other than the client's leaving; checked on exit.
     """
 
-    def __init__(self, script: Script, handshake: bytes | None = None) -> None:
+    def __init__(self, script: Script, handshake: bytes | None = None, tls: ssl.SSLContext | None = None) -> None:
         self._script = script
+        self._tls = tls
         self._handshake = handshake
         self.peers: list[Peer] = []
         self.errors: list[BaseException] = []
@@ -131,7 +133,7 @@ class FaultyServer:
         return f"ws://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=self._tls)
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -161,7 +163,7 @@ class FaultyServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        except asyncio.IncompleteReadError as error:
+        except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, UnicodeDecodeError) as error:
             raise Hangup from error
         if self._handshake is not None:
             writer.write(self._handshake)

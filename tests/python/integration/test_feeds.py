@@ -4,82 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import time
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import Callable
 
 import pytest
-from fake_engine import Engine
-from faulty import BINARY, CONTINUATION, PING, PONG, FaultyServer, Peer, closing, frame
-
+from faulty import BINARY, CLOSE, CONTINUATION, PING, PONG, FaultyServer, Peer, closing, frame
+from harness import KEY, LIMIT_S, QUICK, Tape, massive, running, stay, trade, until
+from ringtape import Engine
 from ringtape.app import App
 from ringtape.errors import AuthenticationError, ConfigError
 from ringtape.feeds import Binance, Massive
-from ringtape.feeds.base import Feed, FeedState
+from ringtape.feeds.base import FeedState
 from ringtape.feeds.connection import Limits
+from ringtape.feeds.massive.session import Pacing
 from ringtape.strategy import Context, Strategy
 from ringtape.strategy.base import Records
-
-KEY = "CANARY-5b1d9e0c77"
-QUICK = Limits(idle_s=0.15, pong_s=0.15, close_s=0.2, connect_s=1.0, handshake_s=0.5, message_s=0.3)
-LIMIT_S = 5.0
-
-
-class Tape(Strategy):
-    """Keeps every trade's sequence number, and which ones came together."""
-
-    def __init__(self) -> None:
-        self.batches: list[list[int]] = []
-        self.states: list[str] = []
-
-    @property
-    def sequences(self) -> list[int]:
-        return [sequence for batch in self.batches for sequence in batch]
-
-    def on_trades(self, ctx: Context, trades: Records) -> None:
-        self.batches.append(trades["sequence"].tolist())
-
-    def on_connection(self, ctx: Context, feed: str, state: str) -> None:
-        self.states.append(state)
-
-
-def trade(sequence: int, symbol: str = "AAPL") -> str:
-    """Return a Massive frame with one trade."""
-    now_ms = time.time_ns() // 1_000_000
-    return f'[{{"ev":"T","sym":"{symbol}","i":"{sequence}","x":4,"p":10.5,"s":100,"t":{now_ms},"q":{sequence},"z":3}}]'
-
-
-def massive(server: FaultyServer, *names: str) -> Massive:
-    return Massive("stocks", names or ["T.*"], url=server.url, key=KEY)
-
-
-@contextlib.asynccontextmanager
-async def running(*feeds: Feed, limits: Limits = QUICK) -> AsyncIterator[tuple[App, Tape]]:
-    """Run an app around a block; it has to end within the limit."""
-    tape = Tape()
-    app = App(feeds, [tape], engine=Engine(), limits=limits)
-    task = asyncio.create_task(app.serve())
-    await until(lambda: app.health().connections)
-    try:
-        yield app, tape
-    finally:
-        app.stop()
-        await asyncio.wait_for(task, 2.0)
-
-
-async def until(condition: Callable[[], Any], what: str = "") -> None:
-    """Wait for a condition, for a limited time."""
-    async with asyncio.timeout(LIMIT_S):
-        while not condition():
-            await asyncio.sleep(0.005)
-
-
-async def stay(peer: Peer) -> None:
-    """Answer pings until the client leaves."""
-    while True:
-        opcode, payload = await peer.receive()
-        if opcode == PING:
-            peer.send(frame(payload, PONG))
 
 
 async def test_logs_in_subscribes_and_delivers() -> None:
@@ -131,33 +71,68 @@ async def test_every_kind_of_loss_reconnects_and_restores_the_subscriptions() ->
     assert "reconnecting" in tape.states
 
 
-async def test_the_first_reconnect_is_at_once() -> None:
-    connected: list[float] = []
-
+async def test_the_first_reconnect_is_at_once_and_data_for_long_enough_starts_over() -> None:
     async def script(peer: Peer) -> None:
-        connected.append(time.monotonic())
-        await peer.massive_login()
-        if peer.number == 1:
-            await asyncio.sleep(0.05)
-            connected.append(time.monotonic())
-            peer.send(closing(1000))
-        await stay(peer)
-
-    # A connection that had data for long enough starts over with the count.
-    quick = Limits(healthy_s=0.0)
-
-    async def with_data(peer: Peer) -> None:
-        connected.append(time.monotonic())
         await peer.massive_login()
         peer.send(trade(peer.number))
         await asyncio.sleep(0.02)
-        if peer.number <= 8:
+        if peer.number <= 5:
             peer.send(closing(1000))
         await stay(peer)
 
-    async with FaultyServer(with_data) as server, running(massive(server), limits=quick):
-        await until(lambda: len(connected) == 9)
-    assert connected[-1] - connected[0] < 1.0
+    # The count starts over after `healthy_s` of data, here at once: no attempt waits.
+    async with FaultyServer(script) as server, running(massive(server), limits=Limits(healthy_s=0.0)) as (_, tape):
+        await until(lambda: tape.sequences[-1:] == [6])
+        assert "reconnecting" not in tape.states
+    # With the real limit only the first one does not.
+    async with FaultyServer(script) as server, running(massive(server)) as (_, tape):
+        await until(lambda: tape.sequences[-1:] == [2])
+        assert "reconnecting" not in tape.states
+        await until(lambda: tape.sequences[-1:] == [6])
+        assert "reconnecting" in tape.states
+
+
+async def test_a_silent_venue_is_left_without_a_busy_loop() -> None:
+    ticks: list[float] = []
+
+    async def script(peer: Peer) -> None:
+        await asyncio.sleep(60)  # no greeting, no answer to a close
+
+    async with FaultyServer(script) as server:
+        feed = Massive("stocks", ["T.*"], url=server.url, key=KEY, pacing=Pacing(greeting_s=0.05))
+        (session,) = feed.sessions
+        tick = session.tick
+        session.tick = lambda now: (ticks.append(now), tick(now))[1]  # type: ignore[method-assign]
+        async with running(feed):
+            await until(lambda: len(server.peers) == 3)
+    assert len(ticks) <= 4
+
+
+async def test_the_reason_of_a_loss_is_kept_not_its_echo() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.massive_login()
+        if peer.number == 1:
+            peer.send('[{"ev":"status","status":"max_connections","message":"Maximum number exceeded. "}]')
+            code = await peer.receive_close()
+            peer.send(closing(code))
+        elif peer.number == 2:
+            peer.reset()
+        await stay(peer)
+
+    details: list[str] = []
+
+    class Reasons(Strategy):
+        def on_connection(self, ctx: Context, feed: str, state: str) -> None:
+            details.extend(health.detail for health in app.health().connections)
+
+    async with FaultyServer(script) as server:
+        app = App([massive(server)], [Reasons()], limits=QUICK)
+        task = asyncio.create_task(app.serve())
+        await until(lambda: len(server.peers) == 3)
+        app.stop()
+        await asyncio.wait_for(task, 2.0)
+    assert "max_connections: Maximum number exceeded." in details
+    assert not [detail for detail in details if "closed with code 1000" in detail]
 
 
 async def test_a_black_hole_is_noticed_and_left() -> None:
@@ -261,6 +236,18 @@ async def test_one_flush_for_a_read_whatever_ends_it(last: str) -> None:
     assert tape.batches == [[1, 2, 3], [4]]
 
 
+async def test_a_long_read_is_flushed_in_between() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.massive_login()
+        await asyncio.sleep(0.05)
+        peer.send(*(trade(sequence) for sequence in range(1, 6)))
+        await stay(peer)
+
+    async with FaultyServer(script) as server, running(massive(server), limits=Limits(flush_events=2)) as (_, tape):
+        await until(lambda: len(tape.sequences) == 5)
+    assert tape.batches == [[1, 2], [3, 4], [5]]
+
+
 async def test_fragments_are_put_together_with_pings_between_them() -> None:
     text = trade(7).encode()
 
@@ -354,6 +341,27 @@ async def test_a_message_that_never_ends_is_given_up() -> None:
         await until(lambda: codes == [1002])
 
 
+async def test_a_message_that_stalls_is_given_up_though_pings_are_answered() -> None:
+    codes: list[int] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.massive_login()
+        if peer.number == 1:
+            peer.send(frame(b"[", fin=False))
+            while True:
+                opcode, payload = await peer.receive()
+                if opcode == CLOSE:
+                    codes.append(int.from_bytes(payload[:2], "big"))
+                    return
+                peer.send(frame(payload, PONG))
+        peer.send(trade(peer.number))
+        await stay(peer)
+
+    async with FaultyServer(script) as server, running(massive(server)) as (_, tape):
+        await until(lambda: tape.sequences == [2])
+    assert codes == [1002]
+
+
 async def test_bad_frames_are_counted_and_the_feed_goes_on() -> None:
     async def script(peer: Peer) -> None:
         await peer.massive_login()
@@ -411,7 +419,7 @@ async def test_a_wrong_key_ends_the_app_and_never_shows(caplog: pytest.LogCaptur
     assert "refused the key" in str(caught.value)
 
 
-async def test_another_client_on_the_same_key_ends_the_feed_not_the_others() -> None:
+async def test_another_client_on_the_same_key_ends_the_feed_not_the_others(caplog: pytest.LogCaptureFixture) -> None:
     async def crowded(peer: Peer) -> None:
         await peer.massive_login()
         peer.send('[{"ev":"status","status":"max_connections","message":"Maximum number exceeded. "}]')
@@ -429,6 +437,10 @@ async def test_another_client_on_the_same_key_ends_the_feed_not_the_others() -> 
             assert "another client uses this key" in failed.detail
             assert alive.state is FeedState.SUBSCRIBING
             assert len(first.peers) == 2
+    gc.collect()
+    told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert len(told) == 1
+    assert told[0].startswith("massive.stocks gave up: massive.stocks: another client uses this key")
 
 
 def agg_trade(id_: int, symbol: str = "BTCUSDT") -> str:

@@ -73,13 +73,6 @@ def test_the_key_never_shows() -> None:
     assert KEY not in str(refusal[1].error)
 
 
-def test_data_makes_it_live_before_every_confirmation() -> None:
-    _, session = session_for("T.*")
-    logged_in(session)
-    assert session.on_data(None, str, 1.0) == [State(FeedState.LIVE)]
-    assert not session.wants_data
-
-
 def test_without_subscriptions_it_is_live_at_once() -> None:
     _, session = session_for()
     assert logged_in(session) == [State(FeedState.LIVE)]
@@ -159,7 +152,6 @@ def test_unconfirmed_names_are_reported_once_and_heal() -> None:
     assert state == State(FeedState.DEGRADED, "unconfirmed: T.NOSUCH")
     assert session.tick(20.0) == []
     assert session.deadline() is None
-    assert session.on_data(None, str, 21.0) == []
     assert session.on_control(Status("success", "subscribed to: T.NOSUCH"), 22.0) == [State(FeedState.LIVE)]
 
 

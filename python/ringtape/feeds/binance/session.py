@@ -116,7 +116,7 @@ class BinanceSession(Session):
         self._requests.clear()
         self._complete = False
         self._state = FeedState.CONNECTING
-        self.wants_data = True
+        self.wants_data = False
 
     def on_control(self, control: Control, now: float) -> list[Action]:  # noqa: ARG002
         """Take a reply, an error or a shutdown notice."""
@@ -194,7 +194,7 @@ class BinanceSession(Session):
         """Live once nothing is open; streams that cannot be recognised do not count."""
         if self._unseen or self._requests or not self._complete:
             return []
-        self.wants_data = not self._asked
+        self.wants_data = False
         return self._become(FeedState.LIVE)
 
     def _refused(self, control: Control) -> list[Action]:

@@ -2,8 +2,8 @@
 
 ::
 
-    connected()          "connected"            "auth_success"           every name confirmed, or data
-    ───────────► GREETING ─────────► AUTHENTICATING ────────► SUBSCRIBED ─────────────────────────► live
+    connected()          "connected"            "auth_success"           every name confirmed
+    ───────────► GREETING ─────────► AUTHENTICATING ────────► SUBSCRIBED ──────────────────────► live
                     │ 10 s                 │ refused: once more, then fatal
                     └─► close              │ 10 s: close          "max_connections" twice in 60 s: fatal, anywhere
 
@@ -17,7 +17,6 @@ SOURCE: the venue's documentation and observed sessions, 2026-08 to 2026-09.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import Enum, auto
 from itertools import islice, takewhile
 
@@ -25,7 +24,7 @@ import msgspec
 
 from ringtape.config import Secret
 from ringtape.errors import AuthenticationError, ProtocolError, SubscriptionError
-from ringtape.feeds.base import Action, Batch, Close, Control, Fatal, FeedState, Send, Session, State, Warn, some
+from ringtape.feeds.base import Action, Close, Control, Fatal, FeedState, Send, Session, State, Warn, some
 
 __all__ = ["MassiveSession", "Pacing"]
 
@@ -107,7 +106,6 @@ class MassiveSession(Session):
         self._held.clear()
         self._complete = False
         self._state = FeedState.CONNECTING
-        self.wants_data = True
 
     def on_control(self, control: Control, now: float) -> list[Action]:
         """Take a status; unknown ones are ignored."""
@@ -124,13 +122,6 @@ class MassiveSession(Session):
         if status in _REFUSALS:
             return self._refused(status, message)
         return self._complaint(status, message)
-
-    def on_data(self, batch: Batch, symbol_name: Callable[[int], str], now: float) -> list[Action]:  # noqa: ARG002
-        """Become live, unless a confirmation is overdue."""
-        if self._phase is not _Phase.SUBSCRIBED:
-            return []
-        self.wants_data = False
-        return [] if self._state is FeedState.DEGRADED else self._become(FeedState.LIVE)
 
     def wanted_changed(self) -> None:
         """Compare wanted and asked names anew at the next tick."""

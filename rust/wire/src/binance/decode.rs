@@ -303,6 +303,12 @@ fn quantity(fields: Fields, slot: u8) -> Read<Decimal> {
     if size.float.is_nan() { Fields::fault(SkipReason::MissingKey, slot) } else { Ok(size) }
 }
 
+/// A candle's volume. QUIRK: a month of BTCUSDT in quote currency does not fit 1e-8 in an i64.
+fn volume(candle: Fields, slot: u8) -> Read<Decimal> {
+    let sum = Fields::not_negative(candle.sum_text(slot)?, slot)?;
+    if sum.float.is_nan() { Fields::fault(SkipReason::MissingKey, slot) } else { Ok(sum) }
+}
+
 #[inline]
 fn trade(venue: Venue, fields: Fields, id_slot: u8, flags: u16, out: &mut Staging) -> Read<()> {
     let symbol = fields.symbol(SYMBOL)?;
@@ -434,7 +440,7 @@ fn candle_of(venue: Venue, candle: Fields, ts_sent: i64) -> Read<VenueBar> {
     if high < low {
         return Fields::fault(SkipReason::OutOfRange, HIGH);
     }
-    let volume = quantity(candle, V)?;
+    let base = volume(candle, V)?;
     let complete = candle.flag(CLOSED)?.unwrap_or(false);
     Ok(VenueBar {
         seq: 0,
@@ -446,12 +452,12 @@ fn candle_of(venue: Venue, candle: Fields, ts_sent: i64) -> Read<VenueBar> {
         high,
         low,
         close: price(candle, CLOSE)?.float,
-        volume: volume.float,
-        volume_e8: volume.e8,
-        dollar_volume: quantity(candle, Q)?.float,
+        volume: base.float,
+        volume_e8: base.e8,
+        dollar_volume: volume(candle, Q)?.float,
         vwap: PRICE_UNSET,
-        buy_volume: candle.decimal_text(V_HIGH)?.float,
-        buy_dollar_volume: candle.decimal_text(Q_HIGH)?.float,
+        buy_volume: candle.sum_text(V_HIGH)?.float,
+        buy_dollar_volume: candle.sum_text(Q_HIGH)?.float,
         trade_count: candle.integer(N)?,
         day_volume: PRICE_UNSET,
         day_volume_e8: ringtape_model::E8_UNSET,
