@@ -3,46 +3,51 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-RUST := $(shell find rust benches tests -name '*.rs' 2>/dev/null) $(shell find rust -name Cargo.toml) Cargo.toml Cargo.lock
+RUST := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
 RATE ?= 20000
 SYMBOLS ?= 500
 SEED ?= 7
 
-.PHONY: help tools build demo test test-full lint types bench docs clean
+.PHONY: help tools build demo test test-rust test-python test-full lint types bench docs clean
+.DELETE_ON_ERROR:
 
 help:
 	@echo "make demo       build, then a pretend US market with a live scanner on this screen; Ctrl-C ends"
+	@echo "                RATE=20000 (events a second)  SYMBOLS=500  SEED=7"
 	@echo "make test       every check: format, lints, types, stub, Rust, Python, examples"
-	@echo "make test-full  the figures that take longer, each with its seed, into results/"
+	@echo "make test-full  the same with the issue's figures in full, seeds printed, into results/"
 	@echo "make bench      the table of benchmarks, written to benches/record/"
-	@echo "make build lint types docs clean"
+	@echo "make build      the package, editable, in .venv"
+	@echo "make lint       formatting and lints         make types   mypy and the stub"
+	@echo "make docs       pages that are generated     make clean   remove what was built"
 
 tools:
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed, and '$(PYTHON)' was not found: install it or set PYTHON=" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, and '$(PYTHON)' is older: set PYTHON= to a newer one" >&2; exit 1; }
 	@command -v cargo >/dev/null || { echo "A stable Rust toolchain is needed, and 'cargo' was not found: install Rust 1.88 or newer" >&2; exit 1; }
+	@cargo --version | $(PYTHON) -c 'import sys; sys.exit(tuple(map(int, sys.stdin.read().split()[1].split(".")[:2])) < (1, 88))' || { echo "Rust 1.88 or newer is needed, and 'cargo' is older: run 'rustup update stable'" >&2; exit 1; }
 	@command -v cc >/dev/null || { echo "A C compiler is needed to link, and 'cc' was not found: install gcc or clang" >&2; exit 1; }
 
-# The development tools, once for each state of pyproject.toml.
+# The development tools, once for each state of pyproject.toml. Older pips cannot read dependency groups.
 $(VENV)/.dev: pyproject.toml | tools
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || { echo "'$(PYTHON) -m venv' failed: install Python's venv module (python3-venv)" >&2; exit 1; }
 	@echo "Installing tools into $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	@$(BIN)/python -m pip install --quiet --group dev \
-		$$($(BIN)/python -c 'import tomllib; print(*(f"\"{r}\"" for r in tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"]))' | tr -d '"')
+	@$(BIN)/python -m pip install --quiet --group dev
 	@touch $@
 
-# The package, editable: Python from the tree, the native module built in release.
+# The package, editable: Python from the tree, the native module built in release, dependencies of pyproject.toml.
 $(VENV)/.built: $(VENV)/.dev $(RUST)
 	@echo "Building the native module (release) ..."
-	@. $(BIN)/activate && maturin develop --release --quiet --skip-install 2>/dev/null || \
-		(. $(BIN)/activate && maturin develop --release)
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --quiet
 	@touch $@
 
 build: $(VENV)/.built
 
 demo: build
 	@$(BIN)/ringtape demo --rate $(RATE) --symbols $(SYMBOLS) --seed $(SEED)
+
+test: lint types test-rust test-python
 
 lint: $(VENV)/.dev
 	cargo fmt --all --check
@@ -52,6 +57,36 @@ lint: $(VENV)/.dev
 
 types: build
 	$(BIN)/mypy
-	$(BIN)/
+	$(BIN)/stubtest ringtape._native
+
+test-rust: export PROPTEST_CASES ?= 1000
+test-rust: | tools
+	cargo test --workspace --profile checked --quiet
+
+test-python: build
+	$(BIN)/pytest -q
+
+# Everything again with more cases and the tests marked `full`; the seeds stand in the results.
+test-full: export RINGTAPE_FULL = 1
+test-full: export PROPTEST_CASES ?= 20000
+test-full: export PROPTEST_RNG_SEED ?= $(SEED)
+test-full: build
+	@mkdir -p results
+	@echo "PROPTEST_CASES=$$PROPTEST_CASES PROPTEST_RNG_SEED=$$PROPTEST_RNG_SEED, hypothesis seed $(SEED)" | tee results/rust.txt results/python.txt
+	@bash -o pipefail -c 'cargo test --workspace --profile checked 2>&1 | tee -a results/rust.txt'
+	@bash -o pipefail -c '$(BIN)/pytest -v --hypothesis-seed=$(SEED) --hypothesis-show-statistics 2>&1 | tee -a results/python.txt'
+
+# Rust rooms, single calls from Python, and the comparison; the record of all three is benches/record/<date>-<commit>.md.
+bench: build
+	@$(BIN)/python -m pip install --quiet --group bench
+	@mkdir -p results
+	@bash -o pipefail -c 'cargo bench --quiet --bench rooms | tee results/rooms.txt'
+	$(BIN)/pytest -q benches/python --benchmark-enable --benchmark-only --benchmark-columns=median,iqr,rounds \
+		--benchmark-warmup=on --benchmark-json=results/suites.json
+	$(BIN)/python benches/python/table.py --rooms results/rooms.txt --suites results/suites.json
+
+docs: build
+	$(BIN)/python python/docs/generate.py
+
 clean:
-	rm -rf target .venv results .pytest_cache .mypy_cache .ruff_cache
+	rm -rf target $(VENV) results .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks python/ringtape/_native*.so

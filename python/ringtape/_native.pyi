@@ -1,10 +1,12 @@
 """The native core. Use it through the package; the docstrings here are the reference of the names it re-exports."""
 
-from collections.abc import Buffer, Iterable, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, final
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+from typing_extensions import Buffer
 
 __all__ = [
     "Batch",
@@ -31,7 +33,8 @@ class Memory:
     """A read-only stretch of memory behind numpy arrays."""
 
     def __len__(self) -> int: ...
-    def __buffer__(self, flags: int, /) -> memoryview: ...
+    if sys.version_info >= (3, 12):  # the buffer protocol has had a name in Python since then
+        def __buffer__(self, flags: int, /) -> memoryview: ...
 
 @final
 class Control:
@@ -219,8 +222,10 @@ class Engine:
         hold for the current trading date or, before the first event, for the first one.
         """
     def set_sessions(self, venue: str, days: Sequence[tuple[int, int, int, int, int]]) -> None:
-        """Give trading days as (yyyymmdd, start, open, close, end), Unix ns; without it the engine asks
-        `ringtape.sessions.days`."""
+        """Give trading days as (yyyymmdd, start, open, close, end), Unix ns.
+
+        For days that it was not given the engine asks `ringtape.sessions.days`.
+        """
     def set_rules(self, rules: RuleSet) -> None:
         """Replace the rules. The new ones start in warm-up: state that already holds fires nothing."""
     def rule_ids(self) -> list[str]:
@@ -258,7 +263,7 @@ class Engine:
         forming: bool = False,
         copy: bool = True,
     ) -> NDArray[np.void]:
-        """Return the newest `n` bars of a symbol, oldest first, with the columns of ``ringtape.events.dtypes()["bars"]``.
+        """Return the newest `n` bars of a symbol, oldest first, with the columns of `ringtape.events.dtypes`.
 
         ``source="venue"`` gives the bars that the venue sent; ``forming=True`` adds the one that has not ended;
         ``copy=False`` a view of a pinned symbol's bars, valid until the next `feed`.

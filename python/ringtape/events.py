@@ -6,6 +6,7 @@ Unix nanoseconds. What a frame does not say is None.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Literal
 
 import msgspec
@@ -218,7 +219,12 @@ def _mark(record: dict[str, Any]) -> Mark:
 
 _TRADE_NAMES = [name for name in Trade.__struct_fields__ if name not in {"aggregate", "late"}]
 _BAR_NAMES = [name for name in VenueBar.__struct_fields__ if name not in {"complete", "otc"}]
-_MAKERS = {"trade": _trade, "quote": _quote, "venue_bar": _venue_bar, "mark": _mark}
+_MAKERS: dict[str, Callable[[dict[str, Any]], Trade | Quote | VenueBar | Mark]] = {
+    "trade": _trade,
+    "quote": _quote,
+    "venue_bar": _venue_bar,
+    "mark": _mark,
+}
 
 
 def dtypes() -> dict[str, np.dtype[np.void]]:

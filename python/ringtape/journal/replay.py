@@ -92,7 +92,7 @@ def frames(path: str | Path) -> Iterator[Frame]:
 def _parse(lines: gzip.GzipFile | BinaryIO, file: BinaryIO, where: Path) -> Iterator[Frame]:
     number = 0
     try:
-        for number, line in enumerate(lines, 1):  # noqa: B007 - the number tells where a damaged file ended
+        for number, line in enumerate(lines, 1):
             recv, blank, payload = line.rstrip(b"\r\n").partition(b" ")
             if not blank or not recv.isdigit():
                 why = f"{where}:{number}: not a capture: a line is a receive time in ns, a blank and a frame"

@@ -477,8 +477,6 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(512))]
-
         /// Trades mostly in order, some late, with pauses: every window equals its definition after each one,
         /// and also after time has passed without a trade.
         #[test]

@@ -404,8 +404,6 @@ impl Machine {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1500))]
-
     #[test]
     fn the_machine_agrees_with_the_walk(
         mut cond in condition(),

@@ -1,5 +1,6 @@
 //! What one drain gives: records of every kind since the last, control messages, and what was lost.
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
@@ -35,7 +36,7 @@ impl Control {
         let mut out = format!("Control(conn={}, kind={:?}", self.conn, self.kind);
         let mut add = |name: &str, value: Option<String>| {
             if let Some(value) = value {
-                out.push_str(&format!(", {name}={value}"));
+                let _ = write!(out, ", {name}={value}");
             }
         };
         add("status", self.status.as_ref().map(|text| format!("{text:?}")));

@@ -375,7 +375,7 @@ impl Engine {
         number("too_late", stats.too_late)?;
         number("pages_recycled", owned.engine.pages_recycled())?;
         number("signals", stats.signals)?;
-        number("signals_suppressed", owned.engine.scanner().map_or(0, |scanner| scanner.suppressed()))?;
+        number("signals_suppressed", owned.engine.scanner().map_or(0, ringtape::engine::scan::Scanner::suppressed))?;
         number("frames_rejected", stats.frames_rejected())?;
         number("events_skipped", stats.events_skipped())?;
         out.set_item("rejected", rejected(py, stats)?)?;
@@ -521,7 +521,7 @@ fn days(py: Python<'_>, venue: Venue, time: Nanos) -> PyResult<Vec<Day>> {
 }
 
 /// A value as Python shows it: `None` where undefined, whole numbers for counts.
-fn to_python<'py>(py: Python<'py>, field: FieldRef, value: f64) -> PyResult<Option<Bound<'py, PyAny>>> {
+fn to_python(py: Python<'_>, field: FieldRef, value: f64) -> PyResult<Option<Bound<'_, PyAny>>> {
     let Some(value) = float(value) else { return Ok(None) };
     if field.field.info().unit == Unit::Count {
         return Ok(Some((value as i64).into_pyobject(py)?.into_any()));

@@ -95,7 +95,7 @@ fn column_list<'py>(py: Python<'py>, columns: &[Column]) -> PyResult<Bound<'py, 
 }
 
 /// Records of one kind as a read-only structured array.
-pub(crate) fn array<'py>(py: Python<'py>, kind: Kind, memory: Memory) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn array(py: Python<'_>, kind: Kind, memory: Memory) -> PyResult<Bound<'_, PyAny>> {
     if memory.is_empty() {
         // numpy refuses an empty buffer.
         let empty = numpy(py)?.getattr("empty")?.call1((0, dtype(py, kind)?))?;

@@ -297,8 +297,6 @@ fn check<R: Record + std::fmt::Debug>(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
-
     #[test]
     fn massive_trades(symbol in symbol(), record in stock_trade()) {
         check(Venue::MassiveStocks, &symbol, &record, massive::trade, |staging| &staging.trades)?;

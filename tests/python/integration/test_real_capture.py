@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from oracle import aggregate
 
 import ringtape as rt
+from oracle import aggregate
 from ringtape.journal.replay import frames, replay
 
 NAME = "usdm_btcusdt_20240808.gz"

@@ -1,6 +1,7 @@
 """Alerts from signal records, and the folding feed."""
 
 import numpy as np
+
 from ringtape.scanner import Alert, AlertFeed, Alerts
 
 S = 1_000_000_000

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 import pytest
+
 from ringtape.errors import ProtocolError, SubscriptionError, UnknownVenue
 from ringtape.feeds import Binance
 from ringtape.feeds.base import Close, FeedState, Records, Send, State, Warn

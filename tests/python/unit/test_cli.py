@@ -6,6 +6,7 @@ import types
 from typing import Any
 
 import pytest
+
 from ringtape.cli import main as cli
 from ringtape.errors import ConfigError
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
 from ringtape.config import Endpoint, Secret, Settings, find_key, load, read_key_file
 from ringtape.errors import ConfigError
 

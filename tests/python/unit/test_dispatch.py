@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from ringtape.errors import ConfigError
 from ringtape.strategy import Context, Strategy, Want
 from ringtape.strategy.base import KINDS, Records, interval_ms

@@ -348,7 +348,7 @@ def test_a_symbol_on_two_venues_must_be_qualified() -> None:
     payload = b'{"e":"trade","E":1795190400000,"T":1795190400000,"s":"BTCUSDT","t":1,"p":"10","q":"1","m":false}'
     for venue in ("binance.usdm", "binance.spot"):
         engine.feed(payload, venue, 1_795_190_400_000_000_000)
-    with pytest.raises(rt.AmbiguousSymbol, match="binance.usdm:BTCUSDT"):
+    with pytest.raises(rt.AmbiguousSymbol, match=r"binance\.usdm:BTCUSDT"):
         engine.get("BTCUSDT", "last")
     assert engine.get("binance.spot:BTCUSDT", "last") == 10.0
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 import pytest
+
 from ringtape.config import Secret
 from ringtape.errors import AuthenticationError, ConfigError, ProtocolError, SubscriptionError, UnknownVenue
 from ringtape.feeds import Massive

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from ringtape import errors
 from ringtape.scanner import PRESETS, load, preset, read
 

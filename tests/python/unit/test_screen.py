@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
+
 from ringtape.scanner import Alert, AlertFeed
 from ringtape.tui import Screen, View
 from ringtape.tui import format as show

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
+
 import ringtape.sessions
 from ringtape.errors import ConfigError, UnknownVenue
 from ringtape.sessions import days
