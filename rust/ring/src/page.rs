@@ -179,10 +179,11 @@ impl BarPages {
         while cold != NOBODY {
             let candidate = ChainId(cold);
             if candidate != chain
-                && let Some(page) = self.strip(candidate) {
-                    self.recycled += 1;
-                    return page;
-                }
+                && let Some(page) = self.strip(candidate)
+            {
+                self.recycled += 1;
+                return page;
+            }
             cold = self.order.warmer[cold as usize];
         }
         // Only this chain holds pages: give up its own oldest.

@@ -152,7 +152,7 @@ fn prices() -> impl Strategy<Value = [f64; 4]> {
 
 prop_compose! {
     fn stock_bar()(
-        ts_event in time(),
+        ts_event in start_time(),
         minute in any::<bool>(),
         otc in any::<bool>(),
         [open, high, low, close] in prices(),
