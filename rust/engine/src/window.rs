@@ -170,7 +170,7 @@ struct Window {
 #[derive(Default)]
 pub(crate) struct Windows {
     lanes: Vec<Lane>,
-    windows: Vec<Window>,
+    held: Vec<Window>,
     /// Engine time of the last eviction in the finest quantum: until it moves on, nothing leaves a window.
     evicted: Nanos,
 }
@@ -179,7 +179,7 @@ impl Windows {
     /// Registers windows that are not known yet; they start with what their lane still holds.
     pub(crate) fn register(&mut self, lengths: &[Nanos], now: Nanos) {
         self.evicted = Nanos::MAX;
-        for &length in &lengths[self.windows.len()..] {
+        for &length in &lengths[self.held.len()..] {
             let quantum = quantum(length);
             let lane = self.lanes.iter().position(|lane| lane.quantum == quantum).unwrap_or_else(|| {
                 self.lanes.push(Lane {
@@ -195,9 +195,9 @@ impl Windows {
             });
             self.lanes[lane].span = self.lanes[lane].span.max(length);
             self.lanes[lane].shortest = self.lanes[lane].shortest.min(length);
-            self.windows.push(Window::new(lane, length));
-            let (lanes, windows) = (&self.lanes, &mut self.windows);
-            if let Some(window) = windows.last_mut() {
+            self.held.push(Window::new(lane, length));
+            let (lanes, held) = (&self.lanes, &mut self.held);
+            if let Some(window) = held.last_mut() {
                 window.rebuild(&lanes[lane], now);
             }
         }
@@ -217,7 +217,7 @@ impl Windows {
             lane.highs.clear();
             lane.lows.clear();
         }
-        for window in &mut self.windows {
+        for window in &mut self.held {
             *window = Window::new(window.lane, window.length);
         }
     }
@@ -233,7 +233,7 @@ impl Windows {
             if bucket_at >= newest && bucket_at > before(now, lane.quantum, lane.shortest) {
                 lane.extend(bucket_at, print);
                 let inside = lane.dropped + lane.buckets.len() as u64 - 1;
-                for window in self.windows.iter_mut().filter(|window| window.lane == at) {
+                for window in self.held.iter_mut().filter(|window| window.lane == at) {
                     debug_assert!(window.tail <= inside);
                     window.volume += print.size;
                     window.notional += print.notional;
@@ -262,7 +262,7 @@ impl Windows {
             lane.buckets[index].add(print);
             lane.rebuild_extremes();
         }
-        for window in self.windows.iter_mut().filter(|window| window.lane == at) {
+        for window in self.held.iter_mut().filter(|window| window.lane == at) {
             let outside = bucket_at <= before(now, lane.quantum, window.length);
             if outside && print.priced && print.key >= window.base_key {
                 (window.base, window.base_key) = (print.price, print.key);
@@ -279,11 +279,11 @@ impl Windows {
             return;
         }
         self.evicted = quantised;
-        for window in &mut self.windows {
+        for window in &mut self.held {
             window.evict(&self.lanes[window.lane], now);
         }
         for (at, lane) in self.lanes.iter_mut().enumerate() {
-            let tails = self.windows.iter().filter(|window| window.lane == at).map(|window| window.tail);
+            let tails = self.held.iter().filter(|window| window.lane == at).map(|window| window.tail);
             lane.drop_before(tails.min().unwrap_or(lane.dropped));
         }
     }
@@ -291,7 +291,7 @@ impl Windows {
     /// The values of window `index` after [`Windows::evict`].
     #[inline]
     pub(crate) fn row(&self, index: usize) -> WindowRow {
-        let Some(window) = self.windows.get(index) else { return WindowRow::empty() };
+        let Some(window) = self.held.get(index) else { return WindowRow::empty() };
         let lane = &self.lanes[window.lane];
         WindowRow {
             base: window.base,
@@ -309,7 +309,7 @@ impl Windows {
         let at = self.lanes.iter().position(|lane| lane.quantum == quantum && lane.span >= length)?;
         let lane = &self.lanes[at];
         let mut window = Window::new(at, length);
-        let longest = self.windows.iter().find(|held| held.lane == at && held.length == lane.span)?;
+        let longest = self.held.iter().find(|held| held.lane == at && held.length == lane.span)?;
         (window.base, window.base_key) = (longest.base, longest.base_key);
         window.rebuild(lane, now);
         let inside = lane.buckets.iter().skip((window.tail - lane.dropped) as usize);

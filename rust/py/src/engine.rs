@@ -486,10 +486,10 @@ impl Owned {
     /// The venue of a name; the same string object as last time needs no look.
     #[inline]
     fn market(&mut self, name: &Bound<'_, PyString>) -> PyResult<Venue> {
-        if let Some((last, venue)) = &self.venue {
-            if last.as_ptr() == name.as_ptr() {
-                return Ok(*venue);
-            }
+        if let Some((last, venue)) = &self.venue
+            && last.as_ptr() == name.as_ptr()
+        {
+            return Ok(*venue);
         }
         let venue = errors::venue(name.py(), name.to_str()?)?;
         self.venue = Some((name.clone().unbind(), venue));

@@ -57,6 +57,12 @@ fn float() -> impl Strategy<Value = f64> {
     prop_oneof![3 => price().prop_map(|both| both.float), 1 => finite, 1 => Just(PRICE_UNSET)]
 }
 
+/// The start of an interval that ends before time does.
+fn start_time() -> impl Strategy<Value = Nanos> {
+    const WEEK_MS: Nanos = 604_800_000;
+    (TIME_MIN / MILLI..TIME_MAX / MILLI - WEEK_MS).prop_map(|millis| millis * MILLI)
+}
+
 fn time() -> impl Strategy<Value = Nanos> {
     (TIME_MIN / MILLI..TIME_MAX / MILLI).prop_map(|millis| millis * MILLI)
 }
@@ -146,7 +152,7 @@ fn prices() -> impl Strategy<Value = [f64; 4]> {
 
 prop_compose! {
     fn stock_bar()(
-        ts_event in time(),
+        ts_event in start_time(),
         minute in any::<bool>(),
         otc in any::<bool>(),
         [open, high, low, close] in prices(),
@@ -213,7 +219,7 @@ prop_compose! {
 
 prop_compose! {
     fn kline()(
-        (ts_event, ts_sent) in (time(), maybe_time()),
+        (ts_event, ts_sent) in (start_time(), maybe_time()),
         interval_ms in prop::sample::select(vec![1000_u32, 60_000, 900_000, 3_600_000, 259_200_000, 604_800_000]),
         complete in any::<bool>(),
         [open, high, low, close] in prices(),
