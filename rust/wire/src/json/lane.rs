@@ -61,10 +61,10 @@ impl<'f, L: Level> Lane<'f, L> {
         Some(Next::Value(guess.slot))
     }
 
-    /// A number of the common form.
+    /// A number of the common form. An exponent behind it would be no guessed key, so the lane ends there.
     #[inline(always)]
     pub(crate) fn number(&mut self) -> Option<Plain> {
-        let window = self.frame.get(self.at..)?.first_chunk::<24>()?;
+        let window = self.frame.get(self.at..)?.first_chunk::<32>()?;
         let plain = self.level.number(window)?;
         self.at += plain.len;
         Some(plain)

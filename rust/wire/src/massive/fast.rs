@@ -188,16 +188,19 @@ fn name<L: Level>(lane: &mut Lane<L>) -> Option<Text> {
 #[inline(always)]
 fn decimal<L: Level>(lane: &mut Lane<L>) -> Option<Decimal> {
     const POW10: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
-    const SCALE: [u64; 16] =
+    const SCALE: [i64; 16] =
         [100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1, 0, 0, 0, 0, 0, 0, 0];
+    /// Below this, every scale fits an `i64`.
+    const SAFE: u64 = (i64::MAX / 100_000_000) as u64;
     let plain = lane.number()?;
-    let e8 = plain.mantissa.checked_mul(SCALE[plain.decimals & 15])?;
-    // Nine decimals and more are rounded the plain way; so is what does not fit.
-    if plain.decimals > 8 || e8 > i64::MAX.cast_unsigned() {
+    // Nine decimals and more are rounded the plain way; so is what may not fit.
+    if plain.decimals > 8 || plain.mantissa > SAFE {
         return None;
     }
-    // INVARIANT: 15 digits are below 2^53.
-    Some(Decimal { float: plain.mantissa as f64 / POW10[plain.decimals & 15], e8: e8.cast_signed() })
+    let scale = plain.decimals & 15;
+    // INVARIANT: the mantissa is below 2^53, so the division rounds once.
+    let mantissa = plain.mantissa.cast_signed();
+    Some(Decimal { float: mantissa as f64 / POW10[scale], e8: mantissa * SCALE[scale] })
 }
 
 /// A time in ms between 2000 and 2100; other units are told apart the plain way.
