@@ -209,6 +209,7 @@ impl<'f, L: Level> Scanner<'f, L> {
             }
             return self.text_behind_quote(token);
         }
+        self.white_space();
         self.value(token)
     }
 
