@@ -9,8 +9,9 @@ import argparse
 import asyncio
 
 import numpy as np
-import ringtape as rt
 import uvloop
+
+import ringtape as rt
 from ringtape import scanner, sim
 from ringtape.strategy import Context
 

@@ -11,8 +11,9 @@ import argparse
 import asyncio
 
 import numpy as np
-import ringtape as rt
 import uvloop
+
+import ringtape as rt
 from ringtape import sim
 from ringtape.strategy import Context
 from ringtape.strategy.base import Records

@@ -23,14 +23,15 @@ NATIVE = {
     "journal/replay.py": "names the engine's types only",
     "scanner/rules.py": "compiles rule files",
     "sim/__init__.py": "re-exports the pretend market",
+    "sim/peer.py": "subscribes at the pretend market for one client",
     "sim/server.py": "drives the pretend market by the clock",
     "tui/live.py": "owns the engine of the live screen",
 }
 # Rooms of the package that know the common ground and not each other; they meet in app.py, cli and tui.
 SIBLINGS = {"feeds", "journal", "scanner", "sim", "strategy"}
 GROUND = {"_native", "config", "errors", "events", "sessions", "venues"}
-# Modules that may speak WebSocket.
-SOCKETS = {"feeds/connection.py", "sim/server.py", "sim/peer.py"}
+# Modules that may speak WebSocket: the feeds' only shell, and the pretend venues.
+SOCKETS = {"feeds/connection.py", "sim/binance.py", "sim/massive.py", "sim/peer.py", "sim/server.py"}
 
 # The arrows between the Rust rooms: who depends on whom.
 ROOMS = {

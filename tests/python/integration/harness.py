@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from faulty import PING, PONG, FaultyServer, Peer, frame
+
 from ringtape import Engine
 from ringtape.app import App
 from ringtape.feeds import Massive
@@ -67,7 +68,7 @@ async def running(*feeds: Feed, limits: Limits = QUICK) -> AsyncIterator[tuple[A
 async def until(condition: Callable[[], Any], what: str = "") -> None:
     """Wait for a condition, for a limited time."""
     async with asyncio.timeout(LIMIT_S):
-        while not condition():  # noqa: ASYNC110 - a condition of anything, not an event
+        while not condition():
             await asyncio.sleep(0.005)
 
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from faulty import FaultyServer, Peer
 from harness import KEY, LIMIT_S, stay, until
+
 from ringtape import App, Engine, Strategy, Want
 from ringtape.config import load
 from ringtape.errors import ConfigError

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pytest
 from faulty import BINARY, CLOSE, CONTINUATION, PING, PONG, FaultyServer, Peer, closing, frame
 from harness import KEY, LIMIT_S, QUICK, Tape, massive, running, stay, trade, until
+
 from ringtape import Engine
 from ringtape.app import App
 from ringtape.errors import AuthenticationError, ConfigError

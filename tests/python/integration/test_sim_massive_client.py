@@ -10,10 +10,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-import ringtape
 from massive import WebSocketClient
 from massive.exceptions import AuthError
 from massive.websocket.models import EquityAgg, EquityQuote, EquityTrade
+
+import ringtape
 from ringtape.events import Quote, Trade, VenueBar
 from ringtape.sim import Behaviour, Server, serve
 from ringtape.sim.peer import Peer

@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from ringtape.errors import ConfigError
-from ringtape.sim import Behaviour, Server, reference, serve
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from ringtape.errors import ConfigError
+from ringtape.sim import Behaviour, Server, reference, serve
 
 LIMIT_S = 5.0
 SILENCE_S = 0.15

@@ -14,9 +14,10 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
+from websockets.asyncio.client import ClientConnection, connect
+
 import ringtape
 from ringtape.sim import Behaviour, Server, serve
-from websockets.asyncio.client import ClientConnection, connect
 
 LIMIT_S = 10.0
 STEP_NS = 50_000_000
@@ -85,7 +86,7 @@ def lazy() -> Iterator[MakeLazy]:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(LIMIT_S):
-        while not condition():  # noqa: ASYNC110 - counters set no events
+        while not condition():
             await asyncio.sleep(0.01)
 
 

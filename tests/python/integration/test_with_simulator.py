@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 from harness import KEY, LIMIT_S, QUICK, Tape, running, until
+
 from ringtape import App, sim
 from ringtape.errors import AuthenticationError
 from ringtape.feeds import Binance, Massive

@@ -7,9 +7,10 @@ import threading
 from typing import Any, Literal
 
 import pytest
-import ringtape
 from hypothesis import given
 from hypothesis import strategies as st
+
+import ringtape
 from ringtape._native import Simulator
 from ringtape.errors import ConfigError, EngineBusy
 
