@@ -16,12 +16,14 @@ pub(crate) struct Lane<'f, L> {
     at: usize,
     kind: usize,
     slot: u8,
+    /// The value is a text, its opening quote passed.
+    is_text: bool,
     level: L,
 }
 
 /// What comes next in a lane.
 pub(crate) enum Next {
-    /// A value of this slot; a text's quote is passed.
+    /// A value of this slot.
     Value(u8),
     /// The closing brace, which is passed.
     End,
@@ -38,7 +40,7 @@ impl<'f, L: Level> Lane<'f, L> {
         if !said || window[open] != name || window[open + 1] != b'"' {
             return None;
         }
-        Some(Self { frame, at: at + open + 2, kind: Guesses::kind(u64::from(name)), slot: KIND, level })
+        Some(Self { frame, at: at + open + 2, kind: Guesses::kind(u64::from(name)), slot: KIND, is_text: true, level })
     }
 
     /// Where the object ended.
@@ -57,14 +59,28 @@ impl<'f, L: Level> Lane<'f, L> {
             return (word as u8 == b'}').then_some(Next::End);
         };
         self.at += usize::from(guess.len);
-        self.slot = guess.slot;
+        (self.slot, self.is_text) = (guess.slot, guess.is_text);
         Some(Next::Value(guess.slot))
     }
 
-    /// A number of the common form.
+    /// A number of the common form. An exponent behind it would be no guessed key, so the lane ends there.
     #[inline(always)]
     pub(crate) fn number(&mut self) -> Option<Plain> {
-        let window = self.frame.get(self.at..)?.first_chunk::<24>()?;
+        if self.is_text { None } else { self.digits() }
+    }
+
+    /// A number of the common form that fills a text, and the closing quote.
+    #[inline(always)]
+    pub(crate) fn number_text(&mut self) -> Option<Plain> {
+        let plain = if self.is_text { self.digits()? } else { return None };
+        let closed = *self.frame.get(self.at)? == b'"';
+        self.at += 1;
+        closed.then_some(plain)
+    }
+
+    #[inline(always)]
+    fn digits(&mut self) -> Option<Plain> {
+        let window = self.frame.get(self.at..)?.first_chunk::<32>()?;
         let plain = self.level.number(window)?;
         self.at += plain.len;
         Some(plain)
@@ -87,6 +103,9 @@ impl<'f, L: Level> Lane<'f, L> {
     /// A plain text of at most 15 bytes: its place, and 16 bytes from there.
     #[inline(always)]
     pub(crate) fn text(&mut self) -> Option<(usize, usize, &'f [u8; 16])> {
+        if !self.is_text {
+            return None;
+        }
         let start = self.at;
         let window = self.frame.get(start..)?.first_chunk::<16>()?;
         let len = self.level.quote(window)?;
@@ -94,18 +113,10 @@ impl<'f, L: Level> Lane<'f, L> {
         Some((start, len, window))
     }
 
-    /// The quote that ends a text whose value was read as a number.
-    #[inline(always)]
-    pub(crate) fn closing_quote(&mut self) -> Option<()> {
-        let closed = *self.frame.get(self.at)? == b'"';
-        self.at += 1;
-        closed.then_some(())
-    }
-
     /// A list of codes without blanks, or one code.
     #[inline(always)]
     pub(crate) fn codes<const N: usize>(&mut self, out: &mut [u16; N]) -> Option<u8> {
-        if *self.frame.get(self.at)? != b'[' {
+        if self.is_text || *self.frame.get(self.at)? != b'[' {
             out[0] = self.code()?;
             return Some(1);
         }

@@ -19,7 +19,7 @@ pub(crate) use number::Number;
 pub(crate) use scan::{Scanner, Value};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use simd::decode as decode_vectored;
-pub(crate) use simd::{Level, Scalar};
+pub(crate) use simd::{Level, Plain, Scalar};
 pub(crate) use text::Text;
 
 /// Deepest nesting that is accepted.

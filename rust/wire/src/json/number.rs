@@ -2,7 +2,7 @@
 //! `float()`, 1e-8 integers rounded once, half to even.
 
 use super::keys::{Tag, Token};
-use super::simd::{Level, Scalar, eight};
+use super::simd::{Level, Plain, Scalar, eight};
 use crate::error::{DecodeError, ErrorKind};
 
 /// A number token: `±mantissa × 10^exponent` while it has at most 19 digits, else only its text counts.
@@ -61,6 +61,14 @@ fn digits(frame: &[u8], mut at: usize, mantissa: &mut u64) -> usize {
         at += 1;
     }
     at
+}
+
+/// The number at `at` if it is of the common form and 32 bytes are there to see it.
+#[inline(always)]
+pub(crate) fn common<L: Level>(level: L, wide: &[u8], at: usize) -> Option<Plain> {
+    let window = wide.get(at..)?.first_chunk::<32>()?;
+    let plain = level.number(window)?;
+    (!matches!(window[plain.len & 31], b'e' | b'E')).then_some(plain)
 }
 
 /// Reads any number at `start` into a token; gives the offset after it.
@@ -141,8 +149,7 @@ impl Number {
         let end = start as usize + len as usize;
         // The scan stops by itself at the closing quote, so it may look at the whole frame.
         let mut token = Token::at(Tag::Number, start);
-        let window = frame.get(start as usize..).and_then(|rest| rest.first_chunk::<24>());
-        let at = if let Some(plain) = window.and_then(|window| Scalar.number(window)) {
+        let at = if let Some(plain) = common(Scalar, frame, start as usize) {
             token.number(plain, start);
             start as usize + plain.len
         } else {

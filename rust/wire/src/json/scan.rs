@@ -110,8 +110,7 @@ impl<'f, L: Level> Scanner<'f, L> {
                 self.text_behind_quote(token)
             }
             b'-' | b'0'..=b'9' => {
-                let window = self.wide.get(self.at..).and_then(|rest| rest.first_chunk::<24>());
-                if let Some(plain) = window.and_then(|window| self.level.number(window)) {
+                if let Some(plain) = number::common(self.level, self.wide, self.at) {
                     token.number(plain, self.offset());
                     self.at += plain.len;
                 } else {
@@ -210,11 +209,7 @@ impl<'f, L: Level> Scanner<'f, L> {
             }
             return self.text_behind_quote(token);
         }
-        if let Some(plain) = self.level.number(chunk(window, skip)) {
-            token.number(plain, self.offset());
-            self.at += plain.len;
-            return Ok(());
-        }
+        self.white_space();
         self.value(token)
     }
 

@@ -6,7 +6,7 @@ use ringtape_model::units::{CODE_UNSET, E8_UNSET, ID_UNSET, MILLI, PRICE_UNSET, 
 use ringtape_model::{Quote, Trade, Venue};
 
 use super::decode::{AP, AS, AX, BP, BS, BX, C, DS, I, LATE_AFTER, P, PT, Q, S, SYM, T, TRFI, TRFT, X, Z, is_read};
-use crate::json::{Guesses, Lane, Level, Next, Scanner, Text};
+use crate::json::{Guesses, Lane, Level, Next, Plain, Scanner, Text};
 use crate::read::{Decimal, is_symbol};
 use crate::staging::Staging;
 
@@ -85,10 +85,7 @@ fn trade<L: Level>(
                 (trade.price, trade.price_e8) = (price.float, price.e8);
             }
             S => whole = decimal(&mut lane)?,
-            DS => {
-                exact = decimal(&mut lane)?;
-                lane.closing_quote()?;
-            }
+            DS => exact = to_decimal(lane.number_text()?)?,
             C => trade.n_conditions = lane.codes(&mut trade.conditions)?,
             T => trade.ts_event = millis(&mut lane)?,
             PT => trade.ts_participant = millis(&mut lane)?,
@@ -184,20 +181,27 @@ fn name<L: Level>(lane: &mut Lane<L>) -> Option<Text> {
     is_symbol(window, Text { start: 0, ..text }).then_some(text)
 }
 
-/// A number in both forms; the mantissa is exact, so one division rounds once.
 #[inline(always)]
 fn decimal<L: Level>(lane: &mut Lane<L>) -> Option<Decimal> {
+    to_decimal(lane.number()?)
+}
+
+/// A number in both forms; the mantissa is exact, so one division rounds once.
+#[inline(always)]
+fn to_decimal(plain: Plain) -> Option<Decimal> {
     const POW10: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
-    const SCALE: [u64; 16] =
+    const SCALE: [i64; 16] =
         [100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1, 0, 0, 0, 0, 0, 0, 0];
-    let plain = lane.number()?;
-    let e8 = plain.mantissa.checked_mul(SCALE[plain.decimals & 15])?;
-    // Nine decimals and more are rounded the plain way; so is what does not fit.
-    if plain.decimals > 8 || e8 > i64::MAX.cast_unsigned() {
+    /// Below this, every scale fits an `i64`.
+    const SAFE: u64 = (i64::MAX / 100_000_000) as u64;
+    // Nine decimals and more are rounded the plain way; so is what may not fit.
+    if plain.decimals > 8 || plain.mantissa > SAFE {
         return None;
     }
-    // INVARIANT: 15 digits are below 2^53.
-    Some(Decimal { float: plain.mantissa as f64 / POW10[plain.decimals & 15], e8: e8.cast_signed() })
+    let scale = plain.decimals & 15;
+    // INVARIANT: the mantissa is below 2^53, so the division rounds once.
+    let mantissa = plain.mantissa.cast_signed();
+    Some(Decimal { float: mantissa as f64 / POW10[scale], e8: mantissa * SCALE[scale] })
 }
 
 /// A time in ms between 2000 and 2100; other units are told apart the plain way.

@@ -1,0 +1,105 @@
+//! What was learned from earlier frames changes how fast a frame is read, never what it says: a decoder that has
+//! seen thousands of frames and one that has seen none agree on every frame, sound or damaged.
+
+use proptest::prelude::*;
+use ringtape::model::Venue;
+use ringtape::wire::{self, DecodeError, Staging};
+
+/// Frames as captured, of every kind that is decoded.
+const MASSIVE: &[&str] = &[
+    r#"{"ev":"T","sym":"AAPL","i":"143541","x":4,"p":297.845,"s":40,"c":[14,37,41],"t":1781622376036,"pt":1781622376029,"q":4938312,"z":3,"trfi":202,"trft":1781622376036,"ds":"40.0"}"#,
+    r#"{"ev":"T","sym":"BRK.B","i":"72815","x":12,"p":161.87,"s":1,"t":1651684192536,"q":4009408,"z":3,"ds":"0.740474"}"#,
+    r#"{"ev":"Q","sym":"MSFT","c":1,"i":[604],"bx":4,"ax":7,"bp":114.125,"ap":114.128,"bs":100,"as":160,"t":1536036818784,"pt":1536036818763,"q":50385480,"z":3}"#,
+    r#"{"ev":"Q","sym":"F","bx":12,"ax":1,"bp":0,"ap":11,"bs":0,"as":9000,"t":1536036818785,"q":50385481,"z":1}"#,
+    r#"{"ev":"A","sym":"FCX","v":4989,"av":4332125,"op":75.98,"vw":78.0894,"o":78.1,"c":78.08,"h":78.125,"l":78.07,"a":76.8404,"z":62,"s":1788877043000,"e":1788877044000,"dv":"4989.0","dav":"4332125.038360"}"#,
+    r#"{"ev":"status","status":"success","message":"subscribed to: T.AAPL"}"#,
+];
+const BINANCE: &[&str] = &[
+    r#"{"stream":"btcusdt@aggTrade","data":{"e":"aggTrade","E":1786171884624,"a":3404749954,"s":"BTCUSDT","p":"64990.90","q":"0.002","nq":"0.002","f":7960913511,"l":7960913511,"T":1786171884471,"m":true,"st":1}}"#,
+    r#"{"e":"bookTicker","u":11331904350110,"s":"BTCUSDT","ps":"BTCUSDT","b":"72009.00","B":"3.065","a":"72009.10","A":"2.180","T":1787231293915,"E":1787231293915,"st":1}"#,
+    r#"{"stream":"btcusdt@kline_1m","data":{"e":"kline","E":1786173360960,"s":"BTCUSDT","k":{"t":1786173300000, "T":1786173359999, "s":"BTCUSDT", "i":"1m", "f":7960920076, "L":7960920277, "o":"64970.80", "c":"64969.40", "h":"64970.90", "l":"64969.40", "v":"9.090", "n":194, "x":true, "q":"590577.96880", "V":"3.460", "Q":"224795.09440", "B":"0"}}}"#,
+];
+
+/// Everything a decoder says of a frame, as text: NaN is equal to NaN there.
+fn said(venue: Venue, frame: &[u8], staging: &mut Staging) -> Result<String, DecodeError> {
+    wire::decode(venue, frame, staging)?;
+    let names: Vec<&[u8]> = staging.entries.iter().map(|entry| staging.name(frame, entry)).collect();
+    Ok(format!(
+        "{:?} {:?} {:?} {:?} {:?} {:?} {names:?}",
+        staging.trades, staging.quotes, staging.bars, staging.marks, staging.control, staging.skipped
+    ))
+}
+
+/// A decoder that knows the captured orders and some that nobody sends.
+fn seasoned(venue: Venue, frames: &[&str]) -> Staging {
+    let mut staging = Staging::default();
+    for _ in 0..3 {
+        for frame in frames {
+            let all = format!("[{frame},{frame}]");
+            assert!(wire::decode(venue, all.as_bytes(), &mut staging).is_ok(), "{frame}");
+            assert!(wire::decode(venue, frame.as_bytes(), &mut staging).is_ok(), "{frame}");
+        }
+    }
+    staging
+}
+
+/// Bytes that matter to a reader of numbers, texts and structure.
+fn byte() -> impl Strategy<Value = u8> {
+    prop_oneof![
+        prop::sample::select(b"0123456789.eE+-\"\\,:{}[] \n\ttfn/uTQA".to_vec()),
+        prop::sample::select(vec![0u8, 0x1F, 0x7F, 0x80, 0xC3, 0xFF]),
+        any::<u8>(),
+    ]
+}
+
+/// One change: where (as a share of the frame), how, and with which byte.
+fn damage() -> impl Strategy<Value = Vec<(f64, u8, u8)>> {
+    prop::collection::vec((0.0..1.0, 0..4u8, byte()), 0..4)
+}
+
+fn damaged(frame: &str, changes: &[(f64, u8, u8)]) -> Vec<u8> {
+    let mut bytes = frame.as_bytes().to_vec();
+    for &(share, how, byte) in changes {
+        let at = (share * bytes.len() as f64) as usize;
+        match how {
+            0 if !bytes.is_empty() => bytes[at] = byte,
+            1 => bytes.insert(at, byte),
+            2 if !bytes.is_empty() => drop(bytes.remove(at)),
+            _ => {
+                // A stretch that comes twice: double keys, double digits.
+                let end = (at + usize::from(byte % 24)).min(bytes.len());
+                let stretch = bytes[at..end].to_vec();
+                bytes.splice(at..at, stretch);
+            }
+        }
+    }
+    bytes
+}
+
+fn agree(venue: Venue, frames: &[&str], picks: &[(usize, Vec<(f64, u8, u8)>)]) -> Result<(), TestCaseError> {
+    let parts: Vec<Vec<u8>> =
+        picks.iter().map(|(pick, changes)| damaged(frames[pick % frames.len()], changes)).collect();
+    let mut array = b"[".to_vec();
+    array.extend(parts.join(&b','));
+    array.push(b']');
+    let mut seasoned = seasoned(venue, frames);
+    for frame in parts.iter().chain(std::iter::once(&array)) {
+        let fresh = said(venue, frame, &mut Staging::default());
+        prop_assert_eq!(&said(venue, frame, &mut seasoned), &fresh, "{}", String::from_utf8_lossy(frame));
+        // And again, now that it has seen this very frame.
+        prop_assert_eq!(&said(venue, frame, &mut seasoned), &fresh, "{}", String::from_utf8_lossy(frame));
+    }
+    Ok(())
+}
+
+proptest! {
+    #[test]
+    fn massive(picks in prop::collection::vec((0..MASSIVE.len(), damage()), 1..5)) {
+        agree(Venue::MassiveStocks, MASSIVE, &picks)?;
+    }
+
+    #[test]
+    fn binance(picks in prop::collection::vec((0..BINANCE.len(), damage()), 1..4)) {
+        agree(Venue::BinanceUsdm, BINANCE, &picks)?;
+    }
+}
