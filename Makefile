@@ -39,7 +39,7 @@ $(VENV)/.dev: pyproject.toml | tools
 # The package, editable: Python from the tree, the native module built in release, dependencies of pyproject.toml.
 $(VENV)/.built: $(VENV)/.dev $(RUST)
 	@echo "Building the native module (release) ..."
-	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --quiet
+	@PIP_QUIET=1 VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/maturin develop --release --quiet
 	@touch $@
 
 build: $(VENV)/.built

@@ -76,13 +76,14 @@ class Ringtape(Contestant):
 
     def see(self, corpus: Corpus) -> Seen:
         engine = self.warm(corpus.warm)
-        count, prices, skipped = 0, [], engine.stats()["events_skipped"]
+        count = 0
+        prices: list[float] = []
         for frame, now in corpus.measured:
             count += engine.feed(frame, VENUE, now)
             batch = engine.drain()
             assert not batch.lost
             prices.extend(self.prices(batch))
-        assert engine.stats()["events_skipped"] == skipped == 0
+        assert engine.stats()["events_skipped"] == 0
         return count, math.fsum(prices)
 
 
@@ -110,7 +111,8 @@ class Decoder(Contestant):
         return work
 
     def see(self, corpus: Corpus) -> Seen:
-        count, prices = 0, []
+        count = 0
+        prices: list[float] = []
         for frame, _ in corpus.measured:
             events = self.decode(self.input(frame))
             count += len(events)
@@ -253,11 +255,11 @@ class Massive(Decoder):
         for event in events:
             match event:
                 case EquityTrade():
-                    yield event.price
+                    yield float(event.price or 0.0)
                 case EquityQuote():
                     yield from (side for side in (event.bid_price, event.ask_price) if side is not None)
                 case _:
-                    yield event.close
+                    yield float(event.close)
 
 
 def contestants() -> list[Contestant]:

@@ -129,7 +129,8 @@ def commit() -> str:
 def run(rounds: int) -> Record:
     """Measure everybody at every frame size."""
     everybody = contestants()
-    lines, corpora = [], {}
+    lines: list[Line] = []
+    corpora: dict[str, float] = {}
     for per_frame in PER_FRAME:
         more, (events, prices) = measure(everybody, per_frame, rounds)
         lines += more

@@ -17,6 +17,7 @@ PACKAGE = ROOT / "python" / "ringtape"
 # Modules that may import the native core, each with its reason. Strategies, feeds and screens get its values handed.
 NATIVE = {
     "__init__.py": "re-exports the public names",
+    "app.py": "owns the engine of an app",
     "cli/fields.py": "prints the catalogue",
     "cli/replay.py": "owns the engine that a capture runs through",
     "events.py": "decodes frames into values, and gives numpy the columns",
@@ -76,9 +77,10 @@ def imports(path: Path) -> set[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parents = path.relative_to(PACKAGE.parent).parts[: -node.level] if node.level else ()
+            base = ".".join([*parents, *([node.module] if node.module else [])])
+            names |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
     return names
 
 
