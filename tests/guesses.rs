@@ -53,11 +53,15 @@ fn byte() -> impl Strategy<Value = u8> {
 }
 
 /// One change: where (as a share of the frame), how, and with which byte.
-fn damage() -> impl Strategy<Value = Vec<(f64, u8, u8)>> {
+type Change = (f64, u8, u8);
+/// A captured frame and what happens to it.
+type Pick = (usize, Vec<Change>);
+
+fn damage() -> impl Strategy<Value = Vec<Change>> {
     prop::collection::vec((0.0..1.0, 0..4u8, byte()), 0..4)
 }
 
-fn damaged(frame: &str, changes: &[(f64, u8, u8)]) -> Vec<u8> {
+fn damaged(frame: &str, changes: &[Change]) -> Vec<u8> {
     let mut bytes = frame.as_bytes().to_vec();
     for &(share, how, byte) in changes {
         let at = (share * bytes.len() as f64) as usize;
@@ -76,7 +80,7 @@ fn damaged(frame: &str, changes: &[(f64, u8, u8)]) -> Vec<u8> {
     bytes
 }
 
-fn agree(venue: Venue, frames: &[&str], picks: &[(usize, Vec<(f64, u8, u8)>)]) -> Result<(), TestCaseError> {
+fn agree(venue: Venue, frames: &[&str], picks: &[Pick]) -> Result<(), TestCaseError> {
     let parts: Vec<Vec<u8>> =
         picks.iter().map(|(pick, changes)| damaged(frames[pick % frames.len()], changes)).collect();
     let mut array = b"[".to_vec();

@@ -109,6 +109,13 @@ impl Extremes {
         self.dropped + (self.entries.len() as u64).saturating_sub(1)
     }
 
+    #[inline]
+    fn make_room(&mut self, room: usize) {
+        if self.entries.capacity() < room {
+            self.entries.reserve_exact(room - self.entries.len());
+        }
+    }
+
     fn clear(&mut self) {
         self.entries.clear();
         self.dropped = 0;
@@ -332,6 +339,10 @@ impl Lane {
     fn extend(&mut self, at: Nanos, print: &Print) {
         if self.buckets.back().is_none_or(|bucket| bucket.at != at) {
             self.buckets.push_back(Bucket::new(at));
+            // Never more entries than buckets: the queues grow with them, so that a warm lane does not allocate.
+            let room = self.buckets.capacity();
+            self.highs.make_room(room);
+            self.lows.make_room(room);
         }
         let number = self.dropped + self.buckets.len() as u64 - 1;
         if let Some(bucket) = self.buckets.back_mut() {

@@ -1,0 +1,111 @@
+//! The whole way through the engine: no allocation once warm, and the same bytes whatever way frames are cut.
+#![allow(unsafe_code, reason = "a counting allocator has to be one")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use ringtape::engine::{Config, Engine};
+use ringtape::model::units::SECOND;
+use ringtape::model::{Record, Trade, Venue};
+use ringtape::sim::{self, Kind, Market, Route};
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// The system's allocator, counting what this thread asks for.
+struct Counting;
+
+// SAFETY: every call goes to the system's allocator unchanged; counting touches a thread-local number only.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's duties are the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's duties are the same.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const START: i64 = 1_795_185_000 * SECOND;
+
+/// Frames of the pretend market, a tenth of a second at a time, with the time at which each was received.
+fn market(seconds: i64, rate: u32, per_frame: usize, kind: Kind) -> Vec<(i64, Vec<u8>)> {
+    let config = sim::Config { seed: 11, symbols: 8, rate, kind, start_ns: START };
+    let Ok(mut market) = Market::new(&config) else { panic!("the market is valid") };
+    let Some(subscriber) = market.open(Route::All) else { panic!("the market is fresh") };
+    for channel in ["T.*", "Q.*", "A.*", "AM.*"] {
+        market.subscribe(subscriber, channel);
+    }
+    let mut frames = Vec::new();
+    for step in 1..=seconds * 10 {
+        let now = START + step * SECOND / 10;
+        market.advance(now);
+        market.frames(subscriber, per_frame, |frame| frames.push((now, frame.to_vec())));
+    }
+    frames
+}
+
+fn engine() -> Engine {
+    let config = Config { windows: vec![5 * SECOND, 30 * SECOND], max_symbols: 1_000, ..Config::default() };
+    match Engine::new(config) {
+        Ok(engine) => engine,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn a_warm_engine_does_not_allocate() {
+    let frames = market(60, 2_000, 20, Kind::Stocks);
+    let mut engine = engine();
+    let warm = frames.len() * 5 / 6;
+    for (now, frame) in &frames[..warm] {
+        engine.feed(frame, Venue::MassiveStocks, *now, 0);
+        engine.advance(*now);
+    }
+    let before = ALLOCATIONS.with(Cell::get);
+    for (now, frame) in &frames[warm..] {
+        engine.feed(frame, Venue::MassiveStocks, *now, 0);
+        engine.advance(*now);
+    }
+    let after = ALLOCATIONS.with(Cell::get);
+    assert!(engine.stats().trades > 10_000, "{:?}", engine.stats());
+    assert_eq!(after - before, 0, "allocations over {} frames", frames.len() - warm);
+}
+
+#[test]
+fn one_event_a_frame_or_many_give_the_same_trades() {
+    let run = |per_frame: usize| {
+        let mut engine = engine();
+        let mut reader = engine.rings().trades.reader();
+        let mut words = Vec::new();
+        for (now, frame) in market(5, 2_000, per_frame, Kind::Stocks) {
+            engine.feed(&frame, Venue::MassiveStocks, now, 0);
+        }
+        let got = reader.read(&mut words, usize::MAX);
+        assert_eq!(got.lost, 0);
+        let price = Trade::COLUMNS.iter().position(|column| column.name == "price").unwrap_or_default();
+        let prices: Vec<u64> = words.chunks_exact(Trade::WORDS).map(|record| record[price]).collect();
+        let reader = engine.reader();
+        let registry = reader.registry();
+        let rows: Vec<String> = registry
+            .symbols
+            .iter()
+            .filter_map(|(id, venue, name)| {
+                let row = reader.row(id, venue)?.row;
+                let sums = (row.volume.get(), row.notional.get(), row.trade_count);
+                Some(format!("{name} {} {} {} {sums:?}", row.last, row.bid, row.ask))
+            })
+            .collect();
+        (prices.len(), rows)
+    };
+    let one = run(1);
+    assert_eq!(one, run(7));
+    assert_eq!(one, run(100));
+}
