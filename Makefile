@@ -66,14 +66,17 @@ test-rust: | tools
 test-python: build
 	$(BIN)/pytest -q
 
-# Everything again with more cases and the tests marked `full`; the seeds stand in the results.
+# Everything again with more cases; commit, machine and seeds stand at the head of the results.
 test-full: export RINGTAPE_FULL = 1
 test-full: export PROPTEST_CASES ?= 20000
 test-full: export PROPTEST_RNG_SEED ?= $(SEED)
-test-full: build
+test-full: lint types
 	@mkdir -p results
-	@echo "PROPTEST_CASES=$$PROPTEST_CASES PROPTEST_RNG_SEED=$$PROPTEST_RNG_SEED, hypothesis seed $(SEED)" | tee results/rust.txt results/python.txt
+	@echo "$$(git rev-parse --short HEAD), $$(date -u +%FT%TZ), $$(uname -srm), $$(rustc --version)," \
+		"PROPTEST_CASES=$$PROPTEST_CASES PROPTEST_RNG_SEED=$$PROPTEST_RNG_SEED" | tee results/rust.txt
 	@bash -o pipefail -c 'cargo test --workspace --profile checked 2>&1 | tee -a results/rust.txt'
+	@echo "$$(git rev-parse --short HEAD), $$(date -u +%FT%TZ), $$(uname -srm), $$($(BIN)/python --version)," \
+		"hypothesis: 5,000 examples, seed $(SEED)" | tee results/python.txt
 	@bash -o pipefail -c '$(BIN)/pytest -v --hypothesis-seed=$(SEED) --hypothesis-show-statistics 2>&1 | tee -a results/python.txt'
 
 # Rust rooms, single calls from Python, and the comparison; the record of all three is benches/record/<date>-<commit>.md.
