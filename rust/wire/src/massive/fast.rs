@@ -208,7 +208,7 @@ fn to_decimal(plain: Plain) -> Option<Decimal> {
 #[inline(always)]
 fn millis<L: Level>(lane: &mut Lane<L>) -> Option<i64> {
     let value = lane.integer()?;
-    (946_684_800_000..4_102_444_800_000).contains(&value).then_some(value.cast_signed() * MILLI)
+    (946_684_800_000..4_102_444_800_000).contains(&value).then(|| value.cast_signed() * MILLI)
 }
 
 #[inline(always)]
