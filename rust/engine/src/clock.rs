@@ -2,14 +2,15 @@
 //!
 //! `now = max(watermark, recv − delay)`: the watermark is the greatest event time seen, `delay` the smallest
 //! `recv − event` of the last 60 s, so a recorder's clock that is seconds off does not matter. Time never goes
-//! back. Events more than 5 s ahead of `now` are quarantined: they move nothing.
+//! back. Events more than 5 s ahead of both `now` and their own receipt are quarantined: they move nothing. After a
+//! minute in which no event was believed, what was known of the clocks counts no more.
 
 use ringtape_model::units::{Nanos, SECOND, TIME_UNSET};
 
 /// How far ahead of `now` an event may be.
 const AHEAD: Nanos = 5 * SECOND;
-/// How far ahead of its receive time the very first event may be: clocks are wrong by hours, not by days.
-const FIRST_AHEAD: Nanos = 86_400 * SECOND;
+/// How far ahead of its receive time an event may be where nothing is known of the venue's clock.
+const FIRST_AHEAD: Nanos = 3_600 * SECOND;
 /// Seconds over which the smallest delay is kept.
 const SPAN: usize = 60;
 
@@ -21,6 +22,8 @@ pub(crate) struct Clock {
     delays: [(i64, Nanos); SPAN],
     delay: Nanos,
     second: i64,
+    /// Receive time of the last event that was believed.
+    believed: Nanos,
 }
 
 impl Clock {
@@ -31,6 +34,7 @@ impl Clock {
             delays: [(i64::MIN, Nanos::MAX); SPAN],
             delay: Nanos::MAX,
             second: i64::MIN,
+            believed: TIME_UNSET,
         }
     }
 
@@ -48,10 +52,12 @@ impl Clock {
     /// Latest event time that is believed in a frame received at `recv`.
     #[inline]
     pub(crate) fn limit(&self, recv: Nanos) -> Nanos {
-        if self.now == TIME_UNSET {
-            return recv.saturating_add(FIRST_AHEAD);
+        let silent = recv.saturating_sub(self.believed) > SPAN as i64 * SECOND;
+        if self.now == TIME_UNSET || silent {
+            return self.now.max(recv).saturating_add(FIRST_AHEAD);
         }
-        self.now.max(recv.saturating_sub(self.delay)).saturating_add(AHEAD)
+        // An event no later than its receipt is not from the future, whatever the lag was before.
+        self.now.max(recv.saturating_sub(self.delay)).max(recv).saturating_add(AHEAD)
     }
 
     /// Takes the newest believed event time of a frame.
@@ -62,6 +68,7 @@ impl Clock {
         let slot = &mut self.delays[second.rem_euclid(SPAN as i64) as usize];
         *slot = if slot.0 == second { (second, slot.1.min(delay)) } else { (second, delay) };
         self.watermark = self.watermark.max(newest);
+        self.believed = self.believed.max(recv);
         self.expire(second);
         self.delay = self.delay.min(delay);
         self.advance(recv);
@@ -109,11 +116,28 @@ mod tests {
         let mut clock = Clock::new();
         assert_eq!(clock.limit(0), FIRST_AHEAD);
         clock.observe(10 * SECOND, 11 * SECOND);
-        assert_eq!(clock.limit(12 * SECOND), 16 * SECOND);
+        assert_eq!(clock.limit(12 * SECOND), 17 * SECOND);
         clock.observe(9 * SECOND, 12 * SECOND);
         assert_eq!(clock.now(), 11 * SECOND);
         clock.advance(5 * SECOND);
         assert_eq!(clock.now(), 11 * SECOND);
+    }
+
+    #[test]
+    fn a_backlog_that_ends_is_believed() {
+        let mut clock = Clock::new();
+        clock.observe(100 * SECOND, 110 * SECOND);
+        // Ten seconds of lag are gone at once: live events are not from the future.
+        assert!(clock.limit(111 * SECOND) >= 111 * SECOND);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_is_learned_afresh_after_a_minute() {
+        let mut clock = Clock::new();
+        clock.observe(1_000 * SECOND, 1_000 * SECOND);
+        // The local clock is 100 s back from now on.
+        assert!(clock.limit(920 * SECOND) < 1_020 * SECOND);
+        assert!(clock.limit(1_061 * SECOND) >= 1_161 * SECOND);
     }
 
     #[test]

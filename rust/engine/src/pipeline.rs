@@ -256,7 +256,7 @@ impl Engine {
     /// A time of the staged frame for which the venue's trading days are not known yet, see
     /// [`Engine::add_days`].
     #[inline]
-    pub fn uncovered(&self) -> Option<(Venue, Nanos)> {
+    pub fn uncovered(&self, recv: Nanos) -> Option<(Venue, Nanos)> {
         let venue = self.staged?;
         if !venue.has_us_sessions() {
             return None;
@@ -267,7 +267,9 @@ impl Engine {
         let times = self.staging.trades.iter().map(|trade| trade.ts_event);
         let times = times.chain(self.staging.quotes.iter().map(|quote| quote.ts_event));
         let mut times = times.chain(self.staging.bars.iter().map(|bar| bar.ts_event));
-        times.find(|&time| !inside(time) && !state.calendar.covers(time)).map(|time| (venue, time))
+        // Times that will be quarantined ask for nothing.
+        let limit = state.clock.limit(recv);
+        times.find(|&time| !inside(time) && time <= limit && !state.calendar.covers(time)).map(|time| (venue, time))
     }
 
     /// Gives a venue's trading days as ns boundaries.
@@ -397,11 +399,18 @@ impl Engine {
         if registry.windows.len() >= self.config.max_windows {
             return Err(EngineError::TooManyWindows(self.config.max_windows));
         }
-        registry.windows.push(length);
-        for state in &mut self.states {
+        let mut windows = registry.windows.clone();
+        windows.push(length);
+        for (id, state) in self.states.iter_mut().enumerate() {
             let now = venue_of(state, &self.venues).clock.now();
-            state.windows.register(&registry.windows, now);
+            state.windows.register(&windows, now, now);
+            state.windows.evict(now);
+            // Rows have the new window before readers know of it.
+            let rows: Vec<WindowRow> = (0..windows.len()).map(|slot| state.windows.row(slot)).collect();
+            let parts = [(0, words(&state.row)), (ROW_WORDS, bytemuck::cast_slice(&rows))];
+            self.rings.latest.write(id, &parts);
         }
+        registry.windows = windows;
         Ok(registry.windows.len() - 1)
     }
 
@@ -527,7 +536,7 @@ impl Engine {
         if id as usize == self.states.len() {
             let mut state = SymbolState::new(venue, self.series.len());
             let own = &mut self.venues[venue as usize];
-            state.windows.register(&registry.windows, own.clock.now());
+            state.windows.register(&registry.windows, own.clock.now(), Nanos::MIN);
             if own.day_ends != TIME_UNSET {
                 state.roll(own.day.date);
             }
@@ -593,8 +602,11 @@ impl Engine {
                 Kind::Trade => see(staging.trades[index as usize].ts_event),
                 Kind::Quote => see(staging.quotes[index as usize].ts_event),
                 Kind::Mark => see(staging.marks[index as usize].ts_event),
-                // A bar tells when it was made only where the venue says so; its start is long ago.
-                Kind::VenueBar => see(staging.bars[index as usize].ts_sent),
+                // A bar is made after it has ended, or when the venue says so.
+                Kind::VenueBar => {
+                    let bar = &staging.bars[index as usize];
+                    see(if bar.ts_sent == TIME_UNSET { bar.ts_end } else { bar.ts_sent });
+                }
             }
         }
         if newest == TIME_UNSET {
@@ -631,13 +643,10 @@ impl Engine {
     }
 
     fn trade(&mut self, venue: Venue, id: u32, trade: &mut Trade, recv: Nanos, conn: u16, limit: Nanos) -> bool {
-        if self.quarantine(trade.ts_event, limit) || !self.is_current(venue, trade.ts_event, recv) {
+        if self.quarantine(trade.ts_event, limit) {
             return false;
         }
-        if !SymbolState::fits(trade) {
-            self.stats.overflow += 1;
-            return false;
-        }
+        let current = self.is_current(venue, trade.ts_event, recv);
         let own = &self.venues[venue as usize];
         let (day, now) = (own.day, own.clock.now());
         let state = &mut self.states[id as usize];
@@ -657,6 +666,18 @@ impl Engine {
                 return false;
             }
         }
+        if !SymbolState::fits(trade) {
+            self.stats.overflow += 1;
+            return false;
+        }
+        if !current {
+            // Its date is over: it belongs to its bars and to the tape, and to nothing of today.
+            let (past, _) = self.venues[venue as usize].calendar.day_at(trade.ts_event);
+            let print = BarPrint::new(trade, state.rights(venue, trade, &past));
+            self.bars_of(venue, id, &print, recv);
+            self.send_trade(id, trade, recv, conn);
+            return true;
+        }
         self.stats.out_of_order += u64::from(trade.ts_event < state.row.last_time && state.row.last_time != TIME_UNSET);
         let print = state.trade(venue, trade, &day, now);
         if print.rights.has(condition::OUT_OF_SEQUENCE) {
@@ -665,12 +686,16 @@ impl Engine {
         self.stats.late += u64::from(trade.flags & TRADE_LATE != 0);
         self.stats.unknown_conditions += u64::from(print.rights.has(condition::UNKNOWN));
         self.bars_of(venue, id, &print, recv);
-        (trade.symbol, trade.ts_recv, trade.conn, trade.seq) = (id, recv, conn, self.next_seq());
-        self.rings.trades.push(words(trade));
-        self.stats.trades += 1;
+        self.send_trade(id, trade, recv, conn);
         self.mark_dirty(id);
         self.scan(Moment::Trade, id, trade.ts_event, recv);
         true
+    }
+
+    fn send_trade(&mut self, id: u32, trade: &mut Trade, recv: Nanos, conn: u16) {
+        (trade.symbol, trade.ts_recv, trade.conn, trade.seq) = (id, recv, conn, self.next_seq());
+        self.rings.trades.push(words(trade));
+        self.stats.trades += 1;
     }
 
     fn quote(&mut self, venue: Venue, id: u32, quote: &mut Quote, recv: Nanos, conn: u16, limit: Nanos) -> bool {
@@ -696,10 +721,11 @@ impl Engine {
 
     /// A venue's bar goes to its own series and never into sums made from trades.
     fn venue_bar(&mut self, venue: Venue, id: u32, bar: &mut VenueBar, recv: Nanos, conn: u16, limit: Nanos) -> bool {
-        if self.quarantine(bar.ts_event, limit) || !self.is_current(venue, bar.ts_event, recv) {
+        // A bar starts long before it is sent and may end a date; it moves no date and none is too old for its series.
+        if self.quarantine(bar.ts_event, limit) {
             return false;
         }
-        if !bar.day_open.is_nan() {
+        if !bar.day_open.is_nan() && bar.ts_event >= self.venues[venue as usize].day.start {
             self.states[id as usize].official_open(bar.day_open);
             self.mark_dirty(id);
         }
@@ -736,7 +762,8 @@ impl Engine {
         if self.quarantine(mark.ts_event, limit) || !self.is_current(venue, mark.ts_event, recv) {
             return false;
         }
-        self.states[id as usize].mark(mark);
+        let newer = self.states[id as usize].mark(mark);
+        self.stats.out_of_order += u64::from(!newer);
         (mark.symbol, mark.ts_recv, mark.conn, mark.seq) = (id, recv, conn, self.next_seq());
         self.rings.marks.push(words(mark));
         self.stats.marks += 1;
@@ -767,9 +794,10 @@ impl Engine {
         let chain = self.pages.chain(at, id as usize);
         let forming = self.states[id as usize].forming[at];
         if forming.start == TIME_UNSET {
-            // Nothing forms, but the bar of this trade may have been sent already.
+            // Nothing forms, but the bar of this trade is over, or was sent already.
             let count = self.pages.count(chain);
-            if count > self.pages.first(chain) && self.cell(chain, count - 1).start >= start {
+            let sent = count > self.pages.first(chain) && self.cell(chain, count - 1).start >= start;
+            if sent || start + interval <= self.venues[venue as usize].clock.now() {
                 return self.revise_bar(venue, id, at, start, print, recv);
             }
             let own = &mut self.venues[venue as usize];
@@ -851,7 +879,7 @@ impl Engine {
         }
         self.end_bars(venue, now, recv);
         let own = &self.venues[venue as usize];
-        if own.day_ends != TIME_UNSET && now >= own.day_ends {
+        if own.day_ends == TIME_UNSET || now >= own.day_ends {
             self.roll(venue, now, recv);
         }
     }
@@ -979,6 +1007,10 @@ impl Engine {
 
     /// Publishes what changed: records pushed, dirty rows with their windows, live columns, the clock.
     fn publish(&mut self, venue: Venue, recv: Nanos) {
+        // The clock first: no row is younger than the time that readers measure ages from.
+        let own = &self.venues[venue as usize];
+        let clock = [own.clock.now() as u64, own.clock.watermark() as u64, u64::from(own.day.date), recv as u64];
+        self.rings.clock.write(venue as usize, &[(0, &clock)]);
         let registry = self.registry.read().unwrap_or_else(PoisonError::into_inner);
         let mut windows = [WindowRow::empty(); 64];
         for id in self.dirty.drain(..) {
@@ -987,7 +1019,9 @@ impl Engine {
             let now = venue_of(state, &self.venues).clock.now();
             state.windows.evict(now);
             state.row.now = now;
-            state.row.ts_recv = recv;
+            if recv != TIME_UNSET {
+                state.row.ts_recv = recv;
+            }
             let count = registry.windows.len();
             for (slot, window) in windows[..count].iter_mut().enumerate() {
                 *window = state.windows.row(slot);
@@ -1002,9 +1036,6 @@ impl Engine {
         for ring in [&rings.trades, &rings.quotes, &rings.bars, &rings.venue_bars, &rings.marks, &rings.signals] {
             ring.publish();
         }
-        let own = &self.venues[venue as usize];
-        let clock = [own.clock.now() as u64, own.clock.watermark() as u64, u64::from(own.day.date), recv as u64];
-        rings.clock.write(venue as usize, &[(0, &clock)]);
     }
 
     /// Live columns that change with engine time alone.

@@ -4,6 +4,8 @@
 use ringtape_model::units::{Nanos, SECOND};
 
 const DAY: Nanos = 86_400 * SECOND;
+/// Longest time from one trading day to the next; what is longer is a hole in what is known.
+const HOLE: Nanos = 10 * DAY;
 
 /// One trading date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,21 +54,26 @@ impl Calendar {
         }
     }
 
-    /// True where days before and after the time are known.
+    /// True where the days before and after the time are known, with no hole between them.
     pub(crate) fn covers(&self, time: Nanos) -> bool {
-        let (Some(first), Some(last)) = (self.days.first(), self.days.last()) else { return false };
-        first.start <= time && time < last.start
+        self.around(time).is_some()
+    }
+
+    /// The day a time belongs to and the start of the next one; `None` in a hole, which is longer than any run of
+    /// weekend and holidays.
+    fn around(&self, time: Nanos) -> Option<(Day, Nanos)> {
+        let after = self.days.partition_point(|day| day.start <= time);
+        let day = *self.days.get(after.checked_sub(1)?)?;
+        let next = self.days.get(after)?.start;
+        (next - day.start <= HOLE).then_some((day, next))
     }
 
     /// The date a time belongs to and when the next one starts.
     pub(crate) fn day_at(&self, time: Nanos) -> (Day, Nanos) {
-        let after = self.days.partition_point(|day| day.start <= time);
-        if let (Some(&day), Some(next)) = (after.checked_sub(1).and_then(|at| self.days.get(at)), self.days.get(after))
-        {
-            return (day, next.start);
-        }
-        let day = Day::utc(time);
-        (day, day.end)
+        self.around(time).unwrap_or_else(|| {
+            let day = Day::utc(time);
+            (day, day.end)
+        })
     }
 }
 

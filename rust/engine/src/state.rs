@@ -47,6 +47,7 @@ pub(crate) struct SymbolState {
     last_key: TapeKey,
     any_key: TapeKey,
     quote_key: TapeKey,
+    mark_time: Nanos,
     newest_id: i64,
     /// The newest range of ids that did not come, first and last.
     missing: (i64, i64),
@@ -70,6 +71,7 @@ impl SymbolState {
             last_key: TAPE_START,
             any_key: TAPE_START,
             quote_key: TAPE_START,
+            mark_time: TIME_UNSET,
             newest_id: ID_UNSET,
             missing: (1, 0),
             owner: Owner::Nobody,
@@ -138,14 +140,14 @@ impl SymbolState {
         }
         let id = trade.sequence;
         let newest = self.newest_id;
-        if newest == ID_UNSET || id == newest + 1 {
+        if newest == ID_UNSET || id == newest.saturating_add(1) {
             self.newest_id = id;
             return Order::Next;
         }
         if id > newest {
-            self.missing = (newest + 1, id - 1);
+            self.missing = (newest.saturating_add(1), id - 1);
             self.newest_id = id;
-            return Order::Gap((id - newest - 1) as u64);
+            return Order::Gap(id.saturating_sub(newest).saturating_sub(1).unsigned_abs());
         }
         let (first, last) = self.missing;
         if (first..=last).contains(&id) {
@@ -250,12 +252,17 @@ impl SymbolState {
         quote.sequence != ID_UNSET && self.quote_key == (quote.ts_event, quote.sequence)
     }
 
-    /// Applies a mark price.
-    pub(crate) fn mark(&mut self, mark: &Mark) {
+    /// Applies a mark price if it is not older than the one held; tells whether it was.
+    pub(crate) fn mark(&mut self, mark: &Mark) -> bool {
+        if mark.ts_event < self.mark_time {
+            return false;
+        }
+        self.mark_time = mark.ts_event;
         self.row.mark = mark.mark;
         self.row.index = mark.index;
         self.row.funding_rate = mark.funding_rate;
         self.row.next_funding = mark.next_funding;
+        true
     }
 
     /// The venue's official open, from its bars; it is known better there than here.

@@ -169,6 +169,8 @@ struct Window {
     /// Price before the window, and where it stands on the tape.
     base: f64,
     base_key: TapeKey,
+    /// Trades before this were not kept for it.
+    since: Nanos,
     high: u64,
     low: u64,
 }
@@ -183,8 +185,10 @@ pub(crate) struct Windows {
 }
 
 impl Windows {
-    /// Registers windows that are not known yet; they start with what their lane still holds.
-    pub(crate) fn register(&mut self, lengths: &[Nanos], now: Nanos) {
+    /// Registers windows that are not known yet; they start with what their lane still holds. Trades before `since`
+    /// may have passed unseen: until a window has left that time behind it is unknown, unless a longer one was there
+    /// before.
+    pub(crate) fn register(&mut self, lengths: &[Nanos], now: Nanos, since: Nanos) {
         self.evicted = Nanos::MAX;
         for &length in &lengths[self.held.len()..] {
             let quantum = quantum(length);
@@ -200,11 +204,13 @@ impl Windows {
                 });
                 self.lanes.len() - 1
             });
+            let kept = self.held.iter().any(|held| held.lane == lane && held.length >= length);
             self.lanes[lane].span = self.lanes[lane].span.max(length);
             self.lanes[lane].shortest = self.lanes[lane].shortest.min(length);
             self.held.push(Window::new(lane, length));
             let (lanes, held) = (&self.lanes, &mut self.held);
             if let Some(window) = held.last_mut() {
+                window.since = if kept { Nanos::MIN } else { since };
                 window.rebuild(&lanes[lane], now);
             }
         }
@@ -300,6 +306,9 @@ impl Windows {
     pub(crate) fn row(&self, index: usize) -> WindowRow {
         let Some(window) = self.held.get(index) else { return WindowRow::empty() };
         let lane = &self.lanes[window.lane];
+        if before(self.evicted, lane.quantum, window.length) < window.since {
+            return WindowRow::unknown();
+        }
         WindowRow {
             base: window.base,
             high: lane.highs.at(window.high),
@@ -386,6 +395,7 @@ impl Window {
             count: 0,
             base: PRICE_UNSET,
             base_key: TAPE_START,
+            since: Nanos::MIN,
             high: 0,
             low: 0,
         }
@@ -496,7 +506,7 @@ mod tests {
         ) {
             let lengths = [SECOND, 300 * MILLI, 5 * SECOND, 12 * SECOND, 60 * SECOND, 11 * SECOND];
             let mut windows = Windows::default();
-            windows.register(&lengths, 0);
+            windows.register(&lengths, 0, Nanos::MIN);
             let mut prints: Vec<Print> = Vec::new();
             let mut now = 1_000_000 * SECOND;
             for (sequence, &(ahead, back, price, kind, pause)) in (0..).zip(&steps) {
@@ -527,7 +537,7 @@ mod tests {
     #[test]
     fn an_emptied_window_is_exactly_zero() {
         let mut windows = Windows::default();
-        windows.register(&[60 * SECOND], 0);
+        windows.register(&[60 * SECOND], 0, Nanos::MIN);
         let print = Print { key: (SECOND, 1), price: 1.1, size: 3, notional: 33, count: 1, priced: true };
         windows.add(&print, SECOND);
         windows.evict(62 * SECOND);
@@ -537,9 +547,34 @@ mod tests {
     }
 
     #[test]
+    fn a_window_registered_late_is_unknown_until_it_is_covered() {
+        let mut windows = Windows::default();
+        windows.register(&[60 * SECOND], 0, Nanos::MIN);
+        let print = |second: i64| Print {
+            key: (second * SECOND, second),
+            price: 10.0,
+            size: 1,
+            notional: 1,
+            count: 1,
+            priced: true,
+        };
+        windows.add(&print(100), 100 * SECOND);
+        windows.register(&[60 * SECOND, 300 * SECOND, 30 * SECOND], 100 * SECOND, 100 * SECOND);
+        windows.evict(100 * SECOND);
+        assert!(windows.row(1).is_unknown());
+        // A longer window was there, so nothing of the shorter one is missing.
+        assert_eq!(windows.row(2).trade_count, 1);
+        windows.add(&print(399), 399 * SECOND);
+        windows.evict(399 * SECOND);
+        assert!(windows.row(1).is_unknown());
+        windows.evict(400 * SECOND);
+        assert_eq!(windows.row(1).trade_count, 1);
+    }
+
+    #[test]
     fn unregistered_windows_are_scanned_from_what_is_held() {
         let mut windows = Windows::default();
-        windows.register(&[60 * SECOND], 0);
+        windows.register(&[60 * SECOND], 0, Nanos::MIN);
         for second in 0..40 {
             let print = Print {
                 key: (second * SECOND, second),

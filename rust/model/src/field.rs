@@ -304,6 +304,9 @@ pub fn window_text(window: Nanos) -> String {
 /// Cost: a few ns; up to about 100 ns where an exact sum has to be rounded (`vwap`, `volume`, ...).
 #[inline]
 pub fn value(field: Field, row: &Row, window: &WindowRow, length: Nanos, now: Nanos) -> f64 {
+    if window.is_unknown() && field.info().windowed {
+        return PRICE_UNSET;
+    }
     let computed = match field {
         Field::Last => row.last,
         Field::LastAny => row.last_any,

@@ -131,4 +131,15 @@ impl WindowRow {
     pub fn empty() -> Self {
         Self { base: PRICE_UNSET, high: PRICE_UNSET, low: PRICE_UNSET, ..Self::zeroed() }
     }
+
+    /// A window that reaches further back than anything that was kept for it.
+    pub fn unknown() -> Self {
+        Self { trade_count: u64::MAX, ..Self::empty() }
+    }
+
+    /// True for [`WindowRow::unknown`].
+    #[inline]
+    pub fn is_unknown(&self) -> bool {
+        self.trade_count == u64::MAX
+    }
 }

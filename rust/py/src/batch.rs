@@ -67,7 +67,11 @@ pub(crate) fn control(py: Python<'_>, conn: u16, message: wire::Control) -> PyRe
 
 fn json(py: Python<'_>, text: Option<String>) -> PyResult<Option<Py<PyAny>>> {
     let Some(text) = text else { return Ok(None) };
-    py.import("json")?.call_method1("loads", (text,)).map(|value| Some(value.unbind()))
+    // A number with thousands of digits is sound JSON and no Python integer: then the text itself is the value.
+    match py.import("json")?.call_method1("loads", (&text,)) {
+        Ok(value) => Ok(Some(value.unbind())),
+        Err(_) => Ok(Some(text.into_pyobject(py)?.into_any().unbind())),
+    }
 }
 
 /// Records of one drain. The arrays are read-only and valid on the feed's thread until the next `feed`;

@@ -32,6 +32,14 @@ struct Owned {
     venue: Option<(Py<PyString>, Venue)>,
 }
 
+/// Why a name is no symbol.
+enum Missing {
+    /// The nearest ones.
+    Unknown(Vec<String>),
+    /// The same name on several venues.
+    Ambiguous(Vec<String>),
+}
+
 /// A market-data engine: frames in; rows, bars, batches and signals out.
 #[pyclass(frozen, module = "ringtape._native")]
 pub(crate) struct Engine {
@@ -123,7 +131,7 @@ impl Engine {
             return Ok(0);
         }
         let mut asked = None;
-        while let Some((market, time)) = owned.engine.uncovered() {
+        while let Some((market, time)) = owned.engine.uncovered(recv_ns) {
             if asked == Some(time) {
                 break;
             }
@@ -142,6 +150,9 @@ impl Engine {
     fn drain(&self, py: Python<'_>) -> PyResult<Batch> {
         let mut owned = self.own(py)?;
         let owned = &mut *owned;
+        let messages = owned.engine.take_control();
+        let messages = messages.into_iter().map(|(conn, message)| Py::new(py, control(py, conn, message)?));
+        let messages: Vec<Py<Control>> = messages.collect::<PyResult<_>>()?;
         let mut lost = [0; Kind::COUNT];
         for kind in Kind::ALL {
             let at = kind as usize;
@@ -154,9 +165,6 @@ impl Engine {
                 lost[at] = owned.readers[at].read(buffer, DRAIN_MAX).lost;
             }
         }
-        let messages = owned.engine.take_control();
-        let messages = messages.into_iter().map(|(conn, message)| Py::new(py, control(py, conn, message)?));
-        let messages: Vec<Py<Control>> = messages.collect::<PyResult<_>>()?;
         Ok(Batch::new(std::array::from_fn(|at| Arc::clone(&owned.buffers[at])), lost, messages))
     }
 
@@ -211,11 +219,11 @@ impl Engine {
     }
 
     fn symbol_name(&self, py: Python<'_>, id: u32) -> PyResult<String> {
-        let registry = self.reader.registry();
-        if (id as usize) < registry.symbols.len() {
-            return Ok(registry.symbols.name(SymbolId(id)).to_owned());
-        }
-        Err(errors::raise(py, "UnknownSymbol", (format!("#{id}"),)))
+        let name = {
+            let registry = self.reader.registry();
+            ((id as usize) < registry.symbols.len()).then(|| registry.symbols.name(SymbolId(id)).to_owned())
+        };
+        name.ok_or_else(|| errors::raise(py, "UnknownSymbol", (format!("#{id}"),)))
     }
 
     fn get<'py>(&self, py: Python<'py>, symbol: &str, field: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
@@ -323,18 +331,27 @@ impl Engine {
         let (id, venue) = self.symbol(py, symbol)?;
         let series = self.series(py, interval)?;
         let most = n.unwrap_or(usize::MAX);
-        if !copy {
-            return self.pinned(py, id, series, most, symbol);
-        }
-        let mut bars: Vec<Bar> = match source {
-            "own" => self.reader.bars(id, venue, series, most).unwrap_or_default(),
-            "venue" => self.reader.venue_bars(id, series, most).unwrap_or_default(),
+        let own = match source {
+            "own" => true,
+            "venue" => false,
             _ => {
                 let why = format!("bars have no source {source:?}: write \"own\" or \"venue\"");
                 return Err(errors::raise(py, "ConfigError", (why, "source")));
             }
         };
-        if forming && source == "own" {
+        if !copy {
+            if !own || forming {
+                let why = "only own bars that have ended lie side by side: leave out source and forming, or copy";
+                return Err(errors::raise(py, "ConfigError", (why, "copy")));
+            }
+            return self.pinned(py, id, series, most, symbol);
+        }
+        let mut bars: Vec<Bar> = if own {
+            self.reader.bars(id, venue, series, most).unwrap_or_default()
+        } else {
+            self.reader.venue_bars(id, series, most).unwrap_or_default()
+        };
+        if forming && own {
             bars.extend(self.own(py)?.engine.forming(id, series));
             let over = bars.len().saturating_sub(most);
             bars.drain(..over);
@@ -422,6 +439,15 @@ impl Engine {
 
     /// A symbol by `NAME` or `venue:NAME`.
     fn symbol(&self, py: Python<'_>, text: &str) -> PyResult<(SymbolId, Venue)> {
+        self.find(text).map_err(|missing| match missing {
+            Missing::Unknown(near) => errors::raise(py, "UnknownSymbol", (text, near)),
+            Missing::Ambiguous(names) => errors::raise(py, "AmbiguousSymbol", (text, names)),
+        })
+    }
+
+    /// Looks a symbol up. No Python runs here: a reader that let go of the interpreter while it held the registry
+    /// would wait for a feed that waits for it.
+    fn find(&self, text: &str) -> Result<(SymbolId, Venue), Missing> {
         let registry = self.reader.registry();
         let symbols = &registry.symbols;
         let on = |venue: Venue, name: &str| symbols.lookup(venue, name.as_bytes()).map(|id| (id, venue));
@@ -430,14 +456,12 @@ impl Engine {
             [one] => Ok(one),
             [] => {
                 let qualified = text.split_once(':').and_then(|(venue, name)| on(Venue::from_name(venue)?, name));
-                qualified.ok_or_else(|| {
-                    let near = nearest(text, symbols.iter().map(|(_, _, name)| name), 3);
-                    errors::raise(py, "UnknownSymbol", (text, near))
-                })
+                let near = || nearest(text, symbols.iter().map(|(_, _, name)| name), 3);
+                qualified.ok_or_else(|| Missing::Unknown(near().into_iter().map(str::to_owned).collect()))
             }
             _ => {
-                let names: Vec<String> = found.iter().map(|(_, venue)| format!("{}:{text}", venue.name())).collect();
-                Err(errors::raise(py, "AmbiguousSymbol", (text, names)))
+                let names = found.iter().map(|(_, venue)| format!("{}:{text}", venue.name()));
+                Err(Missing::Ambiguous(names.collect()))
             }
         }
     }

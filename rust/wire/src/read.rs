@@ -159,12 +159,13 @@ impl Fields<'_> {
         }
     }
 
-    /// A tape 1 to 3; 0 where the key is missing.
+    /// A tape of one digit (1 to 3 today); 0 where the key is missing.
     #[inline(always)]
     pub(crate) fn tape(self, slot: u8) -> Read<u8> {
         match self.integer(slot)? {
             ID_UNSET => Ok(0),
-            value => u8::try_from(value).or_else(|_| Self::fault(SkipReason::OutOfRange, slot)),
+            value @ 0..=9 => Ok(value as u8),
+            _ => Self::fault(SkipReason::OutOfRange, slot),
         }
     }
 

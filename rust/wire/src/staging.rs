@@ -135,6 +135,12 @@ impl Staging {
         }
     }
 
+    /// Events, control messages and skipped events so far.
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len() + self.control.len() + self.skipped.len()
+    }
+
     /// Forgets the frame.
     pub fn clear(&mut self) {
         self.rewind(Filled::default());

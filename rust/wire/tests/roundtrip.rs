@@ -72,7 +72,7 @@ fn maybe_time() -> impl Strategy<Value = Nanos> {
 }
 
 fn id() -> impl Strategy<Value = i64> {
-    prop_oneof![3 => 0..i64::MAX, 1 => Just(ID_UNSET)]
+    prop_oneof![3 => 0..1_i64 << 62, 1 => Just(ID_UNSET)]
 }
 
 fn code() -> impl Strategy<Value = u16> {
@@ -165,7 +165,9 @@ prop_compose! {
             ts_event, ts_end: ts_event + i64::from(interval_ms) * MILLI, ts_sent: TIME_UNSET,
             open, high, low, close, volume: volume.float, volume_e8: volume.e8,
             dollar_volume: PRICE_UNSET, vwap, buy_volume: PRICE_UNSET, buy_dollar_volume: PRICE_UNSET,
-            trade_count: ID_UNSET, day_volume: day.float, day_volume_e8: day.e8, day_open, day_vwap, average_size,
+            trade_count: ID_UNSET, day_volume: day.float, day_volume_e8: day.e8,
+            // An open that is no price is read as none.
+            day_open: if day_open > 0.0 { day_open } else { PRICE_UNSET }, day_vwap, average_size,
             first_id: ID_UNSET, last_id: ID_UNSET, interval_ms,
             venue: Venue::MassiveStocks as u8, source: SOURCE_VENUE,
             flags: BAR_COMPLETE | if otc { BAR_OTC } else { 0 },
@@ -179,7 +181,7 @@ prop_compose! {
         (ts_event, ts_sent) in (time(), maybe_time()),
         price in price(),
         size in size(),
-        sequence in 0..i64::MAX,
+        sequence in 0..1_i64 << 62,
         (first_id, last_id) in (id(), id()),
         side in prop::sample::select(vec![SIDE_NONE, SIDE_BUY, SIDE_SELL]),
     ) -> Trade {

@@ -174,13 +174,13 @@ fn one<L: Level>(
     scratch: &mut Scratch,
 ) -> Result<(), DecodeError> {
     let offset = scan.offset();
+    if out.len() >= EVENTS_MAX {
+        return Err(DecodeError { kind: ErrorKind::TooManyEvents, offset: scan.at });
+    }
     if scan.peek() != b'{' {
         scan.skip()?;
         out.skip(SkipReason::NotAnEvent, offset, "", b"");
         return Ok(());
-    }
-    if out.entries.len() >= EVENTS_MAX {
-        return Err(DecodeError { kind: ErrorKind::TooManyEvents, offset: scan.at });
     }
     let frame = scan.frame;
     scan.object(&KEYS, &mut scratch.inner, &mut scratch.guesses)?;
@@ -316,6 +316,8 @@ fn trade(venue: Venue, fields: Fields, id_slot: u8, flags: u16, out: &mut Stagin
     let size = quantity(fields, Q)?;
     let sequence = match fields.integer(id_slot)? {
         ID_UNSET => return Fields::fault(SkipReason::MissingKey, id_slot),
+        // An id that no venue reaches would make every later trade look like an old one.
+        sequence if !(0..1 << 62).contains(&sequence) => return Fields::fault(SkipReason::OutOfRange, id_slot),
         sequence => sequence,
     };
     // The buyer is the maker: the seller took.

@@ -55,10 +55,12 @@ impl Text {
         scratch
     }
 
-    /// The text as an owned string, for control messages and errors.
+    /// The text as an owned string, for control messages: at most 4 KiB of it, since they are kept until drained.
     pub(crate) fn to_string(self, frame: &[u8]) -> String {
+        const MOST: usize = 4_096;
         let mut scratch = Vec::new();
-        String::from_utf8_lossy(self.decode(frame, &mut scratch)).into_owned()
+        let text = self.decode(frame, &mut scratch);
+        String::from_utf8_lossy(&text[..text.len().min(MOST)]).into_owned()
     }
 }
 

@@ -94,13 +94,13 @@ fn element<L: Level>(
     scratch: &mut Scratch,
 ) -> Result<(), DecodeError> {
     let offset = scan.offset();
+    if out.len() >= EVENTS_MAX {
+        return Err(DecodeError { kind: ErrorKind::TooManyEvents, offset: scan.at });
+    }
     if scan.peek() != b'{' {
         scan.skip()?;
         out.skip(SkipReason::NotAnEvent, offset, "", b"");
         return Ok(());
-    }
-    if out.entries.len() >= EVENTS_MAX {
-        return Err(DecodeError { kind: ErrorKind::TooManyEvents, offset: scan.at });
     }
     let frame = scan.frame;
     if fast::element(venue, scan, out, &scratch.guesses) {
@@ -319,7 +319,8 @@ fn bar(venue: Venue, fields: Fields, interval_ms: u32, out: &mut Staging) -> Rea
         trade_count: ID_UNSET,
         day_volume: day_volume.float,
         day_volume_e8: day_volume.e8,
-        day_open: fields.float(OP)?,
+        // QUIRK: a day that has not opened is written as 0 by some.
+        day_open: Some(fields.float(OP)?).filter(|&open| open > 0.0).unwrap_or(PRICE_UNSET),
         day_vwap: fields.float(A)?,
         average_size: fields.float(Z)?,
         first_id: ID_UNSET,

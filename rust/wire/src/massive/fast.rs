@@ -213,5 +213,6 @@ fn millis<L: Level>(lane: &mut Lane<L>) -> Option<i64> {
 
 #[inline(always)]
 fn tape<L: Level>(lane: &mut Lane<L>) -> Option<u8> {
-    u8::try_from(lane.integer()?).ok()
+    let value = lane.integer()?;
+    (value <= 9).then_some(value as u8)
 }
