@@ -25,7 +25,12 @@ __all__ = ["ADVANCE_NS", "Frame", "Summary", "frames", "guess_venue", "replay", 
 
 ADVANCE_NS = 250_000_000
 """How often engine time passes without a frame, live and in a replay."""
-_DRAIN_EVERY = 1_000
+_DRAIN_EVENTS = 8_192
+"""Events between two drains: far fewer than the event rings hold."""
+_JUMP_NS = 3_600_000_000_000
+"""A pause that is passed in one step: nobody recorded there."""
+_TIMES = range(946_684_800_000_000_000, 4_102_444_800_000_000_000)
+"""Receive times that are believed: 2000 to 2100."""
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -94,7 +99,7 @@ def _parse(lines: gzip.GzipFile | BinaryIO, file: BinaryIO, where: Path) -> Iter
     try:
         for number, line in enumerate(lines, 1):
             recv, blank, payload = line.rstrip(b"\r\n").partition(b" ")
-            if not blank or not recv.isdigit():
+            if not blank or not recv.isdigit() or int(recv[:20]) not in _TIMES:
                 why = f"{where}:{number}: not a capture: a line is a receive time in ns, a blank and a frame"
                 raise ConfigError(why, source=str(where))
             yield Frame(int(recv), payload, file.tell())
@@ -139,15 +144,17 @@ def replay(
         No such venue.
     """
     start = time.perf_counter()
-    tick = 0
-    for count, frame in enumerate(frames(path), 1):
-        if not tick:
-            tick = frame.recv_ns + ADVANCE_NS
+    tick = waiting = 0
+    for frame in frames(path):
+        if not tick or frame.recv_ns - tick > _JUMP_NS:
+            tick = frame.recv_ns
         while tick <= frame.recv_ns:
             engine.advance(tick)
             tick += ADVANCE_NS
-        engine.feed(frame.payload, venue, frame.recv_ns)
-        if count % _DRAIN_EVERY == 0:
+        # A frame without events may still hold a control message.
+        waiting += engine.feed(frame.payload, venue, frame.recv_ns) or 1
+        if waiting >= _DRAIN_EVENTS:
+            waiting = 0
             _hand_over(engine, on_batch)
             if on_progress is not None:
                 on_progress(frame.position)

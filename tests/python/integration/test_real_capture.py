@@ -124,6 +124,6 @@ def test_a_damaged_capture_names_the_line(tmp_path: Path, capture: Path) -> None
     with pytest.raises(rt.ConfigError, match=r"cut\.gz:\d+: the gzip data is damaged"):
         replay(cut, rt.Engine(), "binance.usdm")
     plain = tmp_path / "plain.txt"
-    plain.write_text("1723161256322 {}\nhello\n")
+    plain.write_text("1723161256322000000 {}\nhello\n")
     with pytest.raises(rt.ConfigError, match=r"plain\.txt:2: not a capture"):
         replay(plain, rt.Engine(), "binance.usdm")

@@ -6,6 +6,7 @@ Fixture of the cases: XYZ on Friday 2026-11-20, previous close 10.00; 09:30 in N
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -360,3 +361,100 @@ def test_a_window_asked_for_once_is_computed_from_what_is_held() -> None:
     assert tape.get("volume(2m)") == 200
     assert tape.get("change(30s)") == pytest.approx(0.2)
     assert tape.get("volume(10m)") is None
+
+
+def test_a_backlog_that_ends_is_not_the_future() -> None:
+    tape = Tape()
+    for second in range(30):
+        tape.feed(tape.trade(f"10:00:{second:02}", 10.0), recv=ns(f"10:00:{second:02}") + 10_000_000_000)
+    for second in range(45, 59):
+        tape.feed(tape.trade(f"10:00:{second:02}", 11.0), recv=ns(f"10:00:{second:02}") + 100_000_000)
+    assert (tape.get("last"), tape.engine.stats()["quarantined"]) == (11.0, 0)
+
+
+def test_a_window_asked_for_late_is_undefined_until_it_is_covered() -> None:
+    tape = Tape(windows=["1m"])
+    for minute in range(10):
+        tape.feed(tape.trade(f"10:{minute:02}:00", 10.0 + minute))
+    assert np.isnan(tape.engine.table(["volume(5m)", "high(5m)"])["volume(5m)"][0])
+    assert (tape.get("volume(5m)"), tape.get("high(5m)"), tape.get("change(5m)")) == (None, None, None)
+    for minute in range(10, 16):
+        tape.feed(tape.trade(f"10:{minute:02}:00", 10.0 + minute))
+    assert (tape.get("volume(5m)"), tape.get("high(5m)")) == (500, 25.0)
+
+
+def test_a_quarantined_time_asks_for_no_trading_days() -> None:
+    tape = Tape()
+    tape.feed(tape.trade("10:00:00", 10.0))
+    tape.feed(tape.trade("10:00:00", 10.0, day="2090-11-20"), recv=ns("10:00:01"))
+    assert tape.engine.stats()["quarantined"] == 1
+    tape.feed(tape.trade("10:00:00", 12.0, day="2028-02-11"))
+    assert tape.engine.stats()["venues"][VENUE]["date"] == 20_280_211
+    assert tape.get("volume") == 100
+
+
+def test_a_trade_of_the_date_before_still_belongs_to_its_bar() -> None:
+    engine = rt.Engine()
+
+    def trade(number: int, millis: int, size: str) -> bytes:
+        event = {"e": "trade", "s": "BTCUSDT", "t": number, "p": "10", "q": size, "E": millis, "T": millis, "m": False}
+        return json.dumps(event).encode()
+
+    midnight = 1_795_219_200_000
+    for number, (millis, size) in enumerate([(midnight - 30_000, "1"), (midnight + 100, "2"), (midnight - 1, "7")]):
+        engine.feed(trade(number, millis, size), "binance.usdm", (midnight + 2_000) * 1_000_000)
+    assert engine.get("BTCUSDT", "volume") == 2
+    assert list(engine.bars("BTCUSDT", "1m")["volume"]) == [8.0]
+    assert engine.stats()["previous_date"] == 1
+    assert len(engine.drain().trades) == 3
+
+
+def test_a_control_message_that_python_cannot_read_loses_nothing() -> None:
+    tape = Tape()
+    tape.feed(tape.trade("10:00:00", 10.0))
+    reply = b'{"result":null,"id":' + b"1" * 5_000 + b"}"
+    tape.engine.feed(reply, "binance.usdm", ns("10:00:00"))
+    batch = tape.engine.drain()
+    assert len(batch.trades) == 1
+    assert batch.control[0].id == "1" * 5_000
+
+
+def test_an_absurd_trade_id_is_refused() -> None:
+    engine = rt.Engine()
+    for number in (5, (1 << 63) - 1, 6):
+        event = {"e": "trade", "s": "BTCUSDT", "t": number, "p": "10", "q": "1", "m": False}
+        payload = {**event, "E": 1_795_190_400_000, "T": 1_795_190_400_000}
+        engine.feed(json.dumps(payload).encode(), "binance.usdm", 1_795_190_400_000_000_000)
+    stats = engine.stats()
+    assert (stats["trades"], stats["duplicates"], stats["skipped"]) == (2, 0, {"out_of_range": 1})
+
+
+def test_readers_of_wrong_names_do_not_stop_the_feed() -> None:
+    """A reader once kept the table of names while Python ran: the feed waited for it, and it for the feed."""
+    engine = rt.Engine(max_symbols=4_000)
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            with pytest.raises(rt.UnknownSymbol):
+                engine.get("NOPE", "last")
+
+    readers = [threading.Thread(target=read, daemon=True) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    for number in range(3_000):
+        event = {"ev": "T", "sym": f"S{number}", "p": 1, "s": 1, "t": ns("10:00:00") // 1_000_000}
+        engine.feed(json.dumps([event]).encode(), VENUE, ns("10:00:00"))
+    done.set()
+    for reader in readers:
+        reader.join(5)
+        assert not reader.is_alive()
+
+
+def test_only_own_bars_that_ended_are_viewed() -> None:
+    tape = Tape(pin=["XYZ"])
+    tape.feed(tape.trade("10:00:00", 10.0))
+    with pytest.raises(rt.ConfigError, match="side by side"):
+        tape.engine.bars("XYZ", "1m", source="venue", copy=False)
+    with pytest.raises(rt.ConfigError, match="no source"):
+        tape.engine.bars("XYZ", "1m", source="xx", copy=False)  # type: ignore[arg-type]
