@@ -206,6 +206,8 @@ class Engine:
         Raises
         ------
         UnknownVenue, EngineBusy
+        ConfigError
+            The time zones that US trading days need are not installed.
         """
     def advance(self, recv_ns: int) -> None:
         """Let time pass without a frame: windows decay, bars end, dates change, tick rules run."""
@@ -237,7 +239,8 @@ class Engine:
     def get(self, symbol: str, field: str) -> float | int | None:
         """Return one field of one symbol, None where it is undefined. A copy, from any thread.
 
-        ``symbol`` is a name, or ``venue:name`` where several venues have it. A window that is not registered is
+        ``symbol`` is a name, or ``venue:name`` where several venues have it. Windows are as of the symbol's last
+        change or the last `advance`, whichever came later. A window that is not registered is
         computed from what others still hold, or is None.
 
         Raises

@@ -829,7 +829,7 @@ impl Engine {
         self.stats.bars += 1;
         self.stats.bars_revised += u64::from(flags == SENT_AGAIN);
         if let Some((_, kept)) = self.pinned.iter().find(|(pinned, _)| *pinned == id) {
-            pin(&kept[at], &bar, flags);
+            pin(&kept[at], &bar);
         }
     }
 
@@ -1096,17 +1096,19 @@ fn public_bar(bar: &VenueBar) -> Bar {
     }
 }
 
-/// Keeps a pinned series as its bars are sent: a bar sent again replaces its first form.
-fn pin(series: &Pinned, bar: &Bar, flags: u16) {
-    if flags == SENT_AGAIN {
-        let mut held = [0; Bar::WORDS];
-        for back in 0..series.count().min(series.capacity() as u64) {
-            series.get(back, &mut held);
-            if bytemuck::cast_ref::<_, Bar>(&held).ts_event == bar.ts_event {
-                return series.replace(back, words(bar));
-            }
+/// Keeps a pinned series in the order of time: a bar sent again replaces its first form, a late one finds its place.
+fn pin(series: &Pinned, bar: &Bar) {
+    let mut held = [0; Bar::WORDS];
+    let kept = series.count().min(series.capacity() as u64);
+    for back in 0..kept {
+        series.get(back, &mut held);
+        let start = bytemuck::cast_ref::<_, Bar>(&held).ts_event;
+        if start == bar.ts_event {
+            return series.replace(back, words(bar));
         }
-        return;
+        if start < bar.ts_event {
+            return series.insert(back, words(bar));
+        }
     }
-    series.push(words(bar));
+    series.insert(kept, words(bar));
 }

@@ -110,6 +110,18 @@ impl Reader {
         Some((Snapshot { row: bytemuck::cast(head), now: self.now(venue), sequence }, bytemuck::cast(tail)))
     }
 
+    /// A whole copy of a symbol's row with all of its windows.
+    pub fn row_and_windows(&self, id: SymbolId, venue: Venue, count: usize) -> Option<(Snapshot, Vec<WindowRow>)> {
+        let mut words = vec![0; ROW_WORDS + count * WINDOW_WORDS];
+        let sequence = self.rings.latest.read(id.index(), 0, &mut words)?;
+        let now = self.now(venue);
+        if sequence == 0 {
+            return Some((Snapshot { row: Row::unset(venue as u8), now, sequence }, vec![WindowRow::empty(); count]));
+        }
+        let windows = words[ROW_WORDS..].chunks_exact(WINDOW_WORDS).map(from_words).collect();
+        Some((Snapshot { row: from_words(&words[..ROW_WORDS]), now, sequence }, windows))
+    }
+
     /// Fills one column for each field from a whole copy of each symbol's row; gives the range of row sequences.
     ///
     /// `slots` are the fields' windows, see [`Registry::window_slot`]. Rows are whole; the table is not one

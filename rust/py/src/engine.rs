@@ -8,7 +8,7 @@ use pyo3::types::{PyBytes, PyDict, PyMapping, PyString, PyTuple};
 use ringtape::engine::{self, Config, Day, Reader};
 use ringtape::model::field::{self, CATALOGUE, parse_window};
 use ringtape::model::units::{Nanos, TIME_UNSET};
-use ringtape::model::{Bar, FieldRef, Record, SymbolId, Unit, Venue, nearest};
+use ringtape::model::{Bar, FieldRef, Record, SymbolId, Unit, Venue, WindowRow, nearest};
 use ringtape::ring::EventReader;
 
 use crate::batch::{Batch, Control, control};
@@ -245,16 +245,25 @@ impl Engine {
     }
 
     fn row<'py>(&self, py: Python<'py>, symbol: &str) -> PyResult<Bound<'py, PyDict>> {
+        let (id, venue) = self.symbol(py, symbol)?;
+        let lengths = self.reader.registry().windows.clone();
         let out = PyDict::new(py);
-        let windows = self.reader.registry().windows.clone();
+        let Some((snapshot, windows)) = self.reader.row_and_windows(id, venue, lengths.len()) else { return Ok(out) };
+        let row = &snapshot.row;
         for info in CATALOGUE {
             if info.windowed {
-                for &window in &windows {
-                    let text = FieldRef { field: info.field, window }.text();
-                    out.set_item(&text, self.get(py, symbol, &text)?)?;
+                for (&length, window) in lengths.iter().zip(&windows) {
+                    let field = FieldRef { field: info.field, window: length };
+                    let value = field::value(info.field, row, window, length, snapshot.now);
+                    out.set_item(field.text(), to_python(py, field, value)?)?;
                 }
+            } else if info.unit == Unit::Time {
+                let time = field::time_value(info.field, row);
+                out.set_item(info.name, (time != TIME_UNSET).then_some(time))?;
             } else {
-                out.set_item(info.name, self.get(py, symbol, info.name)?)?;
+                let field = FieldRef { field: info.field, window: 0 };
+                let value = field::value(info.field, row, &WindowRow::empty(), 0, snapshot.now);
+                out.set_item(info.name, to_python(py, field, value)?)?;
             }
         }
         Ok(out)

@@ -7,7 +7,7 @@
 //! A chain is one series of one symbol. Cell n of a chain lies in place (n / 32) % places, cell n % 32 of the
 //! page there. `count` cells were ever appended and those before `first` are gone. A chain gets a page when it
 //! needs one, reuses its oldest once all its places are filled, and when the pool is empty the oldest page of
-//! the coldest chain is taken away and counted. One sequence number covers the whole chain, as in [`crate::latest`].
+//! the coldest row's longest chain is taken away and counted. One sequence number covers the whole chain, as in [`crate::latest`].
 
 use crate::sync::{Ordering, fence};
 use crate::{TRIES, Words};
@@ -24,6 +24,12 @@ impl ChainId {
     #[inline]
     pub fn of(series: usize, row: usize, rows: usize) -> Self {
         Self((series * rows + row) as u32)
+    }
+
+    /// The row it is a chain of.
+    #[inline]
+    fn row(self, rows: usize) -> u32 {
+        (self.0 as usize % rows) as u32
     }
 }
 
@@ -81,7 +87,7 @@ impl BarPages {
             series,
         };
         let free = (0..pages as u32).rev().collect();
-        Self { shared, free, order: Coldness::new(rows * retention.len()), recycled: 0 }
+        Self { shared, free, order: Coldness::new(rows), recycled: 0 }
     }
 
     /// The chain of a series and a row.
@@ -114,7 +120,7 @@ impl BarPages {
 
     /// Appends a cell.
     pub fn append(&mut self, chain: ChainId, cell: &[u64]) {
-        self.order.touch(chain.0);
+        self.order.touch(chain.row(self.shared.rows));
         let (base, places) = self.shared.place(chain);
         let number = self.count(chain);
         if number.is_multiple_of(PAGE) {
@@ -170,21 +176,23 @@ impl BarPages {
         self.shared.get(chain, number, into);
     }
 
-    /// A page for `chain`: a free one, else the oldest page of the coldest other chain that has one.
+    /// A page for `chain`: a free one, else the oldest page of the longest chain of the coldest row that has one.
     fn take_page(&mut self, chain: ChainId) -> u32 {
         if let Some(page) = self.free.pop() {
             return page;
         }
-        let mut cold = self.order.coldest;
-        while cold != NOBODY {
-            let candidate = ChainId(cold);
-            if candidate != chain
-                && let Some(page) = self.strip(candidate)
-            {
+        let mut row = self.order.coldest;
+        while row != NOBODY {
+            let warmer = self.order.warmer[row as usize];
+            if let Some(page) = self.longest(row, chain).and_then(|longest| self.strip(longest)) {
                 self.recycled += 1;
                 return page;
             }
-            cold = self.order.warmer[cold as usize];
+            // A row without a page is looked at once: its next append brings it back.
+            if row != chain.row(self.shared.rows) {
+                self.order.unlink(row);
+            }
+            row = warmer;
         }
         // Only this chain holds pages: give up its own oldest.
         let page = self.strip(chain);
@@ -193,7 +201,14 @@ impl BarPages {
         page.unwrap_or_default()
     }
 
-    /// Takes a chain's oldest page away, if it has more than the one it is filling or is another's chain.
+    /// The chain of a row that holds the most cells, if it holds any; not `except`.
+    fn longest(&self, row: u32, except: ChainId) -> Option<ChainId> {
+        let chains = (0..self.shared.series.len()).map(|series| self.chain(series, row as usize));
+        let held = |&chain: &ChainId| self.count(chain).saturating_sub(self.first(chain));
+        chains.filter(|&chain| chain != except && held(&chain) > 0).max_by_key(held)
+    }
+
+    /// Takes a chain's oldest page away, if it holds one.
     fn strip(&mut self, chain: ChainId) -> Option<u32> {
         let (base, places) = self.shared.place(chain);
         let first = self.first(chain);
@@ -313,7 +328,7 @@ impl Shared {
     }
 }
 
-/// Chains by the time of their last append: a doubly linked list over chain numbers, coldest first.
+/// Rows by the time of their last append: a doubly linked list over row numbers, coldest first.
 struct Coldness {
     warmer: Vec<u32>,
     colder: Vec<u32>,
@@ -322,34 +337,40 @@ struct Coldness {
 }
 
 impl Coldness {
-    fn new(chains: usize) -> Self {
-        Self { warmer: vec![NOBODY; chains], colder: vec![NOBODY; chains], coldest: NOBODY, warmest: NOBODY }
+    fn new(rows: usize) -> Self {
+        Self { warmer: vec![NOBODY; rows], colder: vec![NOBODY; rows], coldest: NOBODY, warmest: NOBODY }
     }
 
-    /// Moves a chain to the warm end.
+    /// Moves a row to the warm end.
     #[inline]
-    fn touch(&mut self, chain: u32) {
-        if self.warmest == chain {
+    fn touch(&mut self, row: u32) {
+        if self.warmest == row {
             return;
         }
-        let (colder, warmer) = (self.colder[chain as usize], self.warmer[chain as usize]);
-        // Not the warmest, so it is linked exactly where it has a warmer neighbour.
+        self.unlink(row);
+        self.colder[row as usize] = self.warmest;
+        if self.warmest == NOBODY {
+            self.coldest = row;
+        } else {
+            self.warmer[self.warmest as usize] = row;
+        }
+        self.warmest = row;
+    }
+
+    /// Takes a row out of the list, if it is in it.
+    fn unlink(&mut self, row: u32) {
+        let (colder, warmer) = (self.colder[row as usize], self.warmer[row as usize]);
         if warmer != NOBODY {
             self.colder[warmer as usize] = colder;
-            if colder == NOBODY {
-                self.coldest = warmer;
-            } else {
-                self.warmer[colder as usize] = warmer;
-            }
+        } else if self.warmest == row {
+            self.warmest = colder;
         }
-        self.colder[chain as usize] = self.warmest;
-        self.warmer[chain as usize] = NOBODY;
-        if self.warmest == NOBODY {
-            self.coldest = chain;
-        } else {
-            self.warmer[self.warmest as usize] = chain;
+        if colder != NOBODY {
+            self.warmer[colder as usize] = warmer;
+        } else if self.coldest == row {
+            self.coldest = warmer;
         }
-        self.warmest = chain;
+        (self.colder[row as usize], self.warmer[row as usize]) = (NOBODY, NOBODY);
     }
 }
 
@@ -392,6 +413,20 @@ mod tests {
         assert_eq!(cells(&pages, chains[2], 3), [200]);
         pages.append(chains[1], &[120]);
         assert_eq!(cells(&pages, chains[1], 64), [120]);
+    }
+
+    #[test]
+    fn a_dead_row_gives_before_the_long_history_of_a_hot_one() {
+        let mut pages = BarPages::new(4, 1, 2, &[64, 64]);
+        let (fast, slow, dead) = (pages.chain(0, 0), pages.chain(1, 0), pages.chain(0, 1));
+        pages.append(slow, &[1]);
+        pages.append(dead, &[2]);
+        for value in 0..96 {
+            pages.append(fast, &[value]);
+        }
+        assert_eq!(pages.recycled(), 1);
+        assert_eq!(cells(&pages, dead, 64), [0u64; 0]);
+        assert_eq!(cells(&pages, slow, 64), [1]);
     }
 
     #[test]

@@ -45,6 +45,27 @@ impl Pinned {
         self.words.word(0).store(number + 1, Ordering::Release);
     }
 
+    /// Inserts a record so that `back` records are newer than it.
+    pub fn insert(&self, back: u64, record: &[u64]) {
+        let held = self.count().min(self.capacity as u64);
+        let back = back.min(held);
+        if back == self.capacity as u64 {
+            return;
+        }
+        let mut moved = vec![0; self.record];
+        // The newest is written once more at the end, then each older one moves up by one.
+        if back > 0 {
+            self.get(0, &mut moved);
+        }
+        self.push(if back > 0 { &moved } else { record });
+        for newer in 1..=back {
+            if newer < back {
+                self.get(newer + 1, &mut moved);
+            }
+            self.put(self.count() - 1 - newer, if newer < back { &moved } else { record });
+        }
+    }
+
     /// Replaces the record `back` places before the newest (0 = the newest), if it is still held.
     pub fn replace(&self, back: u64, record: &[u64]) {
         let count = self.count();
@@ -89,6 +110,17 @@ mod tests {
             let want: Vec<u64> = ((value + 1).saturating_sub(3)..=value).flat_map(|v| [v, v]).collect();
             assert_eq!(got, want);
         }
+        let late = Pinned::new(4, 1);
+        for value in [10, 20, 40] {
+            late.push(&[value]);
+        }
+        late.insert(1, &[30]);
+        late.insert(0, &[50]);
+        late.insert(4, &[5]);
+        let (at, held) = late.span(9);
+        let mut got = vec![0; held];
+        late.words().get(at, &mut got);
+        assert_eq!(got, [20, 30, 40, 50]);
         series.replace(1, &[60, 60]);
         let (at, _) = series.span(2);
         let mut got = [0; 4];
