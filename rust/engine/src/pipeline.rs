@@ -776,11 +776,14 @@ impl Engine {
     fn bars_of(&mut self, venue: Venue, id: u32, print: &BarPrint, recv: Nanos) {
         for at in 0..self.series.len() {
             let interval = self.series[at].interval;
-            let start = print.key.0 - print.key.0.rem_euclid(interval);
             let forming = &mut self.states[id as usize].forming[at];
-            if forming.start == start {
+            // Most trades fall into the bar that forms; a comparison tells, a division would too.
+            if forming.start <= print.key.0 && print.key.0 < forming.start.saturating_add(interval) {
                 forming.add(print);
-            } else if forming.start == TIME_UNSET || start > forming.start {
+                continue;
+            }
+            let start = print.key.0 - print.key.0.rem_euclid(interval);
+            if forming.start == TIME_UNSET || start > forming.start {
                 self.start_bar(venue, id, at, start, print, recv);
             } else {
                 self.revise_bar(venue, id, at, start, print, recv);

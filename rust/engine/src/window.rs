@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 
 use ringtape_model::WindowRow;
 use ringtape_model::field::quantum;
-use ringtape_model::units::{Nanos, PRICE_UNSET, TIME_UNSET, Wide};
+use ringtape_model::units::{Nanos, PRICE_UNSET, SECOND, TIME_UNSET, Wide};
 
 /// Tape order of a trade within its symbol.
 pub(crate) type TapeKey = (Nanos, i64);
@@ -454,16 +454,25 @@ fn before(now: Nanos, quantum: Nanos, length: Nanos) -> Nanos {
 
 /// The finest quantum; all others are multiples of it.
 const FINEST: Nanos = quantum(1);
+/// The quantum of windows of a minute.
+const MIDDLE: Nanos = quantum(60 * SECOND);
 
 #[inline]
 fn floor(time: Nanos, quantum: Nanos) -> Nanos {
-    if time == TIME_UNSET { time } else { time - time.rem_euclid(quantum) }
+    if time == TIME_UNSET {
+        return time;
+    }
+    // Division by a constant is a multiplication; by a variable it is not.
+    match quantum {
+        FINEST => time - time.rem_euclid(FINEST),
+        MIDDLE => time - time.rem_euclid(MIDDLE),
+        other => time - time.rem_euclid(other),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use ringtape_model::units::SECOND;
 
     use super::*;
 

@@ -183,6 +183,18 @@ impl Staging {
         self.trades.push(trade);
     }
 
+    /// Enters a trade that stands in its list already.
+    #[inline]
+    pub(crate) fn name_trade(&mut self, frame: &[u8], name: Text, at: usize) {
+        self.entry(frame, name, Kind::Trade, at);
+    }
+
+    /// Enters a quote that stands in its list already.
+    #[inline]
+    pub(crate) fn name_quote(&mut self, frame: &[u8], name: Text, at: usize) {
+        self.entry(frame, name, Kind::Quote, at);
+    }
+
     #[inline]
     pub(crate) fn push_quote(&mut self, frame: &[u8], name: Text, quote: Quote) {
         self.entry(frame, name, Kind::Quote, self.quotes.len());

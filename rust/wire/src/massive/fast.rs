@@ -16,10 +16,23 @@ pub(super) fn element<L: Level>(venue: Venue, scan: &mut Scanner<L>, out: &mut S
     if !is_read(venue, b"T") {
         return false;
     }
+    // A record is filled where it will stay: built elsewhere and copied, its fields would have to be waited for.
     let end = if let Some(lane) = scan.lane(guesses, b'Q') {
-        quote(venue, lane, out, guesses, scan.frame)
+        let at = out.quotes.len();
+        out.quotes.push(QUOTE);
+        let end = quote(venue, lane, out, guesses, scan.frame, at);
+        if end.is_none() {
+            out.quotes.truncate(at);
+        }
+        end
     } else if let Some(lane) = scan.lane(guesses, b'T') {
-        trade(venue, lane, out, guesses, scan.frame)
+        let at = out.trades.len();
+        out.trades.push(TRADE);
+        let end = trade(venue, lane, out, guesses, scan.frame, at);
+        if end.is_none() {
+            out.trades.truncate(at);
+        }
+        end
     } else {
         None
     };
@@ -28,6 +41,62 @@ pub(super) fn element<L: Level>(venue: Venue, scan: &mut Scanner<L>, out: &mut S
     true
 }
 
+/// A trade of which nothing is known yet.
+const TRADE: Trade = Trade {
+    seq: 0,
+    ts_event: TIME_UNSET,
+    ts_recv: 0,
+    ts_sent: TIME_UNSET,
+    ts_participant: TIME_UNSET,
+    ts_trf: TIME_UNSET,
+    price: PRICE_UNSET,
+    price_e8: E8_UNSET,
+    size: PRICE_UNSET,
+    size_e8: E8_UNSET,
+    sequence: ID_UNSET,
+    first_id: ID_UNSET,
+    last_id: ID_UNSET,
+    id: [0; 24],
+    conditions: [CODE_UNSET; 8],
+    symbol: 0,
+    exchange: CODE_UNSET,
+    trf_id: CODE_UNSET,
+    venue: 0,
+    tape: 0,
+    side: SIDE_NONE,
+    n_conditions: 0,
+    conn: 0,
+    flags: 0,
+};
+
+/// A quote of which nothing is known yet.
+const QUOTE: Quote = Quote {
+    seq: 0,
+    ts_event: TIME_UNSET,
+    ts_recv: 0,
+    ts_sent: TIME_UNSET,
+    ts_participant: TIME_UNSET,
+    bid: PRICE_UNSET,
+    ask: PRICE_UNSET,
+    bid_e8: E8_UNSET,
+    ask_e8: E8_UNSET,
+    bid_size: PRICE_UNSET,
+    ask_size: PRICE_UNSET,
+    bid_size_e8: E8_UNSET,
+    ask_size_e8: E8_UNSET,
+    sequence: ID_UNSET,
+    indicators: [CODE_UNSET; 4],
+    symbol: 0,
+    bid_exchange: CODE_UNSET,
+    ask_exchange: CODE_UNSET,
+    condition: CODE_UNSET,
+    conn: 0,
+    venue: 0,
+    tape: 0,
+    n_indicators: 0,
+    flags: 0,
+};
+
 #[inline(always)]
 fn trade<L: Level>(
     venue: Venue,
@@ -35,33 +104,10 @@ fn trade<L: Level>(
     out: &mut Staging,
     guesses: &Guesses,
     frame: &[u8],
+    at: usize,
 ) -> Option<usize> {
-    let mut trade = Trade {
-        seq: 0,
-        ts_event: TIME_UNSET,
-        ts_recv: 0,
-        ts_sent: TIME_UNSET,
-        ts_participant: TIME_UNSET,
-        ts_trf: TIME_UNSET,
-        price: PRICE_UNSET,
-        price_e8: E8_UNSET,
-        size: PRICE_UNSET,
-        size_e8: E8_UNSET,
-        sequence: ID_UNSET,
-        first_id: ID_UNSET,
-        last_id: ID_UNSET,
-        id: [0; 24],
-        conditions: [CODE_UNSET; 8],
-        symbol: 0,
-        exchange: CODE_UNSET,
-        trf_id: CODE_UNSET,
-        venue: venue as u8,
-        tape: 0,
-        side: SIDE_NONE,
-        n_conditions: 0,
-        conn: 0,
-        flags: 0,
-    };
+    let trade = &mut out.trades[at];
+    trade.venue = venue as u8;
     let mut symbol = Text::default();
     let mut whole = Decimal::UNSET;
     let mut exact = Decimal::UNSET;
@@ -105,7 +151,7 @@ fn trade<L: Level>(
     if trade.ts_participant != TIME_UNSET && trade.ts_event - trade.ts_participant > LATE_AFTER {
         trade.flags = TRADE_LATE;
     }
-    out.push_trade(frame, symbol, trade);
+    out.name_trade(frame, symbol, at);
     Some(lane.at())
 }
 
@@ -116,33 +162,10 @@ fn quote<L: Level>(
     out: &mut Staging,
     guesses: &Guesses,
     frame: &[u8],
+    at: usize,
 ) -> Option<usize> {
-    let mut quote = Quote {
-        seq: 0,
-        ts_event: TIME_UNSET,
-        ts_recv: 0,
-        ts_sent: TIME_UNSET,
-        ts_participant: TIME_UNSET,
-        bid: PRICE_UNSET,
-        ask: PRICE_UNSET,
-        bid_e8: E8_UNSET,
-        ask_e8: E8_UNSET,
-        bid_size: PRICE_UNSET,
-        ask_size: PRICE_UNSET,
-        bid_size_e8: E8_UNSET,
-        ask_size_e8: E8_UNSET,
-        sequence: ID_UNSET,
-        indicators: [CODE_UNSET; 4],
-        symbol: 0,
-        bid_exchange: CODE_UNSET,
-        ask_exchange: CODE_UNSET,
-        condition: CODE_UNSET,
-        conn: 0,
-        venue: venue as u8,
-        tape: 0,
-        n_indicators: 0,
-        flags: 0,
-    };
+    let quote = &mut out.quotes[at];
+    quote.venue = venue as u8;
     let mut symbol = Text::default();
     let mut seen = 0u64;
     while let Next::Value(slot) = lane.next(guesses)? {
@@ -170,7 +193,7 @@ fn quote<L: Level>(
     if symbol.len == 0 || quote.ts_event == TIME_UNSET {
         return None;
     }
-    out.push_quote(frame, symbol, quote);
+    out.name_quote(frame, symbol, at);
     Some(lane.at())
 }
 
