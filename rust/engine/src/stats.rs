@@ -55,11 +55,11 @@ pub struct Stats {
     pub symbols_refused: u64,
     /// Events too far in the future.
     pub quarantined: u64,
-    /// Trades and bars of a trading date that is over.
+    /// Events of a trading date that is over: trades count in their bars only, quotes and marks not at all.
     pub previous_date: u64,
     /// Events whose numbers, taken together, do not fit (price × size over the exact range).
     pub overflow: u64,
-    /// Trades dropped because their id was seen.
+    /// Binance trades and quotes, Massive quotes, dropped because their id was seen; Massive trades are not checked yet.
     pub duplicates: u64,
     /// Trades that came out of their symbol's order.
     pub out_of_order: u64,
