@@ -5,7 +5,7 @@
 
 use std::io::Write as _;
 
-use ringtape_model::units::{E8, E8_UNSET, ratio};
+use ringtape_model::units::{E8, E8_UNSET, ID_UNSET, MILLI, Nanos, TIME_UNSET, ratio};
 
 /// `00` to `99`, two bytes each.
 const PAIRS: &[u8; 200] = b"0001020304050607080910111213141516171819\
@@ -51,6 +51,22 @@ pub(crate) fn integer(out: &mut Vec<u8>, value: i64) {
         out.push(b'-');
     }
     unsigned(out, value.unsigned_abs());
+}
+
+/// Appends `key` and an integer; nothing where the integer is unset.
+pub(crate) fn keyed_integer(out: &mut Vec<u8>, key: &[u8], value: i64) {
+    if value != ID_UNSET {
+        out.extend_from_slice(key);
+        integer(out, value);
+    }
+}
+
+/// Appends `key` and a time in ms; nothing where the time is unset.
+pub(crate) fn keyed_time(out: &mut Vec<u8>, key: &[u8], value: Nanos) {
+    if value != TIME_UNSET {
+        out.extend_from_slice(key);
+        integer(out, value / MILLI);
+    }
 }
 
 /// Appends a 1e-8 integer as a decimal with at least `places` decimals (0 to 8) and no trailing zero beyond them.

@@ -7,7 +7,7 @@
 //! strings on the wire.
 
 use ringtape_model::event::{BAR_COMPLETE, SIDE_NONE, SIDE_SELL};
-use ringtape_model::units::{E8_UNSET, ID_UNSET, MILLI, Nanos, TIME_UNSET};
+use ringtape_model::units::{E8_UNSET, MILLI, TIME_UNSET};
 use ringtape_model::{Mark, Quote, Trade, Venue, VenueBar};
 
 use crate::text;
@@ -26,15 +26,15 @@ pub enum Outcome<'a> {
 /// Appends an `aggTrade` payload. `nq`, the quantity without price-improvement fills, is written as `q`.
 pub fn agg_trade(out: &mut Vec<u8>, symbol: &str, trade: &Trade) {
     out.extend_from_slice(b"{\"e\":\"aggTrade\"");
-    time(out, b",\"E\":", trade.ts_sent);
-    integer(out, b",\"a\":", trade.sequence);
+    text::keyed_time(out, b",\"E\":", trade.ts_sent);
+    text::keyed_integer(out, b",\"a\":", trade.sequence);
     name(out, b",\"s\":", symbol);
     decimal(out, b",\"p\":", trade.price, trade.price_e8);
     decimal(out, b",\"q\":", trade.size, trade.size_e8);
     decimal(out, b",\"nq\":", trade.size, trade.size_e8);
-    integer(out, b",\"f\":", trade.first_id);
-    integer(out, b",\"l\":", trade.last_id);
-    time(out, b",\"T\":", trade.ts_event);
+    text::keyed_integer(out, b",\"f\":", trade.first_id);
+    text::keyed_integer(out, b",\"l\":", trade.last_id);
+    text::keyed_time(out, b",\"T\":", trade.ts_event);
     maker(out, trade.side);
     close(out, trade.venue);
 }
@@ -42,10 +42,10 @@ pub fn agg_trade(out: &mut Vec<u8>, symbol: &str, trade: &Trade) {
 /// Appends a `trade` payload (undocumented on futures).
 pub fn trade(out: &mut Vec<u8>, symbol: &str, trade: &Trade) {
     out.extend_from_slice(b"{\"e\":\"trade\"");
-    time(out, b",\"E\":", trade.ts_sent);
-    time(out, b",\"T\":", trade.ts_event);
+    text::keyed_time(out, b",\"E\":", trade.ts_sent);
+    text::keyed_time(out, b",\"T\":", trade.ts_event);
     name(out, b",\"s\":", symbol);
-    integer(out, b",\"t\":", trade.sequence);
+    text::keyed_integer(out, b",\"t\":", trade.sequence);
     decimal(out, b",\"p\":", trade.price, trade.price_e8);
     decimal(out, b",\"q\":", trade.size, trade.size_e8);
     out.extend_from_slice(b",\"X\":\"MARKET\"");
@@ -56,38 +56,38 @@ pub fn trade(out: &mut Vec<u8>, symbol: &str, trade: &Trade) {
 /// Appends a `bookTicker` payload. The pair `ps` is the symbol up to an underscore.
 pub fn book_ticker(out: &mut Vec<u8>, symbol: &str, quote: &Quote) {
     out.extend_from_slice(b"{\"e\":\"bookTicker\"");
-    integer(out, b",\"u\":", quote.sequence);
+    text::keyed_integer(out, b",\"u\":", quote.sequence);
     name(out, b",\"s\":", symbol);
     name(out, b",\"ps\":", symbol.split('_').next().unwrap_or(symbol));
     decimal(out, b",\"b\":", quote.bid, quote.bid_e8);
     decimal(out, b",\"B\":", quote.bid_size, quote.bid_size_e8);
     decimal(out, b",\"a\":", quote.ask, quote.ask_e8);
     decimal(out, b",\"A\":", quote.ask_size, quote.ask_size_e8);
-    time(out, b",\"T\":", quote.ts_event);
-    time(out, b",\"E\":", quote.ts_sent);
+    text::keyed_time(out, b",\"T\":", quote.ts_event);
+    text::keyed_time(out, b",\"E\":", quote.ts_sent);
     close(out, quote.venue);
 }
 
 /// Appends a `kline` payload.
 pub fn kline(out: &mut Vec<u8>, symbol: &str, bar: &VenueBar) {
     out.extend_from_slice(b"{\"e\":\"kline\"");
-    time(out, b",\"E\":", bar.ts_sent);
+    text::keyed_time(out, b",\"E\":", bar.ts_sent);
     name(out, b",\"s\":", symbol);
     // QUIRK: since 2026 this inner object has a blank after each comma; no other text of the venue has.
-    time(out, b",\"k\":{\"t\":", bar.ts_event);
-    time(out, b", \"T\":", bar.ts_end - MILLI);
+    text::keyed_time(out, b",\"k\":{\"t\":", bar.ts_event);
+    text::keyed_time(out, b", \"T\":", bar.ts_end - MILLI);
     name(out, b", \"s\":", symbol);
     out.extend_from_slice(b", \"i\":\"");
     interval(out, bar.interval_ms);
     out.push(b'"');
-    integer(out, b", \"f\":", bar.first_id);
-    integer(out, b", \"L\":", bar.last_id);
+    text::keyed_integer(out, b", \"f\":", bar.first_id);
+    text::keyed_integer(out, b", \"L\":", bar.last_id);
     decimal(out, b", \"o\":", bar.open, E8_UNSET);
     decimal(out, b", \"c\":", bar.close, E8_UNSET);
     decimal(out, b", \"h\":", bar.high, E8_UNSET);
     decimal(out, b", \"l\":", bar.low, E8_UNSET);
     decimal(out, b", \"v\":", bar.volume, bar.volume_e8);
-    integer(out, b", \"n\":", bar.trade_count);
+    text::keyed_integer(out, b", \"n\":", bar.trade_count);
     flag(out, b", \"x\":", bar.flags & BAR_COMPLETE != 0);
     decimal(out, b", \"q\":", bar.dollar_volume, E8_UNSET);
     decimal(out, b", \"V\":", bar.buy_volume, E8_UNSET);
@@ -98,14 +98,14 @@ pub fn kline(out: &mut Vec<u8>, symbol: &str, bar: &VenueBar) {
 /// Appends a `markPriceUpdate` payload; an unset funding time is 0, as the venue sends it.
 pub fn mark_price(out: &mut Vec<u8>, symbol: &str, mark: &Mark) {
     out.extend_from_slice(b"{\"e\":\"markPriceUpdate\"");
-    time(out, b",\"E\":", mark.ts_event);
+    text::keyed_time(out, b",\"E\":", mark.ts_event);
     name(out, b",\"s\":", symbol);
     decimal_or_empty(out, b",\"p\":", mark.mark);
     decimal_or_empty(out, b",\"ap\":", mark.mark_average);
     decimal_or_empty(out, b",\"P\":", mark.settle);
     decimal_or_empty(out, b",\"i\":", mark.index);
     decimal_or_empty(out, b",\"r\":", mark.funding_rate);
-    time(out, b",\"T\":", if mark.next_funding == TIME_UNSET { 0 } else { mark.next_funding });
+    text::keyed_time(out, b",\"T\":", if mark.next_funding == TIME_UNSET { 0 } else { mark.next_funding });
     close(out, mark.venue);
 }
 
@@ -154,20 +154,6 @@ fn close(out: &mut Vec<u8>, venue: u8) {
 fn name(out: &mut Vec<u8>, key: &[u8], value: &str) {
     out.extend_from_slice(key);
     text::string(out, value.as_bytes());
-}
-
-fn integer(out: &mut Vec<u8>, key: &[u8], value: i64) {
-    if value != ID_UNSET {
-        out.extend_from_slice(key);
-        text::integer(out, value);
-    }
-}
-
-fn time(out: &mut Vec<u8>, key: &[u8], value: Nanos) {
-    if value != TIME_UNSET {
-        out.extend_from_slice(key);
-        text::integer(out, value / MILLI);
-    }
 }
 
 fn flag(out: &mut Vec<u8>, key: &[u8], value: bool) {

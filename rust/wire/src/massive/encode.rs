@@ -7,7 +7,7 @@
 //! gives the record back.
 
 use ringtape_model::event::BAR_OTC;
-use ringtape_model::units::{CODE_UNSET, E8, E8_UNSET, ID_UNSET, MILLI, Nanos, TIME_UNSET};
+use ringtape_model::units::{CODE_UNSET, E8, E8_UNSET};
 use ringtape_model::{Quote, Trade, VenueBar};
 
 use crate::text;
@@ -24,12 +24,12 @@ pub fn trade(out: &mut Vec<u8>, symbol: &str, trade: &Trade) {
     price(out, b",\"p\":", trade.price, trade.price_e8);
     whole(out, b",\"s\":", trade.size, trade.size_e8);
     codes(out, b",\"c\":", &trade.conditions, trade.n_conditions);
-    time(out, b",\"t\":", trade.ts_event);
-    time(out, b",\"pt\":", trade.ts_participant);
-    integer(out, b",\"q\":", trade.sequence);
+    text::keyed_time(out, b",\"t\":", trade.ts_event);
+    text::keyed_time(out, b",\"pt\":", trade.ts_participant);
+    text::keyed_integer(out, b",\"q\":", trade.sequence);
     tape(out, trade.tape);
     code(out, b",\"trfi\":", trade.trf_id);
-    time(out, b",\"trft\":", trade.ts_trf);
+    text::keyed_time(out, b",\"trft\":", trade.ts_trf);
     exact(out, b",\"ds\":", trade.size_e8);
     out.push(b'}');
 }
@@ -45,9 +45,9 @@ pub fn quote(out: &mut Vec<u8>, symbol: &str, quote: &Quote) {
     price(out, b",\"ap\":", quote.ask, quote.ask_e8);
     price(out, b",\"bs\":", quote.bid_size, quote.bid_size_e8);
     price(out, b",\"as\":", quote.ask_size, quote.ask_size_e8);
-    time(out, b",\"t\":", quote.ts_event);
-    time(out, b",\"pt\":", quote.ts_participant);
-    integer(out, b",\"q\":", quote.sequence);
+    text::keyed_time(out, b",\"t\":", quote.ts_event);
+    text::keyed_time(out, b",\"pt\":", quote.ts_participant);
+    text::keyed_integer(out, b",\"q\":", quote.sequence);
     tape(out, quote.tape);
     out.push(b'}');
 }
@@ -65,8 +65,8 @@ pub fn bar(out: &mut Vec<u8>, symbol: &str, bar: &VenueBar) {
     number(out, b",\"l\":", bar.low);
     number(out, b",\"a\":", bar.day_vwap);
     number(out, b",\"z\":", bar.average_size);
-    time(out, b",\"s\":", bar.ts_event);
-    time(out, b",\"e\":", bar.ts_end);
+    text::keyed_time(out, b",\"s\":", bar.ts_event);
+    text::keyed_time(out, b",\"e\":", bar.ts_end);
     if bar.flags & BAR_OTC != 0 {
         out.extend_from_slice(b",\"otc\":true");
     }
@@ -89,20 +89,6 @@ fn open(out: &mut Vec<u8>, event: &str, symbol: &str) {
     out.extend_from_slice(event.as_bytes());
     out.extend_from_slice(b"\",\"sym\":");
     text::string(out, symbol.as_bytes());
-}
-
-fn integer(out: &mut Vec<u8>, key: &[u8], value: i64) {
-    if value != ID_UNSET {
-        out.extend_from_slice(key);
-        text::integer(out, value);
-    }
-}
-
-fn time(out: &mut Vec<u8>, key: &[u8], value: Nanos) {
-    if value != TIME_UNSET {
-        out.extend_from_slice(key);
-        text::integer(out, value / MILLI);
-    }
 }
 
 fn code(out: &mut Vec<u8>, key: &[u8], value: u16) {
@@ -168,7 +154,8 @@ fn exact(out: &mut Vec<u8>, key: &[u8], value_e8: i64) {
 
 #[cfg(test)]
 mod tests {
-    use ringtape_model::units::PRICE_UNSET;
+
+    use ringtape_model::units::{ID_UNSET, MILLI, PRICE_UNSET, TIME_UNSET};
 
     use super::*;
 
