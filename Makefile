@@ -24,8 +24,8 @@ help:
 tools:
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed, and '$(PYTHON)' was not found: install it or set PYTHON=" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed, and '$(PYTHON)' is older: set PYTHON= to a newer one" >&2; exit 1; }
-	@command -v cargo >/dev/null || { echo "A stable Rust toolchain is needed, and 'cargo' was not found: install Rust 1.88 or newer" >&2; exit 1; }
-	@cargo --version | $(PYTHON) -c 'import sys; sys.exit(tuple(map(int, sys.stdin.read().split()[1].split(".")[:2])) < (1, 88))' || { echo "Rust 1.88 or newer is needed, and 'cargo' is older: run 'rustup update stable'" >&2; exit 1; }
+	@command -v cargo >/dev/null || { echo "A stable Rust toolchain is needed, and 'cargo' was not found: install Rust 1.89 or newer" >&2; exit 1; }
+	@cargo --version | $(PYTHON) -c 'import sys; sys.exit(tuple(map(int, sys.stdin.read().split()[1].split(".")[:2])) < (1, 89))' || { echo "Rust 1.89 or newer is needed, and 'cargo' is older: run 'rustup update stable'" >&2; exit 1; }
 	@command -v cc >/dev/null || { echo "A C compiler is needed to link, and 'cc' was not found: install gcc or clang" >&2; exit 1; }
 
 # The development tools, once for each state of pyproject.toml. Older pips cannot read dependency groups.

@@ -46,15 +46,65 @@ fn decode_best(venue: Venue, frame: &[u8], out: &mut Staging) -> Result<(), Deco
 #[inline(always)]
 fn decode_at<L: json::Level>(level: L, venue: Venue, frame: &[u8], out: &mut Staging) -> Result<(), DecodeError> {
     let mut scratch = out.scratch.take().unwrap_or_else(staging::Scratch::new);
-    let mut padded = std::mem::take(&mut scratch.padded);
-    let wide = staging::widen(frame, &mut padded);
+    let mut room = out.room.take().unwrap_or_else(|| Box::new([0; size_of::<staging::Room>()]));
+    let padded = staging::widen(frame, &mut room);
     // No closure here: it would be compiled without the level's instructions.
-    let decoded = match json::Scanner::new(level, frame, wide) {
+    let decoded = match json::Scanner::new(level, frame, padded) {
         Ok(scan) if venue.is_massive() => massive::decode(venue, scan, out, &mut scratch),
         Ok(scan) => binance::decode(venue, scan, out, &mut scratch),
         Err(error) => Err(error),
     };
-    scratch.padded = padded;
-    out.scratch = Some(scratch);
+    (out.scratch, out.room) = (Some(scratch), Some(room));
     decoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a decoder at one level says of frames, one after the other, in words.
+    fn said<L: json::Level>(level: L, frames: &[&[u8]]) -> Vec<String> {
+        let mut out = Staging::default();
+        let mut say = |frame: &&[u8]| {
+            out.clear();
+            let decoded = decode_at(level, Venue::MassiveStocks, frame, &mut out);
+            let names: Vec<_> = out.entries.iter().map(|entry| out.name(frame, entry)).collect();
+            format!("{decoded:?} {:?} {:?} {:?} {:?} {names:?}", out.trades, out.quotes, out.bars, out.skipped)
+        };
+        frames.iter().map(&mut say).collect()
+    }
+
+    #[test]
+    fn levels_differ_in_speed_alone() {
+        let quote = r#"{"ev":"Q","sym":"MSFT","c":1,"i":[604],"bx":4,"ax":7,"bp":114.125,"ap":114.128,"bs":100,"as":160,"t":1536036818784,"pt":1536036818763,"q":50385480,"z":3}"#;
+        let trade = r#"{"ev":"T","sym":"BRK.B","i":"72815","x":12,"p":161.87,"s":1,"c":[14,37],"t":1651684192536,"q":4009408,"z":3,"ds":"0.740474"}"#;
+        let bar = r#"{"ev":"AM","sym":"FCX","v":4989,"av":4332125,"op":75.98,"vw":78.0894,"o":78.1,"c":78.08,"h":78.125,"l":78.07,"a":76.8404,"z":62,"s":1788877043000,"e":1788877044000,"dv":"4989.0","dav":"4332125.038360"}"#;
+        let mut frames = Vec::new();
+        for event in [quote, trade, bar] {
+            let list = format!("[{}]", [event; 5].join(","));
+            frames.extend([list.clone(), event.to_owned(), format!("[{event}]"), list.clone()]);
+            // Every cut and every changed byte of a frame, after its shape was learned.
+            for at in 0..event.len() {
+                for byte in [b'"', b',', b'}', b'0', b'9', b'.', b'-', b'\\', b' ', b'A'] {
+                    let mut broken = event.as_bytes().to_vec();
+                    broken[at] = byte;
+                    frames.push(format!("[{event},{},{event}]", String::from_utf8_lossy(&broken)));
+                }
+                frames.push(format!("[{event},{}", &event[..at]));
+            }
+            // More than one stretch of marks.
+            frames.push(format!("[{}]", vec![event; 500].join(",")));
+        }
+        let frames: Vec<&[u8]> = frames.iter().map(String::as_bytes).collect();
+        let want = said(json::Scalar, &frames);
+        #[cfg(target_arch = "x86_64")]
+        {
+            assert!(json::v3().is_none_or(|level| said(level, &frames) == want));
+            assert!(json::v4().is_none_or(|level| said(level, &frames) == want));
+        }
+        // What was learned on the way changes nothing.
+        for (frame, want) in frames.iter().zip(&want) {
+            assert_eq!(&said(json::Scalar, &[frame])[0], want);
+        }
+    }
 }

@@ -4,7 +4,7 @@
 use ringtape_model::{Kind, Mark, Quote, Trade, VenueBar};
 
 use crate::error::{Skip, SkipReason};
-use crate::json::{Guesses, Slots, Text};
+use crate::json::{BEFORE, Guesses, Index, Padded, Shapes, Slots, Text, Window};
 
 /// Most events that one frame may hold.
 pub const EVENTS_MAX: usize = 100_000;
@@ -68,6 +68,8 @@ pub struct Staging {
     pub skipped: Vec<Skip>,
     names: Vec<u8>,
     pub(crate) scratch: Option<Box<Scratch>>,
+    /// A copy of a short frame.
+    pub(crate) room: Option<Box<Room>>,
 }
 
 /// Slots of the object being read, of the one inside it, and of one inside that; and what keys to expect.
@@ -76,8 +78,10 @@ pub(crate) struct Scratch {
     pub(crate) inner: Slots,
     pub(crate) nested: Slots,
     pub(crate) guesses: Guesses,
-    /// A short frame with room behind it.
-    pub(crate) padded: Vec<u8>,
+    pub(crate) index: Index,
+    pub(crate) shapes: Shapes,
+    /// A copy of an object at an end of the frame.
+    pub(crate) window: Window,
 }
 
 impl Scratch {
@@ -87,26 +91,31 @@ impl Scratch {
             inner: Slots::new(),
             nested: Slots::new(),
             guesses: Guesses::new(),
-            padded: Vec::new(),
+            index: Index::new(),
+            shapes: Shapes::new(),
+            window: [0; size_of::<Window>()],
         })
     }
 }
 
 /// Frames up to this length are copied: then their last values, too, are read by windows.
 const SHORT: usize = 1_024;
-/// Bytes behind the copy; the widest window.
+/// Zeroes behind the copy; the widest window of the plain way.
 const ROOM: usize = 64;
 
-/// The frame with at least `ROOM` bytes behind it where it is short, else as it is.
+/// A short frame with room before and behind it.
+pub(crate) type Room = [u8; BEFORE + SHORT + size_of::<Window>()];
+
+/// The frame with room around it where it is short, else as it is.
 #[inline(always)]
-pub(crate) fn widen<'a>(frame: &'a [u8], padded: &'a mut Vec<u8>) -> &'a [u8] {
+pub(crate) fn widen<'a>(frame: &'a [u8], room: &'a mut Room) -> Padded<'a> {
     if frame.len() > SHORT {
-        return frame;
+        return Padded { bytes: frame, before: 0 };
     }
-    padded.clear();
-    padded.extend_from_slice(frame);
-    padded.resize(frame.len() + ROOM, 0);
-    padded
+    let end = BEFORE + frame.len();
+    room[BEFORE..end].copy_from_slice(frame);
+    room[end..end + ROOM].fill(0);
+    Padded { bytes: room, before: BEFORE }
 }
 
 /// How far a staging area was filled, to return to.

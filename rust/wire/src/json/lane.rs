@@ -1,164 +1,264 @@
-//! The fast lane: an object whose keys come as guessed and whose values are all of the common form, read straight into
-//! a record, without tokens in between.
+//! The fast lane: an object whose keys stand where they stood before and whose values are all of the common form.
 //!
-//! A lane says `None` at the first thing that is not so: a key that was not guessed, blanks, an escape, a sign, an
-//! exponent, sixteen digits. The caller then reads the whole object again the plain way, which decides alone what is
-//! sound; nothing of a lane that was left counts. So a lane needs no errors, and can only be as right as the plain way
-//! is, which tests compare it with.
+//! Values are read by their two ends, in whatever order the caller likes, and none waits for another: what is not as
+//! expected (another key, blanks, an escape, a sign, an exponent) is remembered and asked for once, at the end. The
+//! caller then reads the whole object again the plain way, which decides alone what is sound. So a lane needs no errors,
+//! and can only be as right as the plain way is, which tests compare it with.
+//!
+//! INVARIANT: a lane that ends well has verified every byte of its object: the opening by the caller, each key and each
+//! value by the reader of its slot, the comma or brace behind each value by its mark. So a caller must read every slot
+//! that its shape may have.
 
-use super::guess::Guesses;
-use super::keys::KIND;
-use super::simd::{Level, Plain};
+use super::index::{FIELDS, Object};
+use super::shape::Shape;
+use super::simd::{Ends, Level};
+use super::text::Text;
 
-/// A cursor through one object.
-pub(crate) struct Lane<'f, L> {
-    frame: &'f [u8],
-    at: usize,
-    kind: usize,
+/// The bytes of a key from its first letter up to its value: `key":`, and for a text its opening quote.
+#[derive(Clone, Copy)]
+pub(crate) struct Key {
+    word: u64,
+    len: u8,
     slot: u8,
-    /// The value is a text, its opening quote passed.
-    is_text: bool,
+}
+
+impl Key {
+    /// The key of a slot whose value is a number or a list.
+    pub(crate) const fn plain(name: &str, slot: u8) -> Self {
+        Self::new(name, b"\":", slot)
+    }
+
+    /// The slot it is the key of.
+    pub(crate) const fn slot(&self) -> u8 {
+        self.slot
+    }
+
+    /// The key of a slot whose value is a text.
+    pub(crate) const fn text(name: &str, slot: u8) -> Self {
+        Self::new(name, b"\":\"", slot)
+    }
+
+    const fn new(name: &str, behind: &[u8], slot: u8) -> Self {
+        let (name, mut word, mut len) = (name.as_bytes(), 0, 0);
+        assert!(name.len() + behind.len() <= 8, "a key and what follows it fit a word");
+        while len < name.len() + behind.len() {
+            let byte = if len < name.len() { name[len] } else { behind[len - name.len()] };
+            word |= (byte as u64) << (8 * len);
+            len += 1;
+        }
+        Self { word, len: len as u8, slot }
+    }
+}
+
+/// Bytes before an object that a reader may look at.
+pub(crate) const BEFORE: usize = 16;
+/// Longest object that is read by marks, with the bytes before it.
+const REACH: usize = 512;
+
+/// A frame, with `before` bytes before it, and perhaps some behind.
+#[derive(Clone, Copy)]
+pub(crate) struct Padded<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) before: usize,
+}
+
+/// An object with `BEFORE` bytes before it, whatever they are, and room behind: every look at it is inside by its type.
+pub(crate) type Window = [u8; REACH + 32];
+
+/// A reader of one object.
+pub(crate) struct Lane<'a, L> {
+    window: &'a Window,
+    /// Offset of the window in the frame; wraps at the start of the frame.
+    base: usize,
+    marks: &'a [u32; FIELDS + 1],
+    shape: &'a Shape,
     level: L,
+    /// Bits of what was not as expected.
+    odd: u64,
 }
 
-/// What comes next in a lane.
-pub(crate) enum Next {
-    /// A value of this slot.
-    Value(u8),
-    /// The closing brace, which is passed.
-    End,
-}
-
-impl<'f, L: Level> Lane<'f, L> {
-    /// Enters the object at `at` if it opens as the last one did and its kind is the one letter `name`.
+impl<'a, L: Level> Lane<'a, L> {
+    /// A reader of the object that opens at `at`; `copy` is where it is copied if the frame has not enough around it.
     #[inline(always)]
-    pub(crate) fn enter(level: L, frame: &'f [u8], at: usize, guesses: &Guesses, name: u8) -> Option<Self> {
-        let window = frame.get(at..)?.first_chunk::<16>()?;
-        let first = &guesses.first;
-        let open = usize::from(first.len & 7);
-        let said = first.is_text && first.slot == KIND && first.matches(word(window, 0));
-        if !said || window[open] != name || window[open + 1] != b'"' {
+    pub(crate) fn new(
+        level: L,
+        padded: Padded<'a>,
+        at: usize,
+        object: Object<'a>,
+        shape: &'a Shape,
+        copy: &'a mut Window,
+    ) -> Option<Self> {
+        let base = at.wrapping_sub(BEFORE);
+        let end = object.marks[object.count] as usize;
+        if end.wrapping_sub(base) > REACH {
             return None;
         }
-        Some(Self { frame, at: at + open + 2, kind: Guesses::kind(u64::from(name)), slot: KIND, is_text: true, level })
-    }
-
-    /// Where the object ended.
-    #[inline(always)]
-    pub(crate) fn at(&self) -> usize {
-        self.at
-    }
-
-    /// The next key as guessed, or the end.
-    #[inline(always)]
-    pub(crate) fn next(&mut self, guesses: &Guesses) -> Option<Next> {
-        let window = self.frame.get(self.at..)?.first_chunk::<8>()?;
-        let word = u64::from_le_bytes(*window);
-        let Some(guess) = guesses.matching(self.kind, self.slot, word) else {
-            self.at += 1;
-            return (word as u8 == b'}').then_some(Next::End);
+        let from = base.wrapping_add(padded.before);
+        let window = if let Some(window) = padded.bytes.get(from..).and_then(<[u8]>::first_chunk) {
+            window
+        } else {
+            let object = padded.bytes.get(at + padded.before..end + padded.before)?;
+            copy[BEFORE..][..object.len()].copy_from_slice(object);
+            &*copy
         };
-        self.at += usize::from(guess.len);
-        (self.slot, self.is_text) = (guess.slot, guess.is_text);
-        Some(Next::Value(guess.slot))
+        Some(Self { window, base, marks: object.marks, shape, level, odd: 0 })
     }
 
-    /// A number of the common form. An exponent behind it would be no guessed key, so the lane ends there.
+    /// Whether the object has a key.
     #[inline(always)]
-    pub(crate) fn number(&mut self) -> Option<Plain> {
-        if self.is_text { None } else { self.digits() }
+    pub(crate) fn has(&self, key: Key) -> bool {
+        self.shape.has(key.slot)
     }
 
-    /// A number of the common form that fills a text, and the closing quote.
+    /// The object is for the plain way if this is so.
     #[inline(always)]
-    pub(crate) fn number_text(&mut self) -> Option<Plain> {
-        let plain = if self.is_text { self.digits()? } else { return None };
-        let closed = *self.frame.get(self.at)? == b'"';
-        self.at += 1;
-        closed.then_some(plain)
+    pub(crate) fn odd_if(&mut self, odd: bool) {
+        self.odd |= u64::from(odd);
     }
 
+    /// True if everything was as expected.
     #[inline(always)]
-    fn digits(&mut self) -> Option<Plain> {
-        let window = self.frame.get(self.at..)?.first_chunk::<32>()?;
-        let plain = self.level.number(window)?;
-        self.at += plain.len;
-        Some(plain)
+    pub(crate) const fn is_sound(&self) -> bool {
+        self.odd == 0
     }
 
-    /// A whole number of the common form: at most 15 digits, so it fits every integer.
+    /// `N` bytes of the window; places are below `REACH` in an object that is sound.
     #[inline(always)]
-    pub(crate) fn integer(&mut self) -> Option<u64> {
-        let plain = self.number()?;
-        (plain.decimals == 0).then_some(plain.mantissa)
+    fn bytes<const N: usize>(&self, at: usize) -> &'a [u8; N] {
+        self.window[at % REACH..].first_chunk().unwrap_or(&[0; N])
     }
 
-    /// A whole number that is a code.
+    /// The two ends of a value in the window, its key verified.
     #[inline(always)]
-    pub(crate) fn code(&mut self) -> Option<u16> {
-        let value = self.integer()?;
-        (value < u64::from(u16::MAX)).then_some(value as u16)
+    fn value(&mut self, key: Key) -> (usize, usize) {
+        let place = self.shape.place(key.slot) % FIELDS;
+        // INVARIANT: a place is below the number of keys, which is below `FIELDS`, so behind it there is a mark.
+        let mark = (self.marks[place] as usize).wrapping_sub(self.base);
+        let next = (self.marks[place + 1] as usize).wrapping_sub(self.base);
+        let word = u64::from_le_bytes(*self.bytes(mark + 1));
+        self.odd |= (word ^ key.word) << (64 - 8 * u32::from(key.len));
+        (mark + 1 + usize::from(key.len), next.wrapping_sub(1))
     }
 
-    /// A plain text of at most 15 bytes: its place, and 16 bytes from there.
+    /// The ends of the number of a key; of a zero where the object has no such key.
     #[inline(always)]
-    pub(crate) fn text(&mut self) -> Option<(usize, usize, &'f [u8; 16])> {
-        if !self.is_text {
-            return None;
+    pub(crate) fn number(&mut self, key: Key) -> (&'a [u8; 16], usize) {
+        if !self.has(key) {
+            return (&[b'0'; 16], 1);
         }
-        let start = self.at;
-        let window = self.frame.get(start..)?.first_chunk::<16>()?;
-        let len = self.level.quote(window)?;
-        self.at += len + 1;
-        Some((start, len, window))
+        let (start, end) = self.value(key);
+        (self.bytes(end.wrapping_sub(16)), end.wrapping_sub(start))
     }
 
-    /// A list of codes without blanks, or one code.
+    /// The same of a number that fills a text.
     #[inline(always)]
-    pub(crate) fn codes<const N: usize>(&mut self, out: &mut [u16; N]) -> Option<u8> {
-        if self.is_text || *self.frame.get(self.at)? != b'[' {
-            out[0] = self.code()?;
-            return Some(1);
+    pub(crate) fn number_text(&mut self, key: Key) -> (&'a [u8; 16], usize) {
+        if !self.has(key) {
+            return (&[b'0'; 16], 1);
         }
-        let mut count = 0;
-        loop {
-            self.at += 1;
-            *out.get_mut(count)? = self.small()?;
-            count += 1;
-            match *self.frame.get(self.at)? {
-                b',' => {}
-                b']' => break,
-                _ => return None,
+        let (start, behind) = self.value(key);
+        let end = behind.wrapping_sub(1);
+        self.odd |= u64::from(self.bytes::<1>(end)[0] ^ b'"');
+        (self.bytes(end.wrapping_sub(16)), end.wrapping_sub(start))
+    }
+
+    /// Whole numbers of at most 15 digits; 0 for a key that is not there.
+    #[inline(always)]
+    pub(crate) fn integers(&mut self, [a, b, c, d]: [Key; 4]) -> [u64; 4] {
+        let ends = [self.number(a), self.number(b), self.number(c), self.number(d)];
+        let (values, odd) = self.level.integers(ends);
+        self.odd |= odd;
+        values
+    }
+
+    /// Decimals of at most 15 digits as doubles and in 1e-8; 0 for a key that is not there.
+    #[inline(always)]
+    pub(crate) fn decimals(&mut self, [a, b, c, d]: [Key; 4]) -> [(f64, i64); 4] {
+        let ends = [self.number(a), self.number(b), self.number(c), self.number(d)];
+        self.decimals_at(ends)
+    }
+
+    /// The same by their ends.
+    #[inline(always)]
+    pub(crate) fn decimals_at(&mut self, ends: Ends<'a>) -> [(f64, i64); 4] {
+        let (values, odd) = self.level.decimals(ends);
+        self.odd |= odd;
+        values
+    }
+
+    /// A code of at most seven digits inside a list.
+    #[inline(always)]
+    fn few_digits(&mut self, start: usize, end: usize) -> u64 {
+        const ONES: u64 = 0x0101_0101_0101_0101;
+        let len = end.wrapping_sub(start);
+        let word = u64::from_le_bytes(*self.bytes(start)) ^ (ONES * 0x30);
+        // A leading zero stands alone.
+        self.odd_if(len > 1 && word.trailing_zeros() >= 8);
+        self.odd_if(len.wrapping_sub(1) >= 7);
+        // What stands behind the value moves out at the top, so its digits are the highest bytes and zeroes precede.
+        let word = word << (64u32.wrapping_sub(8 * len as u32) & 63);
+        self.odd |= (word.wrapping_add(ONES * 0x76) | word) & (ONES * 0x80);
+        super::simd::eight(word)
+    }
+
+    /// A plain text of at most 15 bytes: its place in the frame, and 16 bytes from its first on.
+    #[inline(always)]
+    pub(crate) fn text(&mut self, key: Key) -> (Text, &'a [u8; 16]) {
+        let (start, behind) = self.value(key);
+        let bytes = self.bytes(start);
+        let Some(len) = self.level.quote(bytes) else {
+            self.odd = 1;
+            return (Text::default(), bytes);
+        };
+        self.odd_if(start + len + 1 != behind);
+        (Text { start: start.wrapping_add(self.base) as u32, len: len as u32, escaped: false }, bytes)
+    }
+
+    /// A list of codes of up to three digits without blanks; gives how many there are.
+    #[inline(always)]
+    pub(crate) fn codes<const N: usize>(&mut self, key: Key, out: &mut [u16; N]) -> u8 {
+        let (start, end) = self.value(key);
+        let last = end.wrapping_sub(1);
+        // Most lists hold one code.
+        if last.wrapping_sub(start) <= 4 {
+            self.odd |= u64::from(self.bytes::<1>(start)[0] ^ b'[') | u64::from(self.bytes::<1>(last)[0] ^ b']');
+            if last.wrapping_sub(start) < 4 || self.bytes::<1>(start + 2)[0] != b',' {
+                out[0] = self.few_digits(start + 1, last) as u16;
+                return 1;
             }
         }
-        self.at += 1;
-        Some(count as u8)
-    }
-
-    /// A code of up to three digits.
-    #[inline(always)]
-    fn small(&mut self) -> Option<u16> {
-        let bytes = self.frame.get(self.at..)?.first_chunk::<4>()?;
-        let digit = |at: usize| u16::from(bytes[at].wrapping_sub(b'0'));
-        let (a, b, c) = (digit(0), digit(1), digit(2));
-        if a > 9 {
-            return None;
-        }
-        let (value, len) = match (b > 9, c > 9) {
-            (true, _) => (a, 1),
-            (false, true) => (a * 10 + b, 2),
-            (false, false) => (a * 100 + b * 10 + c, 3),
-        };
-        // A leading zero or a fourth digit is for the plain way.
-        if (a == 0 && len > 1) || (len == 3 && bytes[3].is_ascii_digit()) {
-            return None;
-        }
-        self.at += len;
-        Some(value)
+        let list = self.window.get(start..end).and_then(|list| list_of(list, out));
+        self.odd_if(list.is_none());
+        list.unwrap_or(0)
     }
 }
 
 #[inline(always)]
-fn word<const N: usize>(window: &[u8; N], at: usize) -> u64 {
-    u64::from_le_bytes(window[at..at + 8].try_into().unwrap_or_default())
+fn list_of<const N: usize>(list: &[u8], out: &mut [u16; N]) -> Option<u8> {
+    let (b'[', list) = list.split_first().map(|(&first, rest)| (first, rest))? else { return None };
+    let (b']', mut list) = list.split_last().map(|(&last, rest)| (last, rest))? else { return None };
+    let mut count = 0;
+    loop {
+        let (code, len) = code_of(list)?;
+        *out.get_mut(count)? = code;
+        count += 1;
+        match list.get(len) {
+            None => return Some(count as u8),
+            Some(b',') => list = &list[len + 1..],
+            Some(_) => return None,
+        }
+    }
+}
+
+/// One to three digits at the start of a list; a leading zero is for the plain way.
+#[inline(always)]
+fn code_of(list: &[u8]) -> Option<(u16, usize)> {
+    let digit = |at: usize| list.get(at).map(|byte| u16::from(byte.wrapping_sub(b'0'))).filter(|&digit| digit <= 9);
+    let first = digit(0)?;
+    let Some(second) = digit(1) else { return Some((first, 1)) };
+    if first == 0 {
+        return None;
+    }
+    let Some(third) = digit(2) else { return Some((first * 10 + second, 2)) };
+    Some(((first * 10 + second) * 10 + third, 3))
 }

@@ -5,21 +5,27 @@
 //! is as strict as a used one. What comes back are tokens that point into the frame.
 
 mod guess;
+mod index;
 mod keys;
 mod lane;
 mod number;
 mod scan;
+mod shape;
 mod simd;
 mod text;
 
 pub(crate) use guess::Guesses;
+pub(crate) use index::{Index, Object};
 pub(crate) use keys::{KeyTable, Slots, Tag, Token};
-pub(crate) use lane::{Lane, Next};
+pub(crate) use lane::{BEFORE, Key, Lane, Padded, Window};
 pub(crate) use number::Number;
 pub(crate) use scan::{Scanner, Value};
+pub(crate) use shape::Shapes;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use simd::decode as decode_vectored;
-pub(crate) use simd::{Level, Plain, Scalar};
+pub(crate) use simd::{Level, Scalar};
+#[cfg(all(test, target_arch = "x86_64"))]
+pub(crate) use simd::{v3, v4};
 pub(crate) use text::Text;
 
 /// Deepest nesting that is accepted.

@@ -1,9 +1,11 @@
 //! A cursor over one frame: white space, structure and values, each validated as it is passed.
 
 use super::guess::Guesses;
+use super::index::{Index, Object};
 use super::keys::{KIND, KeyTable, Slots, Tag, Token};
-use super::lane::Lane;
+use super::lane::{Lane, Padded, Window};
 use super::number::{self, Number};
+use super::shape::Shape;
 use super::simd::{Level, Scalar};
 use super::text::{self, Text};
 use super::{DEPTH_MAX, FRAME_MAX};
@@ -31,6 +33,7 @@ pub(crate) struct Scanner<'f, L> {
     pub(crate) frame: &'f [u8],
     /// The same bytes, perhaps with more behind them, so that a window may reach over the end of a short frame.
     wide: &'f [u8],
+    padded: Padded<'f>,
     pub(crate) at: usize,
     depth: u32,
     level: L,
@@ -39,14 +42,16 @@ pub(crate) struct Scanner<'f, L> {
 impl<'f> Scanner<'f, Scalar> {
     /// A cursor inside a frame that was validated before, at the start of a value.
     pub(crate) fn inside(frame: &'f [u8], at: u32) -> Self {
-        Self { frame, wide: frame, at: at as usize, depth: 0, level: Scalar }
+        let padded = Padded { bytes: frame, before: 0 };
+        Self { frame, wide: frame, padded, at: at as usize, depth: 0, level: Scalar }
     }
 }
 
 impl<'f, L: Level> Scanner<'f, L> {
     /// Starts at the first byte that is not white space.
     #[inline]
-    pub(crate) fn new(level: L, frame: &'f [u8], wide: &'f [u8]) -> Result<Self, DecodeError> {
+    pub(crate) fn new(level: L, frame: &'f [u8], padded: Padded<'f>) -> Result<Self, DecodeError> {
+        let wide = &padded.bytes[padded.before..];
         debug_assert!(wide.starts_with(frame));
         if frame.len() > FRAME_MAX {
             return Err(DecodeError { kind: ErrorKind::FrameTooLarge, offset: FRAME_MAX });
@@ -55,15 +60,24 @@ impl<'f, L: Level> Scanner<'f, L> {
             std::str::from_utf8(frame)
                 .map_err(|error| DecodeError { kind: ErrorKind::BadUtf8, offset: error.valid_up_to() })?;
         }
-        let mut scan = Self { frame, wide, at: 0, depth: 0, level };
+        let mut scan = Self { frame, wide, padded, at: 0, depth: 0, level };
         scan.white_space();
         Ok(scan)
     }
 
-    /// A fast lane through the object the cursor stands on, if it opens as expected.
+    /// The marks of the object the cursor stands on, an element of the frame's list.
     #[inline(always)]
-    pub(crate) fn lane(&self, guesses: &Guesses, name: u8) -> Option<Lane<'f, L>> {
-        if self.depth < DEPTH_MAX { Lane::enter(self.level, self.wide, self.at, guesses, name) } else { None }
+    pub(crate) fn marked<'i>(&self, index: &'i mut Index) -> Option<Object<'i>> {
+        index.object(self.level, self.frame, self.at)
+    }
+
+    /// A fast lane through the marked object the cursor stands on, if it is not too long.
+    #[inline(always)]
+    pub(crate) fn lane<'a>(&self, object: Object<'a>, shape: &'a Shape, copy: &'a mut Window) -> Option<Lane<'a, L>>
+    where
+        'f: 'a,
+    {
+        Lane::new(self.level, self.padded, self.at, object, shape, copy)
     }
 
     /// The next byte; 0 at the end, which no JSON token starts with.

@@ -1,5 +1,5 @@
-//! The two loops that decide the speed of reading, at the levels a machine offers: finding the end of a short text,
-//! and turning a number into digits.
+//! The loops that decide the speed of reading, at the levels a machine offers: marking bytes, finding the end of a short
+//! text, and turning digits into a number.
 //!
 //! Everything else is written once, generic over [`Level`], and compiled once for each level inside a function that
 //! enables the level's instructions; that function is chosen when a frame comes in. Both levels must give the same
@@ -18,8 +18,94 @@ pub(crate) struct Plain {
     pub(crate) decimals: usize,
 }
 
+/// Four numbers by their ends: the 16 bytes up to where a number ends, and its length.
+pub(crate) type Ends<'a> = [(&'a [u8; 16], usize); 4];
+
+/// What a number of so many decimals is divided by.
+static DIVISORS: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+/// What it is multiplied with to count 1e-8.
+static SCALES: [i64; 16] =
+    [100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1, 1, 1, 1, 1, 1, 1, 1];
+/// The largest mantissa that then fits an `i64`. Nine decimals and more are rounded the plain way, unless it is zero.
+static FITS: [u64; 16] = {
+    let (mut fits, mut at) = ([0; 16], 0);
+    while at <= 8 {
+        fits[at] = (i64::MAX / SCALES[at]) as u64;
+        at += 1;
+    }
+    fits
+};
+
+impl Plain {
+    /// The number as a double and in 1e-8; sets bits where it does not fit.
+    #[inline(always)]
+    pub(crate) fn both(self, odd: &mut u64) -> (f64, i64) {
+        let decimals = self.decimals & 15;
+        *odd |= u64::from(self.mantissa > FITS[decimals]);
+        (self.float(), self.mantissa.cast_signed().wrapping_mul(SCALES[decimals]))
+    }
+
+    /// The number as a double: the mantissa has at most 15 digits and is exact, so the division rounds once.
+    #[inline(always)]
+    pub(crate) fn float(self) -> f64 {
+        self.mantissa.cast_signed() as f64 / DIVISORS[self.decimals & 15]
+    }
+}
+
+/// A number that fills its place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Whole {
+    pub(crate) read: Plain,
+    /// Not zero where the number is not of the common form; `read` is then anything.
+    pub(crate) odd: u32,
+}
+
+/// Which bytes of a block are quotes, commas and closing braces, a bit each, the first byte in the lowest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Marks {
+    pub(crate) quotes: u64,
+    pub(crate) commas: u64,
+    pub(crate) braces: u64,
+}
+
 /// What a machine can do.
 pub(crate) trait Level: Copy {
+    /// The bytes of a block that structure is made of.
+    fn marks(self, block: &[u8; 64]) -> Marks;
+
+    /// Writes `base` + place of each bit that is set, rising, to the start of `out`; what is behind them may change too.
+    #[inline(always)]
+    fn places(self, mut bits: u64, base: u32, out: &mut [u32; 64]) {
+        let total = bits.count_ones() as usize;
+        // Eight at a time, most blocks have no more.
+        for out in out.as_chunks_mut::<8>().0.iter_mut().take(total.div_ceil(8).max(1)) {
+            for place in out {
+                *place = base + bits.trailing_zeros();
+                bits &= bits.wrapping_sub(1);
+            }
+        }
+    }
+
+    /// The number that fills the last `len` bytes of the window, or that it is not of the common form or has more than
+    /// 15 bytes. Not an `Option`, so that nothing has to branch on it.
+    fn whole(self, window: &[u8; 16], len: usize) -> Whole;
+
+    /// Four whole numbers without a point, each as in [`Level::whole`]; and bits that are zero if all of them are sound.
+    #[inline(always)]
+    fn integers(self, [a, b, c, d]: Ends) -> ([u64; 4], u64) {
+        let whole = [self.whole(a.0, a.1), self.whole(b.0, b.1), self.whole(c.0, c.1), self.whole(d.0, d.1)];
+        let odd = whole.iter().fold(0, |odd, one| odd | u64::from(one.odd) | one.read.decimals as u64);
+        (whole.map(|one| one.read.mantissa), odd)
+    }
+
+    /// Four numbers, each as in [`Level::whole`], in both forms; and bits that are zero if all of them are sound.
+    #[inline(always)]
+    fn decimals(self, [a, b, c, d]: Ends) -> ([(f64, i64); 4], u64) {
+        let whole = [self.whole(a.0, a.1), self.whole(b.0, b.1), self.whole(c.0, c.1), self.whole(d.0, d.1)];
+        let mut odd = whole.iter().fold(0, |odd, one| odd | u64::from(one.odd));
+        (whole.map(|one| one.read.both(&mut odd)), odd)
+    }
+
     /// The digits and point at the start of the window, if they are of the common form and end inside the first 16
     /// bytes. Whether an exponent follows is the caller's to see.
     fn number(self, window: &[u8; 32]) -> Option<Plain>;
@@ -34,6 +120,35 @@ pub(crate) trait Level: Copy {
 pub(crate) struct Scalar;
 
 impl Level for Scalar {
+    #[inline(always)]
+    fn marks(self, block: &[u8; 64]) -> Marks {
+        let mut marks = Marks::default();
+        for (at, &byte) in block.iter().enumerate() {
+            marks.quotes |= u64::from(byte == b'"') << at;
+            marks.commas |= u64::from(byte == b',') << at;
+            marks.braces |= u64::from(byte == b'}') << at;
+        }
+        marks
+    }
+
+    #[inline(always)]
+    fn whole(self, window: &[u8; 16], len: usize) -> Whole {
+        let (mut mantissa, mut points, mut decimals) = (0u64, 0, 0);
+        let mut odd = !(1..=15).contains(&len);
+        let digits = window.get(16usize.wrapping_sub(len)..).unwrap_or_default();
+        for &byte in digits {
+            points += usize::from(byte == b'.');
+            odd |= byte != b'.' && !byte.is_ascii_digit();
+            if byte != b'.' {
+                decimals += points;
+                mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(byte.wrapping_sub(b'0')));
+            }
+        }
+        odd |= points > 1 || digits.first() == Some(&b'.') || digits.last() == Some(&b'.');
+        odd |= digits.first() == Some(&b'0') && digits.get(1).is_some_and(u8::is_ascii_digit);
+        Whole { read: Plain { mantissa, len, decimals }, odd: u32::from(odd) }
+    }
+
     #[inline(always)]
     fn number(self, window: &[u8; 32]) -> Option<Plain> {
         let (first, count) = run(window, 0);
@@ -115,20 +230,17 @@ pub(crate) fn eight(word: u64) -> u64 {
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::decode;
 #[cfg(all(test, target_arch = "x86_64"))]
-use x86::v3;
+pub(crate) use x86::{v3, v4};
 
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code, reason = "vector instructions need a promise that the machine has them")]
 mod x86 {
-    use std::arch::x86_64::{
-        __m128i, _mm_add_epi8, _mm_cmpeq_epi8, _mm_cmpgt_epi8, _mm_cvtsi128_si64, _mm_madd_epi16, _mm_maddubs_epi16,
-        _mm_min_epu8, _mm_movemask_epi8, _mm_or_si128, _mm_packus_epi32, _mm_set1_epi8, _mm_set1_epi16, _mm_set1_epi32,
-        _mm_setr_epi8, _mm_shuffle_epi8, _mm_sub_epi8,
-    };
+    #[allow(clippy::wildcard_imports, reason = "half a hundred names of one kind")]
+    use std::arch::x86_64::*;
 
     use ringtape_model::Venue;
 
-    use super::{Level, Plain};
+    use super::{DIVISORS, Ends, FITS, Level, Marks, Plain, SCALES, Whole};
     use crate::error::DecodeError;
     use crate::staging::Staging;
 
@@ -136,9 +248,17 @@ mod x86 {
     #[derive(Clone, Copy, Debug)]
     pub(crate) struct V3(());
 
-    /// Decodes a frame with the level's instructions if the machine has them; `None` if it has not.
+    /// AVX-512 as since 2019 (Ice Lake, Zen 4), and what `V3` has. INVARIANT: made only after the machine was asked.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct V4(());
+
+    /// Decodes a frame with the best instructions that the machine has; `None` if it has none of these.
     #[inline]
     pub(crate) fn decode(venue: Venue, frame: &[u8], out: &mut Staging) -> Option<Result<(), DecodeError>> {
+        if has_v4() {
+            // SAFETY: the machine was asked for each of the features.
+            return Some(unsafe { decode_v4(venue, frame, out) });
+        }
         // SAFETY: the machine was asked for each of the features.
         has_v3().then(|| unsafe { decode_v3(venue, frame, out) })
     }
@@ -147,6 +267,23 @@ mod x86 {
     #[cfg(test)]
     pub(crate) fn v3() -> Option<V3> {
         has_v3().then_some(V3(()))
+    }
+
+    /// The level, for tests of its loops.
+    #[cfg(test)]
+    pub(crate) fn v4() -> Option<V4> {
+        has_v4().then_some(V4(()))
+    }
+
+    #[inline]
+    fn has_v4() -> bool {
+        has_v3()
+            && is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512cd")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512vbmi2")
     }
 
     #[inline]
@@ -168,6 +305,33 @@ mod x86 {
         crate::decode_at(V3(()), venue, frame, out)
     }
 
+    /// The same with these.
+    ///
+    /// # Safety
+    ///
+    /// The machine must have the features.
+    #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt,avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512vbmi2")]
+    unsafe fn decode_v4(venue: Venue, frame: &[u8], out: &mut Staging) -> Result<(), DecodeError> {
+        crate::decode_at(V4(()), venue, frame, out)
+    }
+
+    /// The value of sixteen digits, the first in the lowest byte: pairs, then fours, then eights.
+    ///
+    /// # Safety
+    ///
+    /// The machine must have SSE4.1 and SSSE3.
+    #[inline(always)]
+    unsafe fn sixteen(digits: __m128i) -> u64 {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let twos = _mm_maddubs_epi16(digits, _mm_set1_epi16(0x010A));
+            let fours = _mm_madd_epi16(twos, _mm_set1_epi32(0x0001_0064));
+            let eights = _mm_madd_epi16(_mm_packus_epi32(fours, fours), _mm_set1_epi32(0x0001_2710));
+            let both = _mm_cvtsi128_si64(eights).cast_unsigned();
+            (both & 0xFFFF_FFFF) * 100_000_000 + (both >> 32)
+        }
+    }
+
     #[inline(always)]
     fn load(window: &[u8]) -> __m128i {
         let bytes: [u8; 16] = window[..16].try_into().unwrap_or_default();
@@ -175,7 +339,247 @@ mod x86 {
         unsafe { std::mem::transmute(bytes) }
     }
 
+    /// The bytes of a block that are the same as one, a bit each.
+    #[inline(always)]
+    fn same(block: &[u8; 64], byte: u8) -> u64 {
+        half(block, 0, byte) | half(block, 32, byte) << 32
+    }
+
+    // A function and no closure, which would be compiled without the level's instructions.
+    #[inline(always)]
+    fn half(block: &[u8; 64], at: usize, byte: u8) -> u64 {
+        let bytes: [u8; 32] = block[at..at + 32].try_into().unwrap_or_default();
+        // SAFETY: called where the machine has AVX2; both are 32 plain bytes.
+        unsafe {
+            let bytes = std::mem::transmute::<[u8; 32], __m256i>(bytes);
+            let same = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(byte.cast_signed()));
+            u64::from(_mm256_movemask_epi8(same).cast_unsigned())
+        }
+    }
+
+    /// Sixteen zeroes and sixteen ones: the window that starts at `len` keeps the last `len` bytes of a vector.
+    static KEEP: [u8; 32] = {
+        let mut keep = [0; 32];
+        let mut at = 16;
+        while at < 32 {
+            keep[at] = 0xFF;
+            at += 1;
+        }
+        keep
+    };
+
+    /// By the place of the point: where each digit comes from once those before the point have moved up to close it.
+    static CLOSE: [[u8; 16]; 32] = {
+        let mut close = [[0; 16]; 32];
+        let mut point = 0;
+        while point <= 16 {
+            let mut at = 0;
+            while at < 16 {
+                let moved = at <= point && point < 16;
+                // A place with its highest bit set takes zero.
+                close[point][at] = if moved { (at as u8).wrapping_sub(1) } else { at as u8 };
+                at += 1;
+            }
+            point += 1;
+        }
+        close
+    };
+
+    /// Four numbers as they stand at the ends of four lanes.
+    #[derive(Clone, Copy)]
+    struct Lanes {
+        /// The bytes less `0`, and zero where no digit of the number is.
+        digits: __m512i,
+        /// Where the points are, a bit for each byte.
+        points: u64,
+        /// Not zero where a number is not of the common form.
+        odd: u64,
+    }
+
+    /// Four integers in the highest bytes of four lanes become the four words of a vector.
+    ///
+    /// # Safety
+    ///
+    /// The machine must have what a `V4` stands for.
+    #[inline(always)]
+    unsafe fn mantissas(digits: __m512i) -> __m256i {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let twos = _mm512_maddubs_epi16(digits, _mm512_set1_epi16(0x010A));
+            let fours = _mm512_madd_epi16(twos, _mm512_set1_epi32(0x0001_0064));
+            let eights = _mm512_madd_epi16(_mm512_packus_epi32(fours, fours), _mm512_set1_epi32(0x0001_2710));
+            let firsts = _mm512_setr_epi64(0, 2, 4, 6, 0, 0, 0, 0);
+            let both = _mm512_castsi512_si256(_mm512_permutexvar_epi64(firsts, eights));
+            let high = _mm256_mul_epu32(both, _mm256_set1_epi64x(100_000_000));
+            _mm256_add_epi64(high, _mm256_srli_epi64::<32>(both))
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The machine must have what a `V4` stands for.
+    #[inline(always)]
+    unsafe fn lanes([a, b, c, d]: Ends) -> Lanes {
+        const ONES: u64 = 0x0001_0001_0001_0001;
+        let keep = |len: usize| u64::from((0xFFFF_0000u32 >> (len & 31)) as u16);
+        let kept = keep(a.1) | keep(b.1) << 16 | keep(c.1) << 32 | keep(d.1) << 48;
+        let lens = a.1.wrapping_sub(1) | b.1.wrapping_sub(1) | c.1.wrapping_sub(1) | d.1.wrapping_sub(1);
+        // SAFETY: the caller's promise.
+        unsafe {
+            let bytes = _mm512_castsi128_si512(load(a.0));
+            let bytes = _mm512_inserti32x4::<1>(bytes, load(b.0));
+            let bytes = _mm512_inserti32x4::<2>(bytes, load(c.0));
+            let bytes = _mm512_inserti32x4::<3>(bytes, load(d.0));
+            let digits = _mm512_sub_epi8(bytes, _mm512_set1_epi8(b'0'.cast_signed()));
+            let is_digit = _mm512_cmplt_epu8_mask(digits, _mm512_set1_epi8(10));
+            let points = kept & _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(b'.'.cast_signed()));
+            let zeroes = _mm512_testn_epi8_mask(digits, digits);
+            // The first byte of each; all 16 may be kept, so the next lane's first is no neighbour of this one's last.
+            let first = kept & !((kept << 1) & !ONES);
+            // Anything but digits and points; none before or behind a point; a leading zero with a digit behind it; a
+            // length that does not fit.
+            let odd = (kept & !is_digit & !points)
+                | (points & (first | ONES << 15))
+                | (zeroes & first & !(points >> 1) & !(ONES << 15))
+                | (lens & !15) as u64;
+            Lanes { digits: _mm512_maskz_mov_epi8(kept & is_digit, digits), points, odd }
+        }
+    }
+
+    impl Level for V4 {
+        #[inline(always)]
+        fn marks(self, block: &[u8; 64]) -> Marks {
+            // SAFETY: a `V4` exists only where the machine has AVX-512 BW; both are 64 plain bytes.
+            unsafe {
+                let bytes = std::mem::transmute::<[u8; 64], __m512i>(*block);
+                Marks {
+                    quotes: _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(b'"'.cast_signed())),
+                    commas: _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(b','.cast_signed())),
+                    braces: _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(b'}'.cast_signed())),
+                }
+            }
+        }
+
+        #[inline(always)]
+        fn places(self, bits: u64, base: u32, out: &mut [u32; 64]) {
+            let total = bits.count_ones() as usize;
+            // SAFETY: a `V4` exists only where the machine has AVX-512 VBMI2; both are 64 plain bytes.
+            unsafe {
+                let all = std::mem::transmute::<[u8; 64], __m512i>(PLACES);
+                let places = _mm512_maskz_compress_epi8(bits, all);
+                let base = _mm512_set1_epi32(base.cast_signed());
+                let (chunks, _) = out.as_chunks_mut::<16>();
+                let first = _mm512_add_epi32(_mm512_cvtepu8_epi32(_mm512_castsi512_si128(places)), base);
+                chunks[0] = std::mem::transmute::<__m512i, [u32; 16]>(first);
+                if total > 16 {
+                    let places = std::mem::transmute::<__m512i, [u8; 64]>(places);
+                    for (chunk, places) in chunks.iter_mut().zip(places.as_chunks::<16>().0).skip(1) {
+                        let more = _mm512_add_epi32(_mm512_cvtepu8_epi32(load(places)), base);
+                        *chunk = std::mem::transmute::<__m512i, [u32; 16]>(more);
+                    }
+                }
+            }
+        }
+
+        #[inline(always)]
+        fn whole(self, window: &[u8; 16], len: usize) -> Whole {
+            V3(()).whole(window, len)
+        }
+
+        #[inline(always)]
+        fn number(self, window: &[u8; 32]) -> Option<Plain> {
+            V3(()).number(window)
+        }
+
+        #[inline(always)]
+        fn quote(self, window: &[u8; 16]) -> Option<usize> {
+            V3(()).quote(window)
+        }
+
+        #[inline(always)]
+        fn integers(self, ends: Ends) -> ([u64; 4], u64) {
+            // SAFETY: a `V4` exists only where the machine has all of it; both are four words.
+            unsafe {
+                let lanes = lanes(ends);
+                (std::mem::transmute::<__m256i, [u64; 4]>(mantissas(lanes.digits)), lanes.odd | lanes.points)
+            }
+        }
+
+        #[inline(always)]
+        fn decimals(self, ends: Ends) -> ([(f64, i64); 4], u64) {
+            // SAFETY: a `V4` exists only where the machine has all of it; vectors and arrays are of one size.
+            unsafe {
+                let lanes = lanes(ends);
+                // Of each lane the point p as a bit: p & (p - 1) tells of a second one, p | (p - 1) is all up to it.
+                let points = _mm_cvtsi64_si128(lanes.points.cast_signed());
+                let below = _mm_subs_epu16(points, _mm_set1_epi16(1));
+                let second = _mm_cvtsi128_si64(_mm_and_si128(points, below)).cast_unsigned();
+                let until = _mm_cvtsi128_si64(_mm_or_si128(points, below)).cast_unsigned();
+                // The digits before the point move up by one to close it.
+                let digits = _mm512_mask_mov_epi8(lanes.digits, until, _mm512_bslli_epi128::<1>(lanes.digits));
+                let mantissas = mantissas(digits);
+                // Bytes behind the point: 15 less its place. Without a point it is 16, and 0 to the look-ups.
+                let lead = _mm256_lzcnt_epi64(_mm256_cvtepu16_epi64(points));
+                let decimals = _mm256_sub_epi64(lead, _mm256_set1_epi64x(48));
+                let decimals = _mm512_castsi256_si512(decimals);
+                let [low, high] = std::mem::transmute::<[f64; 16], [__m512d; 2]>(DIVISORS);
+                let divisors = _mm512_castpd512_pd256(_mm512_permutex2var_pd(low, decimals, high));
+                let [low, high] = std::mem::transmute::<[i64; 16], [__m512i; 2]>(SCALES);
+                let scales = _mm512_castsi512_si256(_mm512_permutex2var_epi64(low, decimals, high));
+                let [low, high] = std::mem::transmute::<[u64; 16], [__m512i; 2]>(FITS);
+                let fits = _mm512_castsi512_si256(_mm512_permutex2var_epi64(low, decimals, high));
+                let over = u64::from(_mm256_cmpgt_epu64_mask(mantissas, fits));
+                let floats = _mm256_div_pd(_mm256_cvtepu64_pd(mantissas), divisors);
+                let floats = std::mem::transmute::<__m256d, [f64; 4]>(floats);
+                let scaled = std::mem::transmute::<__m256i, [i64; 4]>(_mm256_mullo_epi64(mantissas, scales));
+                (std::array::from_fn(|at| (floats[at], scaled[at])), lanes.odd | second | over)
+            }
+        }
+    }
+
+    /// The place of each byte of a block.
+    static PLACES: [u8; 64] = {
+        let mut places = [0; 64];
+        let mut at = 0;
+        while at < 64 {
+            places[at] = at as u8;
+            at += 1;
+        }
+        places
+    };
+
     impl Level for V3 {
+        #[inline(always)]
+        fn marks(self, block: &[u8; 64]) -> Marks {
+            Marks { quotes: same(block, b'"'), commas: same(block, b','), braces: same(block, b'}') }
+        }
+
+        /// The digits stand at the right end already, so only the point has to be closed.
+        #[inline(always)]
+        fn whole(self, window: &[u8; 16], len: usize) -> Whole {
+            // SAFETY: a `V3` exists only where the machine has SSE4.1 and SSSE3.
+            unsafe {
+                let bytes = load(window);
+                let keep = load(&KEEP[len & 15..]);
+                let digits = _mm_sub_epi8(bytes, _mm_set1_epi8(b'0'.cast_signed()));
+                let is_digit = _mm_cmpeq_epi8(_mm_min_epu8(digits, _mm_set1_epi8(9)), digits);
+                let others = _mm_movemask_epi8(_mm_andnot_si128(is_digit, keep)).cast_unsigned();
+                let is_point = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'.'.cast_signed()));
+                let points = _mm_movemask_epi8(_mm_and_si128(is_point, keep)).cast_unsigned();
+                let zeroes = _mm_movemask_epi8(_mm_cmpeq_epi8(digits, _mm_setzero_si128())).cast_unsigned();
+                let first = 0x1_0000u32 >> (len & 31);
+                // Anything but digits and one point; no digit before or behind the point; a leading zero with a digit
+                // behind it; a length that does not fit.
+                let odd = (others ^ (points & points.wrapping_neg()))
+                    | (points & (first | 0x8000))
+                    | (zeroes & first & !(points >> 1) & 0x7FFF)
+                    | u32::from(len.wrapping_sub(1) >= 15);
+                let point = (points | 0x1_0000).trailing_zeros() as usize;
+                let packed = _mm_shuffle_epi8(_mm_and_si128(digits, keep), load(&CLOSE[point & 31]));
+                Whole { read: Plain { mantissa: sixteen(packed), len, decimals: 15usize.saturating_sub(point) }, odd }
+            }
+        }
+
         /// The digits before and behind the point are moved to the right end of a vector, the point left out, and
         /// multiplied together in pairs, fours, eights. No branch depends on how many there are.
         #[inline(always)]
@@ -203,12 +607,7 @@ mod x86 {
                 let right = _mm_add_epi8(places, _mm_set1_epi8((count as i8) - 16));
                 let over = _mm_cmpgt_epi8(right, _mm_set1_epi8((whole as i8) - 1));
                 let packed = _mm_shuffle_epi8(digits, _mm_sub_epi8(right, over));
-                let twos = _mm_maddubs_epi16(packed, _mm_set1_epi16(0x010A));
-                let fours = _mm_madd_epi16(twos, _mm_set1_epi32(0x0001_0064));
-                let eights = _mm_madd_epi16(_mm_packus_epi32(fours, fours), _mm_set1_epi32(0x0001_2710));
-                let both = _mm_cvtsi128_si64(eights).cast_unsigned();
-                let mantissa = (both & 0xFFFF_FFFF) * 100_000_000 + (both >> 32);
-                Some(Plain { mantissa, len, decimals: if has_point { len - whole - 1 } else { 0 } })
+                Some(Plain { mantissa: sixteen(packed), len, decimals: if has_point { len - whole - 1 } else { 0 } })
             }
         }
 
@@ -271,6 +670,89 @@ mod tests {
             let all = format!("{text}{tail}");
             window.copy_from_slice(&all.as_bytes()[..32]);
             check(window);
+        }
+
+        #[test]
+        fn whole_numbers_agree_at_every_level(text in "[0-9]{0,16}(\\.[0-9]{0,15})?", before in "[0-9.,:\"]{16}", len in 0..18usize) {
+            let mut window = [0; 16];
+            let all = format!("{before}{text}");
+            window.copy_from_slice(&all.as_bytes()[all.len() - 16..]);
+            for len in [text.len(), len] {
+                let mut value = [b'}'; 32];
+                let want = (1..=15).contains(&len).then(|| {
+                    value[..len].copy_from_slice(&window[16 - len..]);
+                    obvious(&value).filter(|plain| plain.len == len)
+                });
+                let read = |whole: Whole| (whole.odd == 0).then_some(whole.read);
+                prop_assert_eq!(read(Scalar.whole(&window, len)), want.flatten(), "{} {}", all, len);
+                #[cfg(target_arch = "x86_64")]
+                if let Some(level) = v3() {
+                    prop_assert_eq!(read(level.whole(&window, len)), want.flatten(), "{} {}", all, len);
+                }
+            }
+        }
+
+        #[test]
+        fn four_numbers_agree_at_every_level(
+            texts in prop::array::uniform4(prop_oneof!["[1-9][0-9]{0,15}", "0", "[0-9]{1,6}\\.[0-9]{1,9}", "[0-9.x]{0,17}"]),
+            before in "[0-9.,:\"]{16}",
+        ) {
+            let all = texts.clone().map(|text| format!("{before}{text}"));
+            let ends: Ends = std::array::from_fn(|at| (all[at].as_bytes().last_chunk().unwrap_or(&[0; 16]), texts[at].len()));
+            let (integers, integers_odd) = Scalar.integers(ends);
+            let (decimals, decimals_odd) = Scalar.decimals(ends);
+            for (at, text) in texts.iter().enumerate().filter(|_| decimals_odd == 0) {
+                prop_assert_eq!(text.parse::<f64>().ok().map(f64::to_bits), Some(decimals[at].0.to_bits()), "{}", text);
+            }
+            #[cfg(target_arch = "x86_64")]
+            if let Some(level) = v4() {
+                // A level may decline less than another, by a digit, and what it does not decline is right.
+                let (values, odd) = level.integers(ends);
+                prop_assert!(odd == 0 || integers_odd != 0, "{:?}", texts);
+                if odd == 0 {
+                    prop_assert_eq!(values.map(|value| value.to_string()), texts.clone());
+                }
+                let (values, odd) = level.decimals(ends);
+                prop_assert!(odd == 0 || decimals_odd != 0, "{:?}", texts);
+                if odd == 0 {
+                    prop_assert_eq!(values.map(|value| Some(value.0)), texts.each_ref().map(|text| text.parse().ok()));
+                }
+                if decimals_odd == 0 {
+                    prop_assert_eq!(values, decimals);
+                }
+                prop_assert!(integers_odd != 0 || level.integers(ends).0 == integers);
+            }
+        }
+
+        #[test]
+        fn places_agree_at_every_level(bits: u64, base in 0..1u32 << 23) {
+            let want: Vec<u32> = (0..64).filter(|at| bits >> at & 1 == 1).map(|at| base + at).collect();
+            let mut out = [0; 64];
+            Scalar.places(bits, base, &mut out);
+            prop_assert_eq!(&out[..want.len()], &want[..]);
+            #[cfg(target_arch = "x86_64")]
+            if let Some(level) = v4() {
+                let mut out = [0; 64];
+                level.places(bits, base, &mut out);
+                prop_assert_eq!(&out[..want.len()], &want[..]);
+            }
+        }
+
+        #[test]
+        fn marks_agree_at_every_level(bytes in prop::collection::vec(prop::sample::select(b"\",}{a\xFF\x00".to_vec()), 64)) {
+            let mut block = [0; 64];
+            block.copy_from_slice(&bytes);
+            let marks = Scalar.marks(&block);
+            for (at, &byte) in block.iter().enumerate() {
+                prop_assert_eq!(marks.quotes >> at & 1 == 1, byte == b'"');
+                prop_assert_eq!(marks.commas >> at & 1 == 1, byte == b',');
+                prop_assert_eq!(marks.braces >> at & 1 == 1, byte == b'}');
+            }
+            #[cfg(target_arch = "x86_64")]
+            {
+                prop_assert_eq!(v3().map_or(marks, |level| level.marks(&block)), marks);
+                prop_assert_eq!(v4().map_or(marks, |level| level.marks(&block)), marks);
+            }
         }
 
         #[test]

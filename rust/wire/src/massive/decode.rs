@@ -74,6 +74,7 @@ pub(crate) fn decode<L: Level>(
     out: &mut Staging,
     scratch: &mut Scratch,
 ) -> Result<(), DecodeError> {
+    scratch.index.clear();
     if scan.peek() != b'[' {
         element(venue, &mut scan, out, scratch)?;
         return scan.end();
@@ -103,11 +104,20 @@ fn element<L: Level>(
         return Ok(());
     }
     let frame = scan.frame;
-    if fast::element(venue, scan, out, &scratch.guesses) {
+    let Scratch { outer, guesses, index, shapes, window, .. } = scratch;
+    let marked = fast::marked(venue, scan, index);
+    // No closure here: it would be compiled without the level's instructions.
+    if let Some(marked) = marked
+        && let Some(end) = fast::event(venue, scan, marked, (shapes, window), out)
+    {
+        scan.at = end;
         return Ok(());
     }
-    scan.object(&KEYS, &mut scratch.outer, &mut scratch.guesses)?;
-    event(venue, Fields { frame, slots: &scratch.outer }, offset, out);
+    scan.object(&KEYS, outer, guesses)?;
+    event(venue, Fields { frame, slots: outer }, offset, out);
+    if let Some(marked) = marked {
+        fast::learn(marked, &KEYS, shapes, frame);
+    }
     Ok(())
 }
 

@@ -1,44 +1,114 @@
-//! Trades and quotes through the fast lane: the same records as [`super::decode`] builds, for events whose keys come
-//! in an order seen before and whose values are of the common form. Whatever is not, is left to the plain way.
+//! Trades, quotes and bars through the fast lane: the same records as [`super::decode`] builds, for events whose keys
+//! stand where they stood before and whose values are of the common form. Whatever is not, is left to the plain way.
 
-use ringtape_model::event::{SIDE_NONE, TRADE_LATE};
+use ringtape_model::event::{BAR_COMPLETE, SIDE_NONE, SOURCE_VENUE, TRADE_LATE};
 use ringtape_model::units::{CODE_UNSET, E8_UNSET, ID_UNSET, MILLI, PRICE_UNSET, TIME_UNSET};
-use ringtape_model::{Quote, Trade, Venue};
+use ringtape_model::{Quote, Trade, Venue, VenueBar};
 
-use super::decode::{AP, AS, AX, BP, BS, BX, C, DS, I, LATE_AFTER, P, PT, Q, S, SYM, T, TRFI, TRFT, X, Z, is_read};
-use crate::json::{Guesses, Lane, Level, Next, Plain, Scanner, Text};
+use super::decode as slots;
+use super::decode::{LATE_AFTER, is_read};
+use crate::json::{Index, Key, KeyTable, Lane, Level, Object, Scanner, Shapes, Text, Window};
 use crate::read::{Decimal, is_symbol};
 use crate::staging::Staging;
 
-/// Reads the object the cursor stands on if it is a common trade or quote; else changes nothing.
-#[inline(always)]
-pub(super) fn element<L: Level>(venue: Venue, scan: &mut Scanner<L>, out: &mut Staging, guesses: &Guesses) -> bool {
-    if !is_read(venue, b"T") {
-        return false;
+/// An event whose ends are marked and whose kind is read here.
+#[derive(Clone, Copy)]
+pub(super) struct Marked<'i> {
+    kind: Kind,
+    object: Object<'i>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u16)]
+enum Kind {
+    Trade,
+    Quote,
+    Second,
+    Minute,
+}
+
+impl Kind {
+    /// The slots that the kind's reader reads, a bit each.
+    const fn slots(self) -> u64 {
+        match self {
+            Self::Trade => mask(&TRADE_KEYS),
+            Self::Quote => mask(&QUOTE_KEYS),
+            Self::Second | Self::Minute => mask(&BAR_KEYS),
+        }
     }
-    // A record is filled where it will stay: built elsewhere and copied, its fields would have to be waited for.
-    let end = if let Some(lane) = scan.lane(guesses, b'Q') {
-        let at = out.quotes.len();
-        out.quotes.push(QUOTE);
-        let end = quote(venue, lane, out, guesses, scan.frame, at);
-        if end.is_none() {
-            out.quotes.truncate(at);
-        }
-        end
-    } else if let Some(lane) = scan.lane(guesses, b'T') {
-        let at = out.trades.len();
-        out.trades.push(TRADE);
-        let end = trade(venue, lane, out, guesses, scan.frame, at);
-        if end.is_none() {
-            out.trades.truncate(at);
-        }
-        end
-    } else {
-        None
+}
+
+/// The marks of the object the cursor stands on, if it opens as a trade, a quote or a bar does.
+#[inline(always)]
+pub(super) fn marked<'i, L: Level>(venue: Venue, scan: &Scanner<L>, index: &'i mut Index) -> Option<Marked<'i>> {
+    if !is_read(venue, b"T") {
+        return None;
+    }
+    let object = scan.marked(index)?;
+    let (opening, rest) = scan.frame.get(scan.at + 1..)?.split_first_chunk()?;
+    let (kind, len) = match opening {
+        b"\"ev\":\"Q\"" => (Kind::Quote, 9),
+        b"\"ev\":\"T\"" => (Kind::Trade, 9),
+        b"\"ev\":\"A\"" => (Kind::Second, 9),
+        b"\"ev\":\"AM" if rest.first() == Some(&b'"') => (Kind::Minute, 10),
+        _ => return None,
     };
-    let Some(end) = end else { return false };
-    scan.at = end;
-    true
+    // So the first value ends where the first mark says.
+    (object.marks[0] as usize == scan.at + 1 + len).then_some(Marked { kind, object })
+}
+
+/// Remembers the shape of an event that was read the plain way.
+#[cold]
+pub(super) fn learn(marked: Marked, keys: &KeyTable, shapes: &mut Shapes, frame: &[u8]) {
+    shapes.learn(marked.kind as u16, keys, marked.kind.slots(), frame, &marked.object);
+}
+
+/// Reads an event of a known shape; gives where it ends, or changes nothing.
+#[inline(always)]
+pub(super) fn event<L: Level>(
+    venue: Venue,
+    scan: &Scanner<L>,
+    Marked { kind, object }: Marked,
+    (shapes, copy): (&Shapes, &mut Window),
+    out: &mut Staging,
+) -> Option<usize> {
+    let shape = shapes.expected(kind as u16, scan.frame, &object)?;
+    let lane = scan.lane(object, shape, copy)?;
+    let sound = match kind {
+        Kind::Quote => quote(venue, lane, scan.frame, out),
+        Kind::Trade => trade(venue, lane, scan.frame, out),
+        Kind::Second => bar(venue, lane, 1_000, scan.frame, out),
+        Kind::Minute => bar(venue, lane, 60_000, scan.frame, out),
+    };
+    sound.then_some(object.marks[object.count] as usize)
+}
+
+macro_rules! keys {
+    ($($form:ident $key:ident $name:literal;)*) => { $(const $key: Key = Key::$form($name, slots::$key);)* };
+}
+keys! {
+    text SYM "sym"; plain T "t"; plain PT "pt"; plain Q "q"; plain Z "z"; plain C "c"; plain X "x"; plain P "p"; plain S "s";
+    text DS "ds"; plain TRFI "trfi"; plain TRFT "trft";
+    plain BX "bx"; plain AX "ax"; plain BP "bp"; plain AP "ap"; plain BS "bs"; plain AS "as";
+    plain V "v"; text DV "dv"; plain AV "av"; text DAV "dav"; plain OP "op"; plain VW "vw"; plain A "a"; plain O "o";
+    plain H "h"; plain L "l"; plain E "e";
+}
+/// A trade's id is a text, a quote's indicators are a list.
+const ID: Key = Key::text("i", slots::I);
+const INDICATORS: Key = Key::plain("i", slots::I);
+
+/// What each reader below reads, all of it: a key that is not here sends the event the plain way.
+const TRADE_KEYS: [Key; 13] = [SYM, ID, X, P, S, C, T, PT, Q, Z, TRFI, TRFT, DS];
+const QUOTE_KEYS: [Key; 13] = [SYM, C, INDICATORS, BX, AX, BP, AP, BS, AS, T, PT, Q, Z];
+const BAR_KEYS: [Key; 15] = [SYM, V, DV, AV, DAV, OP, VW, O, C, H, L, A, Z, S, E];
+
+const fn mask(keys: &[Key]) -> u64 {
+    let (mut mask, mut at) = (0, 0);
+    while at < keys.len() {
+        mask |= 1 << keys[at].slot();
+        at += 1;
+    }
+    mask
 }
 
 /// A trade of which nothing is known yet.
@@ -98,144 +168,189 @@ const QUOTE: Quote = Quote {
 };
 
 #[inline(always)]
-fn trade<L: Level>(
-    venue: Venue,
-    mut lane: Lane<L>,
-    out: &mut Staging,
-    guesses: &Guesses,
-    frame: &[u8],
-    at: usize,
-) -> Option<usize> {
+fn trade<L: Level>(venue: Venue, mut lane: Lane<L>, frame: &[u8], out: &mut Staging) -> bool {
+    let lane = &mut lane;
+    lane.odd_if(!has_all(lane, &[SYM, P, T]) || !has_either(lane, S, DS));
+    let symbol = name(lane);
+    // The exact decimal string wins over the whole number beside it, which is verified and then has no say.
+    let numbers = [lane.number(P), lane.number(S), lane.number_text(DS), lane.number(P)];
+    let [price, whole, exact, _] = lane.decimals_at(numbers);
+    let size = if lane.has(DS) { exact } else { whole };
+    let [time, participant, trf, sequence] = lane.integers([T, PT, TRFT, Q]);
+    let [exchange, tape, trf_id, _] = lane.integers([X, Z, TRFI, X]);
+    let ts_event = millis(lane, T, time);
+    let ts_participant = millis(lane, PT, participant);
+    let late = ts_participant != TIME_UNSET && ts_event - ts_participant > LATE_AFTER;
+    lane.odd_if(price.1 <= 0);
+    // A record is filled where it will stay: built elsewhere and copied, its fields would have to be waited for.
+    let at = out.trades.len();
+    out.trades.push(TRADE);
     let trade = &mut out.trades[at];
+    trade.ts_event = ts_event;
+    trade.ts_participant = ts_participant;
+    trade.ts_trf = millis(lane, TRFT, trf);
+    (trade.price, trade.price_e8) = price;
+    (trade.size, trade.size_e8) = size;
+    trade.sequence = integer(lane, Q, sequence);
+    if lane.has(ID) {
+        let (text, bytes) = lane.text(ID);
+        let len = text.len as usize & 15;
+        trade.id[..16].copy_from_slice(bytes);
+        trade.id[len..16].fill(0);
+    }
+    if lane.has(C) {
+        trade.n_conditions = lane.codes(C, &mut trade.conditions);
+    }
+    trade.exchange = code(lane, X, exchange);
+    trade.trf_id = code(lane, TRFI, trf_id);
     trade.venue = venue as u8;
-    let mut symbol = Text::default();
-    let mut whole = Decimal::UNSET;
-    let mut exact = Decimal::UNSET;
-    let mut seen = 0u64;
-    while let Next::Value(slot) = lane.next(guesses)? {
-        // A key that comes twice is for the plain way.
-        if seen & (1 << (slot & 63)) != 0 {
-            return None;
-        }
-        seen |= 1 << (slot & 63);
-        match slot {
-            SYM => symbol = name(&mut lane)?,
-            I => {
-                let (_, len, bytes) = lane.text()?;
-                trade.id[..16].copy_from_slice(bytes);
-                trade.id[len..16].fill(0);
-            }
-            X => trade.exchange = lane.code()?,
-            P => {
-                let price = decimal(&mut lane)?;
-                (trade.price, trade.price_e8) = (price.float, price.e8);
-            }
-            S => whole = decimal(&mut lane)?,
-            DS => exact = to_decimal(lane.number_text()?)?,
-            C => trade.n_conditions = lane.codes(&mut trade.conditions)?,
-            T => trade.ts_event = millis(&mut lane)?,
-            PT => trade.ts_participant = millis(&mut lane)?,
-            TRFT => trade.ts_trf = millis(&mut lane)?,
-            Q => trade.sequence = lane.integer()?.cast_signed(),
-            TRFI => trade.trf_id = lane.code()?,
-            Z => trade.tape = tape(&mut lane)?,
-            _ => return None,
-        }
-    }
-    let size = if seen & (1 << DS) == 0 { whole } else { exact };
-    (trade.size, trade.size_e8) = (size.float, size.e8);
-    // Anything missing or out of range is for the plain way to name.
-    if symbol.len == 0 || trade.price_e8 <= 0 || size.e8 < 0 || trade.ts_event == TIME_UNSET {
-        return None;
-    }
-    if trade.ts_participant != TIME_UNSET && trade.ts_event - trade.ts_participant > LATE_AFTER {
-        trade.flags = TRADE_LATE;
+    trade.tape = digit(lane, tape);
+    trade.flags = if late { TRADE_LATE } else { 0 };
+    if !lane.is_sound() {
+        out.trades.truncate(at);
+        return false;
     }
     out.name_trade(frame, symbol, at);
-    Some(lane.at())
+    true
 }
 
 #[inline(always)]
-fn quote<L: Level>(
-    venue: Venue,
-    mut lane: Lane<L>,
-    out: &mut Staging,
-    guesses: &Guesses,
-    frame: &[u8],
-    at: usize,
-) -> Option<usize> {
+fn quote<L: Level>(venue: Venue, mut lane: Lane<L>, frame: &[u8], out: &mut Staging) -> bool {
+    let lane = &mut lane;
+    lane.odd_if(!has_all(lane, &[SYM, T]));
+    let symbol = name(lane);
+    let [bid, ask, bid_size, ask_size] = lane.decimals([BP, AP, BS, AS]);
+    let [time, participant, sequence, tape] = lane.integers([T, PT, Q, Z]);
+    let [bid_exchange, ask_exchange, condition, _] = lane.integers([BX, AX, C, BX]);
+    let at = out.quotes.len();
+    out.quotes.push(QUOTE);
     let quote = &mut out.quotes[at];
-    quote.venue = venue as u8;
-    let mut symbol = Text::default();
-    let mut seen = 0u64;
-    while let Next::Value(slot) = lane.next(guesses)? {
-        if seen & (1 << (slot & 63)) != 0 {
-            return None;
-        }
-        seen |= 1 << (slot & 63);
-        match slot {
-            SYM => symbol = name(&mut lane)?,
-            BP => (quote.bid, quote.bid_e8) = decimal(&mut lane)?.both(),
-            AP => (quote.ask, quote.ask_e8) = decimal(&mut lane)?.both(),
-            BS => (quote.bid_size, quote.bid_size_e8) = decimal(&mut lane)?.both(),
-            AS => (quote.ask_size, quote.ask_size_e8) = decimal(&mut lane)?.both(),
-            BX => quote.bid_exchange = lane.code()?,
-            AX => quote.ask_exchange = lane.code()?,
-            T => quote.ts_event = millis(&mut lane)?,
-            PT => quote.ts_participant = millis(&mut lane)?,
-            Q => quote.sequence = lane.integer()?.cast_signed(),
-            Z => quote.tape = tape(&mut lane)?,
-            C => quote.condition = lane.code()?,
-            I => quote.n_indicators = lane.codes(&mut quote.indicators)?,
-            _ => return None,
-        }
+    quote.ts_event = millis(lane, T, time);
+    quote.ts_participant = millis(lane, PT, participant);
+    (quote.bid, quote.bid_e8) = decimal(lane, BP, bid);
+    (quote.ask, quote.ask_e8) = decimal(lane, AP, ask);
+    (quote.bid_size, quote.bid_size_e8) = decimal(lane, BS, bid_size);
+    (quote.ask_size, quote.ask_size_e8) = decimal(lane, AS, ask_size);
+    quote.sequence = integer(lane, Q, sequence);
+    if lane.has(INDICATORS) {
+        quote.n_indicators = lane.codes(INDICATORS, &mut quote.indicators);
     }
-    if symbol.len == 0 || quote.ts_event == TIME_UNSET {
-        return None;
+    quote.bid_exchange = code(lane, BX, bid_exchange);
+    quote.ask_exchange = code(lane, AX, ask_exchange);
+    quote.condition = code(lane, C, condition);
+    quote.venue = venue as u8;
+    quote.tape = digit(lane, tape);
+    if !lane.is_sound() {
+        out.quotes.truncate(at);
+        return false;
     }
     out.name_quote(frame, symbol, at);
-    Some(lane.at())
+    true
 }
 
 #[inline(always)]
-fn name<L: Level>(lane: &mut Lane<L>) -> Option<Text> {
-    let (start, len, window) = lane.text()?;
-    let text = Text { start: start as u32, len: len as u32, escaped: false };
-    is_symbol(window, Text { start: 0, ..text }).then_some(text)
-}
-
-#[inline(always)]
-fn decimal<L: Level>(lane: &mut Lane<L>) -> Option<Decimal> {
-    to_decimal(lane.number()?)
-}
-
-/// A number in both forms; the mantissa is exact, so one division rounds once.
-#[inline(always)]
-fn to_decimal(plain: Plain) -> Option<Decimal> {
-    const POW10: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
-    const SCALE: [i64; 16] =
-        [100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1, 0, 0, 0, 0, 0, 0, 0];
-    /// Below this, every scale fits an `i64`.
-    const SAFE: u64 = (i64::MAX / 100_000_000) as u64;
-    // Nine decimals and more are rounded the plain way; so is what may not fit.
-    if plain.decimals > 8 || plain.mantissa > SAFE {
-        return None;
+fn bar<L: Level>(venue: Venue, mut lane: Lane<L>, interval_ms: u32, frame: &[u8], out: &mut Staging) -> bool {
+    let lane = &mut lane;
+    lane.odd_if(!has_all(lane, &[SYM, O, H, L, C, S]) || !has_either(lane, V, DV));
+    let symbol = name(lane);
+    let [open, high, low, close] = lane.decimals([O, H, L, C]);
+    for price in [open, high, low, close] {
+        lane.odd_if(price.1 <= 0);
     }
-    let scale = plain.decimals & 15;
-    // INVARIANT: the mantissa is below 2^53, so the division rounds once.
-    let mantissa = plain.mantissa.cast_signed();
-    Some(Decimal { float: mantissa as f64 / POW10[scale], e8: mantissa * SCALE[scale] })
+    lane.odd_if(high.0 < low.0);
+    let sums = [lane.number(V), lane.number_text(DV), lane.number(AV), lane.number_text(DAV)];
+    let [whole, exact, day_whole, day_exact] = lane.decimals_at(sums);
+    let volume = if lane.has(DV) { exact } else { whole };
+    let day = if lane.has(DAV) { day_exact } else { decimal(lane, AV, day_whole) };
+    let [vwap, day_open, day_vwap, average] = lane.decimals([VW, OP, A, Z]);
+    let [start, end, ..] = lane.integers([S, E, S, S]);
+    let ts_event = millis(lane, S, start);
+    let ts_end = if lane.has(E) { millis(lane, E, end) } else { ts_event + i64::from(interval_ms) * MILLI };
+    lane.odd_if(ts_end <= ts_event);
+    let bar = VenueBar {
+        seq: 0,
+        ts_event,
+        ts_end,
+        ts_recv: 0,
+        ts_sent: TIME_UNSET,
+        open: open.0,
+        high: high.0,
+        low: low.0,
+        close: close.0,
+        volume: volume.0,
+        volume_e8: volume.1,
+        dollar_volume: PRICE_UNSET,
+        vwap: decimal(lane, VW, vwap).0,
+        buy_volume: PRICE_UNSET,
+        buy_dollar_volume: PRICE_UNSET,
+        trade_count: ID_UNSET,
+        day_volume: day.0,
+        day_volume_e8: day.1,
+        // QUIRK: a day that has not opened is written as 0 by some.
+        day_open: if day_open.0 > 0.0 { day_open.0 } else { PRICE_UNSET },
+        day_vwap: decimal(lane, A, day_vwap).0,
+        average_size: decimal(lane, Z, average).0,
+        first_id: ID_UNSET,
+        last_id: ID_UNSET,
+        symbol: 0,
+        interval_ms,
+        venue: venue as u8,
+        source: SOURCE_VENUE,
+        flags: BAR_COMPLETE,
+        conn: 0,
+        reserved: 0,
+    };
+    if lane.is_sound() {
+        out.push_bar(frame, symbol, bar);
+    }
+    lane.is_sound()
+}
+
+#[inline(always)]
+fn has_all<L: Level>(lane: &Lane<L>, keys: &[Key]) -> bool {
+    keys.iter().all(|&key| lane.has(key))
+}
+
+#[inline(always)]
+fn has_either<L: Level>(lane: &Lane<L>, one: Key, other: Key) -> bool {
+    lane.has(one) || lane.has(other)
+}
+
+#[inline(always)]
+fn name<L: Level>(lane: &mut Lane<L>) -> Text {
+    let (text, window) = lane.text(SYM);
+    lane.odd_if(!is_symbol(window, Text { start: 0, ..text }));
+    text
+}
+
+/// What was read of a key that need not be there.
+#[inline(always)]
+fn decimal<L: Level>(lane: &Lane<L>, key: Key, read: (f64, i64)) -> (f64, i64) {
+    if lane.has(key) { read } else { Decimal::UNSET.both() }
 }
 
 /// A time in ms between 2000 and 2100; other units are told apart the plain way.
 #[inline(always)]
-fn millis<L: Level>(lane: &mut Lane<L>) -> Option<i64> {
-    let value = lane.integer()?;
-    (946_684_800_000..4_102_444_800_000).contains(&value).then(|| value.cast_signed() * MILLI)
+fn millis<L: Level>(lane: &mut Lane<L>, key: Key, read: u64) -> i64 {
+    let is_there = lane.has(key);
+    lane.odd_if(is_there & !(946_684_800_000..4_102_444_800_000).contains(&read));
+    if is_there { read.cast_signed().wrapping_mul(MILLI) } else { TIME_UNSET }
 }
 
 #[inline(always)]
-fn tape<L: Level>(lane: &mut Lane<L>) -> Option<u8> {
-    let value = lane.integer()?;
-    (value <= 9).then_some(value as u8)
+fn integer<L: Level>(lane: &Lane<L>, key: Key, read: u64) -> i64 {
+    if lane.has(key) { read.cast_signed() } else { ID_UNSET }
+}
+
+#[inline(always)]
+fn code<L: Level>(lane: &mut Lane<L>, key: Key, read: u64) -> u16 {
+    lane.odd_if(read >= u64::from(CODE_UNSET));
+    if lane.has(key) { read as u16 } else { CODE_UNSET }
+}
+
+/// A tape; 0 where the key is missing.
+#[inline(always)]
+fn digit<L: Level>(lane: &mut Lane<L>, read: u64) -> u8 {
+    lane.odd_if(read > 9);
+    read as u8
 }
