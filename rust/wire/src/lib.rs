@@ -99,8 +99,12 @@ mod tests {
         let want = said(json::Scalar, &frames);
         #[cfg(target_arch = "x86_64")]
         {
-            assert!(json::v3().is_none_or(|level| said(level, &frames) == want));
-            assert!(json::v4().is_none_or(|level| said(level, &frames) == want));
+            let levels = [json::v3().map(|level| said(level, &frames)), json::v4().map(|level| said(level, &frames))];
+            for got in levels.iter().flatten() {
+                for (at, frame) in frames.iter().enumerate() {
+                    assert_eq!(got[at], want[at], "{}", String::from_utf8_lossy(frame));
+                }
+            }
         }
         // What was learned on the way changes nothing.
         for (frame, want) in frames.iter().zip(&want) {

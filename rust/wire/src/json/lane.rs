@@ -9,9 +9,11 @@
 //! value by the reader of its slot, the comma or brace behind each value by its mark. So a caller must read every slot
 //! that its shape may have.
 
+use std::hint::select_unpredictable;
+
 use super::index::{FIELDS, Object};
 use super::shape::Shape;
-use super::simd::{Ends, Level};
+use super::simd::{End, Level};
 use super::text::Text;
 
 /// The bytes of a key from its first letter up to its value: `key":`, and for a text its opening quote.
@@ -20,12 +22,23 @@ pub(crate) struct Key {
     word: u64,
     len: u8,
     slot: u8,
+    comes_and_goes: bool,
 }
 
 impl Key {
     /// The key of a slot whose value is a number or a list.
     pub(crate) const fn plain(name: &str, slot: u8) -> Self {
         Self::new(name, b"\":", slot)
+    }
+
+    /// The same key where one event has it and the next has not: nothing branches on it.
+    pub(crate) const fn comes_and_goes(self) -> Self {
+        Self { comes_and_goes: true, ..self }
+    }
+
+    /// Whether it comes and goes.
+    pub(crate) const fn may_miss(&self) -> bool {
+        self.comes_and_goes
     }
 
     /// The slot it is the key of.
@@ -46,7 +59,7 @@ impl Key {
             word |= (byte as u64) << (8 * len);
             len += 1;
         }
-        Self { word, len: len as u8, slot }
+        Self { word, len: len as u8, slot, comes_and_goes: false }
     }
 }
 
@@ -65,8 +78,8 @@ pub(crate) struct Padded<'a> {
 /// An object with `BEFORE` bytes before it, whatever they are, and room behind: every look at it is inside by its type.
 pub(crate) type Window = [u8; REACH + 32];
 
-/// A reader of one object.
-pub(crate) struct Lane<'a, L> {
+/// A reader of one object. `FULL` promises all keys but those that come and go, so that nothing has to ask for them.
+pub(crate) struct Lane<'a, L, const FULL: bool> {
     window: &'a Window,
     /// Offset of the window in the frame; wraps at the start of the frame.
     base: usize,
@@ -77,7 +90,10 @@ pub(crate) struct Lane<'a, L> {
     odd: u64,
 }
 
-impl<'a, L: Level> Lane<'a, L> {
+impl<'a, L: Level, const FULL: bool> Lane<'a, L, FULL> {
+    /// The ends of a zero.
+    pub(crate) const ZERO: End<'static> = (&[b'0'; 16], 1);
+
     /// A reader of the object that opens at `at`; `copy` is where it is copied if the frame has not enough around it.
     #[inline(always)]
     pub(crate) fn new(
@@ -107,7 +123,7 @@ impl<'a, L: Level> Lane<'a, L> {
     /// Whether the object has a key.
     #[inline(always)]
     pub(crate) fn has(&self, key: Key) -> bool {
-        self.shape.has(key.slot)
+        (FULL && !key.comes_and_goes) || self.shape.has(key.slot)
     }
 
     /// The object is for the plain way if this is so.
@@ -128,7 +144,7 @@ impl<'a, L: Level> Lane<'a, L> {
         self.window[at % REACH..].first_chunk().unwrap_or(&[0; N])
     }
 
-    /// The two ends of a value in the window, its key verified.
+    /// The two ends of a value in the window, its key verified. Without the key, some two places.
     #[inline(always)]
     fn value(&mut self, key: Key) -> (usize, usize) {
         let place = self.shape.place(key.slot) % FIELDS;
@@ -136,36 +152,72 @@ impl<'a, L: Level> Lane<'a, L> {
         let mark = (self.marks[place] as usize).wrapping_sub(self.base);
         let next = (self.marks[place + 1] as usize).wrapping_sub(self.base);
         let word = u64::from_le_bytes(*self.bytes(mark + 1));
-        self.odd |= (word ^ key.word) << (64 - 8 * u32::from(key.len));
+        self.odd |= ((word ^ key.word) << (64 - 8 * u32::from(key.len))) & u64::from(self.has(key)).wrapping_neg();
         (mark + 1 + usize::from(key.len), next.wrapping_sub(1))
     }
 
-    /// The ends of the number of a key; of a zero where the object has no such key.
+    /// The number of a key, by its ends; a zero where the object has no such key.
     #[inline(always)]
-    pub(crate) fn number(&mut self, key: Key) -> (&'a [u8; 16], usize) {
-        if !self.has(key) {
-            return (&[b'0'; 16], 1);
+    pub(crate) fn number(&mut self, key: Key) -> End<'a> {
+        if !key.comes_and_goes && !self.has(key) {
+            return Self::ZERO;
         }
         let (start, end) = self.value(key);
-        (self.bytes(end.wrapping_sub(16)), end.wrapping_sub(start))
+        self.end_of(key, start, end)
     }
 
     /// The same of a number that fills a text.
     #[inline(always)]
-    pub(crate) fn number_text(&mut self, key: Key) -> (&'a [u8; 16], usize) {
+    pub(crate) fn number_text(&mut self, key: Key) -> End<'a> {
         if !self.has(key) {
-            return (&[b'0'; 16], 1);
+            return Self::ZERO;
         }
         let (start, behind) = self.value(key);
         let end = behind.wrapping_sub(1);
         self.odd |= u64::from(self.bytes::<1>(end)[0] ^ b'"');
-        (self.bytes(end.wrapping_sub(16)), end.wrapping_sub(start))
+        self.end_of(key, start, end)
+    }
+
+    #[inline(always)]
+    fn end_of(&self, key: Key, start: usize, end: usize) -> End<'a> {
+        let has = self.has(key);
+        let bytes = select_unpredictable(has, self.bytes(end.wrapping_sub(16)), Self::ZERO.0);
+        (bytes, select_unpredictable(has, end.wrapping_sub(start), 1))
+    }
+
+    /// The first code of a list and how many there are: 0, 1, or more, which are then in `out`. Codes have no blanks
+    /// between them and up to three digits.
+    #[inline(always)]
+    pub(crate) fn codes<const N: usize>(&mut self, key: Key, out: &mut [u16; N]) -> (End<'a>, u8) {
+        let (start, end) = self.value(key);
+        let (first, last) = (start.wrapping_add(1), end.wrapping_sub(1));
+        let has = u64::from(self.has(key)).wrapping_neg();
+        self.odd |= u64::from(self.bytes::<1>(start)[0] ^ b'[') & has;
+        self.odd |= u64::from(self.bytes::<1>(last)[0] ^ b']') & has;
+        if last.wrapping_sub(first) <= 3 || has == 0 {
+            return (self.end_of(key, first, last), u8::from(has != 0));
+        }
+        let count = self.list(first, last, out);
+        (Self::ZERO, count)
+    }
+
+    /// A list of more than one code.
+    #[inline(never)]
+    fn list<const N: usize>(&mut self, first: usize, last: usize, out: &mut [u16; N]) -> u8 {
+        let list = self.window.get(first..last).and_then(|list| list_of(list, out));
+        self.odd_if(list.is_none());
+        list.unwrap_or(0)
+    }
+
+    /// The ends of four numbers. Ends first and values later: so the values' long chains run side by side.
+    #[inline(always)]
+    pub(crate) fn numbers(&mut self, [a, b, c, d]: [Key; 4]) -> [End<'a>; 4] {
+        [self.number(a), self.number(b), self.number(c), self.number(d)]
     }
 
     /// Whole numbers of at most 15 digits; 0 for a key that is not there.
     #[inline(always)]
-    pub(crate) fn integers(&mut self, [a, b, c, d]: [Key; 4]) -> [u64; 4] {
-        let ends = [self.number(a), self.number(b), self.number(c), self.number(d)];
+    pub(crate) fn integers(&mut self, ends: [End<'a>; 4]) -> [u64; 4] {
         let (values, odd) = self.level.integers(ends);
         self.odd |= odd;
         values
@@ -173,32 +225,10 @@ impl<'a, L: Level> Lane<'a, L> {
 
     /// Decimals of at most 15 digits as doubles and in 1e-8; 0 for a key that is not there.
     #[inline(always)]
-    pub(crate) fn decimals(&mut self, [a, b, c, d]: [Key; 4]) -> [(f64, i64); 4] {
-        let ends = [self.number(a), self.number(b), self.number(c), self.number(d)];
-        self.decimals_at(ends)
-    }
-
-    /// The same by their ends.
-    #[inline(always)]
-    pub(crate) fn decimals_at(&mut self, ends: Ends<'a>) -> [(f64, i64); 4] {
+    pub(crate) fn decimals(&mut self, ends: [End<'a>; 4]) -> [(f64, i64); 4] {
         let (values, odd) = self.level.decimals(ends);
         self.odd |= odd;
         values
-    }
-
-    /// A code of at most seven digits inside a list.
-    #[inline(always)]
-    fn few_digits(&mut self, start: usize, end: usize) -> u64 {
-        const ONES: u64 = 0x0101_0101_0101_0101;
-        let len = end.wrapping_sub(start);
-        let word = u64::from_le_bytes(*self.bytes(start)) ^ (ONES * 0x30);
-        // A leading zero stands alone.
-        self.odd_if(len > 1 && word.trailing_zeros() >= 8);
-        self.odd_if(len.wrapping_sub(1) >= 7);
-        // What stands behind the value moves out at the top, so its digits are the highest bytes and zeroes precede.
-        let word = word << (64u32.wrapping_sub(8 * len as u32) & 63);
-        self.odd |= (word.wrapping_add(ONES * 0x76) | word) & (ONES * 0x80);
-        super::simd::eight(word)
     }
 
     /// A plain text of at most 15 bytes: its place in the frame, and 16 bytes from its first on.
@@ -213,30 +243,10 @@ impl<'a, L: Level> Lane<'a, L> {
         self.odd_if(start + len + 1 != behind);
         (Text { start: start.wrapping_add(self.base) as u32, len: len as u32, escaped: false }, bytes)
     }
-
-    /// A list of codes of up to three digits without blanks; gives how many there are.
-    #[inline(always)]
-    pub(crate) fn codes<const N: usize>(&mut self, key: Key, out: &mut [u16; N]) -> u8 {
-        let (start, end) = self.value(key);
-        let last = end.wrapping_sub(1);
-        // Most lists hold one code.
-        if last.wrapping_sub(start) <= 4 {
-            self.odd |= u64::from(self.bytes::<1>(start)[0] ^ b'[') | u64::from(self.bytes::<1>(last)[0] ^ b']');
-            if last.wrapping_sub(start) < 4 || self.bytes::<1>(start + 2)[0] != b',' {
-                out[0] = self.few_digits(start + 1, last) as u16;
-                return 1;
-            }
-        }
-        let list = self.window.get(start..end).and_then(|list| list_of(list, out));
-        self.odd_if(list.is_none());
-        list.unwrap_or(0)
-    }
 }
 
-#[inline(always)]
-fn list_of<const N: usize>(list: &[u8], out: &mut [u16; N]) -> Option<u8> {
-    let (b'[', list) = list.split_first().map(|(&first, rest)| (first, rest))? else { return None };
-    let (b']', mut list) = list.split_last().map(|(&last, rest)| (last, rest))? else { return None };
+/// The codes between the brackets of a list.
+fn list_of<const N: usize>(mut list: &[u8], out: &mut [u16; N]) -> Option<u8> {
     let mut count = 0;
     loop {
         let (code, len) = code_of(list)?;

@@ -73,7 +73,12 @@ impl<'f, L: Level> Scanner<'f, L> {
 
     /// A fast lane through the marked object the cursor stands on, if it is not too long.
     #[inline(always)]
-    pub(crate) fn lane<'a>(&self, object: Object<'a>, shape: &'a Shape, copy: &'a mut Window) -> Option<Lane<'a, L>>
+    pub(crate) fn lane<'a, const FULL: bool>(
+        &self,
+        object: Object<'a>,
+        shape: &'a Shape,
+        copy: &'a mut Window,
+    ) -> Option<Lane<'a, L, FULL>>
     where
         'f: 'a,
     {

@@ -30,6 +30,12 @@ impl Shape {
         self.has & (1 << (slot & 63)) != 0
     }
 
+    /// Whether the object has all of these slots, a bit each.
+    #[inline(always)]
+    pub(crate) const fn has_all(&self, slots: u64) -> bool {
+        self.has & slots == slots
+    }
+
     /// Where the key stands, counted from the second key of the object.
     #[inline(always)]
     pub(crate) const fn place(&self, slot: u8) -> usize {

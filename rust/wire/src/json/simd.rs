@@ -18,8 +18,8 @@ pub(crate) struct Plain {
     pub(crate) decimals: usize,
 }
 
-/// Four numbers by their ends: the 16 bytes up to where a number ends, and its length.
-pub(crate) type Ends<'a> = [(&'a [u8; 16], usize); 4];
+/// A number by its end: the 16 bytes up to there, and its length.
+pub(crate) type End<'a> = (&'a [u8; 16], usize);
 
 /// What a number of so many decimals is divided by.
 static DIVISORS: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
@@ -92,7 +92,7 @@ pub(crate) trait Level: Copy {
 
     /// Four whole numbers without a point, each as in [`Level::whole`]; and bits that are zero if all of them are sound.
     #[inline(always)]
-    fn integers(self, [a, b, c, d]: Ends) -> ([u64; 4], u64) {
+    fn integers(self, [a, b, c, d]: [End; 4]) -> ([u64; 4], u64) {
         let whole = [self.whole(a.0, a.1), self.whole(b.0, b.1), self.whole(c.0, c.1), self.whole(d.0, d.1)];
         let odd = whole.iter().fold(0, |odd, one| odd | u64::from(one.odd) | one.read.decimals as u64);
         (whole.map(|one| one.read.mantissa), odd)
@@ -100,7 +100,7 @@ pub(crate) trait Level: Copy {
 
     /// Four numbers, each as in [`Level::whole`], in both forms; and bits that are zero if all of them are sound.
     #[inline(always)]
-    fn decimals(self, [a, b, c, d]: Ends) -> ([(f64, i64); 4], u64) {
+    fn decimals(self, [a, b, c, d]: [End; 4]) -> ([(f64, i64); 4], u64) {
         let whole = [self.whole(a.0, a.1), self.whole(b.0, b.1), self.whole(c.0, c.1), self.whole(d.0, d.1)];
         let mut odd = whole.iter().fold(0, |odd, one| odd | u64::from(one.odd));
         (whole.map(|one| one.read.both(&mut odd)), odd)
@@ -240,7 +240,7 @@ mod x86 {
 
     use ringtape_model::Venue;
 
-    use super::{DIVISORS, Ends, FITS, Level, Marks, Plain, SCALES, Whole};
+    use super::{DIVISORS, End, FITS, Level, Marks, Plain, SCALES, Whole};
     use crate::error::DecodeError;
     use crate::staging::Staging;
 
@@ -419,7 +419,7 @@ mod x86 {
     ///
     /// The machine must have what a `V4` stands for.
     #[inline(always)]
-    unsafe fn lanes([a, b, c, d]: Ends) -> Lanes {
+    unsafe fn lanes([a, b, c, d]: [End; 4]) -> Lanes {
         const ONES: u64 = 0x0001_0001_0001_0001;
         let keep = |len: usize| u64::from((0xFFFF_0000u32 >> (len & 31)) as u16);
         let kept = keep(a.1) | keep(b.1) << 16 | keep(c.1) << 32 | keep(d.1) << 48;
@@ -497,7 +497,7 @@ mod x86 {
         }
 
         #[inline(always)]
-        fn integers(self, ends: Ends) -> ([u64; 4], u64) {
+        fn integers(self, ends: [End; 4]) -> ([u64; 4], u64) {
             // SAFETY: a `V4` exists only where the machine has all of it; both are four words.
             unsafe {
                 let lanes = lanes(ends);
@@ -506,7 +506,7 @@ mod x86 {
         }
 
         #[inline(always)]
-        fn decimals(self, ends: Ends) -> ([(f64, i64); 4], u64) {
+        fn decimals(self, ends: [End; 4]) -> ([(f64, i64); 4], u64) {
             // SAFETY: a `V4` exists only where the machine has all of it; vectors and arrays are of one size.
             unsafe {
                 let lanes = lanes(ends);
@@ -698,7 +698,7 @@ mod tests {
             before in "[0-9.,:\"]{16}",
         ) {
             let all = texts.clone().map(|text| format!("{before}{text}"));
-            let ends: Ends = std::array::from_fn(|at| (all[at].as_bytes().last_chunk().unwrap_or(&[0; 16]), texts[at].len()));
+            let ends: [End; 4] = std::array::from_fn(|at| (all[at].as_bytes().last_chunk().unwrap_or(&[0; 16]), texts[at].len()));
             let (integers, integers_odd) = Scalar.integers(ends);
             let (decimals, decimals_odd) = Scalar.decimals(ends);
             for (at, text) in texts.iter().enumerate().filter(|_| decimals_odd == 0) {

@@ -28,13 +28,22 @@ enum Kind {
 }
 
 impl Kind {
+    const fn keys(self) -> &'static [Key] {
+        match self {
+            Self::Trade => &TRADE_KEYS,
+            Self::Quote => &QUOTE_KEYS,
+            Self::Second | Self::Minute => &BAR_KEYS,
+        }
+    }
+
     /// The slots that the kind's reader reads, a bit each.
     const fn slots(self) -> u64 {
-        match self {
-            Self::Trade => mask(&TRADE_KEYS),
-            Self::Quote => mask(&QUOTE_KEYS),
-            Self::Second | Self::Minute => mask(&BAR_KEYS),
-        }
+        mask(self.keys(), true)
+    }
+
+    /// Those of them that do not come and go.
+    const fn usual(self) -> u64 {
+        mask(self.keys(), false)
     }
 }
 
@@ -73,14 +82,28 @@ pub(super) fn event<L: Level>(
     out: &mut Staging,
 ) -> Option<usize> {
     let shape = shapes.expected(kind as u16, scan.frame, &object)?;
-    let lane = scan.lane(object, shape, copy)?;
-    let sound = match kind {
-        Kind::Quote => quote(venue, lane, scan.frame, out),
-        Kind::Trade => trade(venue, lane, scan.frame, out),
-        Kind::Second => bar(venue, lane, 1_000, scan.frame, out),
-        Kind::Minute => bar(venue, lane, 60_000, scan.frame, out),
+    let sound = if shape.has_all(kind.usual()) {
+        read::<L, true>(venue, kind, scan.lane(object, shape, copy)?, scan.frame, out)
+    } else {
+        read::<L, false>(venue, kind, scan.lane(object, shape, copy)?, scan.frame, out)
     };
     sound.then_some(object.marks[object.count] as usize)
+}
+
+#[inline(always)]
+fn read<L: Level, const FULL: bool>(
+    venue: Venue,
+    kind: Kind,
+    lane: Lane<L, FULL>,
+    frame: &[u8],
+    out: &mut Staging,
+) -> bool {
+    match kind {
+        Kind::Quote => quote(venue, lane, frame, out),
+        Kind::Trade => trade(venue, lane, frame, out),
+        Kind::Second => bar(venue, lane, 1_000, frame, out),
+        Kind::Minute => bar(venue, lane, 60_000, frame, out),
+    }
 }
 
 macro_rules! keys {
@@ -88,24 +111,30 @@ macro_rules! keys {
 }
 keys! {
     text SYM "sym"; plain T "t"; plain PT "pt"; plain Q "q"; plain Z "z"; plain C "c"; plain X "x"; plain P "p"; plain S "s";
-    text DS "ds"; plain TRFI "trfi"; plain TRFT "trft";
+    text DS "ds";
     plain BX "bx"; plain AX "ax"; plain BP "bp"; plain AP "ap"; plain BS "bs"; plain AS "as";
     plain V "v"; text DV "dv"; plain AV "av"; text DAV "dav"; plain OP "op"; plain VW "vw"; plain A "a"; plain O "o";
     plain H "h"; plain L "l"; plain E "e";
 }
-/// A trade's id is a text, a quote's indicators are a list.
+/// One letter, several meanings: a trade's id is a text, its conditions are a list; a quote's indicators are one.
 const ID: Key = Key::text("i", slots::I);
-const INDICATORS: Key = Key::plain("i", slots::I);
+const INDICATORS: Key = Key::plain("i", slots::I).comes_and_goes();
+const CONDITIONS: Key = Key::plain("c", slots::C).comes_and_goes();
+const CONDITION: Key = CONDITIONS;
+const TRFI: Key = Key::plain("trfi", slots::TRFI).comes_and_goes();
+const TRFT: Key = Key::plain("trft", slots::TRFT).comes_and_goes();
 
 /// What each reader below reads, all of it: a key that is not here sends the event the plain way.
-const TRADE_KEYS: [Key; 13] = [SYM, ID, X, P, S, C, T, PT, Q, Z, TRFI, TRFT, DS];
-const QUOTE_KEYS: [Key; 13] = [SYM, C, INDICATORS, BX, AX, BP, AP, BS, AS, T, PT, Q, Z];
+const TRADE_KEYS: [Key; 13] = [SYM, ID, X, P, S, CONDITIONS, T, PT, Q, Z, TRFI, TRFT, DS];
+const QUOTE_KEYS: [Key; 13] = [SYM, CONDITION, INDICATORS, BX, AX, BP, AP, BS, AS, T, PT, Q, Z];
 const BAR_KEYS: [Key; 15] = [SYM, V, DV, AV, DAV, OP, VW, O, C, H, L, A, Z, S, E];
 
-const fn mask(keys: &[Key]) -> u64 {
+const fn mask(keys: &[Key], all: bool) -> u64 {
     let (mut mask, mut at) = (0, 0);
     while at < keys.len() {
-        mask |= 1 << keys[at].slot();
+        if all || !keys[at].may_miss() {
+            mask |= 1 << keys[at].slot();
+        }
         at += 1;
     }
     mask
@@ -168,16 +197,20 @@ const QUOTE: Quote = Quote {
 };
 
 #[inline(always)]
-fn trade<L: Level>(venue: Venue, mut lane: Lane<L>, frame: &[u8], out: &mut Staging) -> bool {
+fn trade<L: Level, const FULL: bool>(venue: Venue, mut lane: Lane<L, FULL>, frame: &[u8], out: &mut Staging) -> bool {
     let lane = &mut lane;
     lane.odd_if(!has_all(lane, &[SYM, P, T]) || !has_either(lane, S, DS));
     let symbol = name(lane);
     // The exact decimal string wins over the whole number beside it, which is verified and then has no say.
-    let numbers = [lane.number(P), lane.number(S), lane.number_text(DS), lane.number(P)];
-    let [price, whole, exact, _] = lane.decimals_at(numbers);
+    let amounts = [lane.number(P), lane.number(S), lane.number_text(DS), Lane::<L, FULL>::ZERO];
+    let times = lane.numbers([T, PT, TRFT, Q]);
+    let mut conditions = [CODE_UNSET; 8];
+    let (first, n_conditions) = lane.codes(CONDITIONS, &mut conditions);
+    let codes = [lane.number(X), lane.number(Z), lane.number(TRFI), first];
+    let [price, whole, exact, _] = lane.decimals(amounts);
+    let [time, participant, trf, sequence] = lane.integers(times);
+    let [exchange, tape, trf_id, first] = lane.integers(codes);
     let size = if lane.has(DS) { exact } else { whole };
-    let [time, participant, trf, sequence] = lane.integers([T, PT, TRFT, Q]);
-    let [exchange, tape, trf_id, _] = lane.integers([X, Z, TRFI, X]);
     let ts_event = millis(lane, T, time);
     let ts_participant = millis(lane, PT, participant);
     let late = ts_participant != TIME_UNSET && ts_event - ts_participant > LATE_AFTER;
@@ -198,9 +231,12 @@ fn trade<L: Level>(venue: Venue, mut lane: Lane<L>, frame: &[u8], out: &mut Stag
         trade.id[..16].copy_from_slice(bytes);
         trade.id[len..16].fill(0);
     }
-    if lane.has(C) {
-        trade.n_conditions = lane.codes(C, &mut trade.conditions);
+    if n_conditions > 1 {
+        trade.conditions = conditions;
+    } else {
+        trade.conditions[0] = code(lane, CONDITIONS, first);
     }
+    trade.n_conditions = n_conditions;
     trade.exchange = code(lane, X, exchange);
     trade.trf_id = code(lane, TRFI, trf_id);
     trade.venue = venue as u8;
@@ -215,13 +251,18 @@ fn trade<L: Level>(venue: Venue, mut lane: Lane<L>, frame: &[u8], out: &mut Stag
 }
 
 #[inline(always)]
-fn quote<L: Level>(venue: Venue, mut lane: Lane<L>, frame: &[u8], out: &mut Staging) -> bool {
+fn quote<L: Level, const FULL: bool>(venue: Venue, mut lane: Lane<L, FULL>, frame: &[u8], out: &mut Staging) -> bool {
     let lane = &mut lane;
     lane.odd_if(!has_all(lane, &[SYM, T]));
     let symbol = name(lane);
-    let [bid, ask, bid_size, ask_size] = lane.decimals([BP, AP, BS, AS]);
-    let [time, participant, sequence, tape] = lane.integers([T, PT, Q, Z]);
-    let [bid_exchange, ask_exchange, condition, _] = lane.integers([BX, AX, C, BX]);
+    let amounts = lane.numbers([BP, AP, BS, AS]);
+    let times = lane.numbers([T, PT, Q, Z]);
+    let mut indicators = [CODE_UNSET; 4];
+    let (first, n_indicators) = lane.codes(INDICATORS, &mut indicators);
+    let codes = [lane.number(BX), lane.number(AX), lane.number(CONDITION), first];
+    let [bid, ask, bid_size, ask_size] = lane.decimals(amounts);
+    let [time, participant, sequence, tape] = lane.integers(times);
+    let [bid_exchange, ask_exchange, condition, first] = lane.integers(codes);
     let at = out.quotes.len();
     out.quotes.push(QUOTE);
     let quote = &mut out.quotes[at];
@@ -232,12 +273,15 @@ fn quote<L: Level>(venue: Venue, mut lane: Lane<L>, frame: &[u8], out: &mut Stag
     (quote.bid_size, quote.bid_size_e8) = decimal(lane, BS, bid_size);
     (quote.ask_size, quote.ask_size_e8) = decimal(lane, AS, ask_size);
     quote.sequence = integer(lane, Q, sequence);
-    if lane.has(INDICATORS) {
-        quote.n_indicators = lane.codes(INDICATORS, &mut quote.indicators);
+    if n_indicators > 1 {
+        quote.indicators = indicators;
+    } else {
+        quote.indicators[0] = code(lane, INDICATORS, first);
     }
+    quote.n_indicators = n_indicators;
     quote.bid_exchange = code(lane, BX, bid_exchange);
     quote.ask_exchange = code(lane, AX, ask_exchange);
-    quote.condition = code(lane, C, condition);
+    quote.condition = code(lane, CONDITION, condition);
     quote.venue = venue as u8;
     quote.tape = digit(lane, tape);
     if !lane.is_sound() {
@@ -249,21 +293,30 @@ fn quote<L: Level>(venue: Venue, mut lane: Lane<L>, frame: &[u8], out: &mut Stag
 }
 
 #[inline(always)]
-fn bar<L: Level>(venue: Venue, mut lane: Lane<L>, interval_ms: u32, frame: &[u8], out: &mut Staging) -> bool {
+fn bar<L: Level, const FULL: bool>(
+    venue: Venue,
+    mut lane: Lane<L, FULL>,
+    interval_ms: u32,
+    frame: &[u8],
+    out: &mut Staging,
+) -> bool {
     let lane = &mut lane;
     lane.odd_if(!has_all(lane, &[SYM, O, H, L, C, S]) || !has_either(lane, V, DV));
     let symbol = name(lane);
-    let [open, high, low, close] = lane.decimals([O, H, L, C]);
+    let prices = lane.numbers([O, H, L, C]);
+    let sums = [lane.number(V), lane.number_text(DV), lane.number(AV), lane.number_text(DAV)];
+    let means = lane.numbers([VW, OP, A, Z]);
+    let times = [lane.number(S), lane.number(E), Lane::<L, FULL>::ZERO, Lane::<L, FULL>::ZERO];
+    let [open, high, low, close] = lane.decimals(prices);
     for price in [open, high, low, close] {
         lane.odd_if(price.1 <= 0);
     }
     lane.odd_if(high.0 < low.0);
-    let sums = [lane.number(V), lane.number_text(DV), lane.number(AV), lane.number_text(DAV)];
-    let [whole, exact, day_whole, day_exact] = lane.decimals_at(sums);
+    let [whole, exact, day_whole, day_exact] = lane.decimals(sums);
     let volume = if lane.has(DV) { exact } else { whole };
     let day = if lane.has(DAV) { day_exact } else { decimal(lane, AV, day_whole) };
-    let [vwap, day_open, day_vwap, average] = lane.decimals([VW, OP, A, Z]);
-    let [start, end, ..] = lane.integers([S, E, S, S]);
+    let [vwap, day_open, day_vwap, average] = lane.decimals(means);
+    let [start, end, ..] = lane.integers(times);
     let ts_event = millis(lane, S, start);
     let ts_end = if lane.has(E) { millis(lane, E, end) } else { ts_event + i64::from(interval_ms) * MILLI };
     lane.odd_if(ts_end <= ts_event);
@@ -307,17 +360,17 @@ fn bar<L: Level>(venue: Venue, mut lane: Lane<L>, interval_ms: u32, frame: &[u8]
 }
 
 #[inline(always)]
-fn has_all<L: Level>(lane: &Lane<L>, keys: &[Key]) -> bool {
+fn has_all<L: Level, const FULL: bool>(lane: &Lane<L, FULL>, keys: &[Key]) -> bool {
     keys.iter().all(|&key| lane.has(key))
 }
 
 #[inline(always)]
-fn has_either<L: Level>(lane: &Lane<L>, one: Key, other: Key) -> bool {
+fn has_either<L: Level, const FULL: bool>(lane: &Lane<L, FULL>, one: Key, other: Key) -> bool {
     lane.has(one) || lane.has(other)
 }
 
 #[inline(always)]
-fn name<L: Level>(lane: &mut Lane<L>) -> Text {
+fn name<L: Level, const FULL: bool>(lane: &mut Lane<L, FULL>) -> Text {
     let (text, window) = lane.text(SYM);
     lane.odd_if(!is_symbol(window, Text { start: 0, ..text }));
     text
@@ -325,32 +378,32 @@ fn name<L: Level>(lane: &mut Lane<L>) -> Text {
 
 /// What was read of a key that need not be there.
 #[inline(always)]
-fn decimal<L: Level>(lane: &Lane<L>, key: Key, read: (f64, i64)) -> (f64, i64) {
+fn decimal<L: Level, const FULL: bool>(lane: &Lane<L, FULL>, key: Key, read: (f64, i64)) -> (f64, i64) {
     if lane.has(key) { read } else { Decimal::UNSET.both() }
 }
 
 /// A time in ms between 2000 and 2100; other units are told apart the plain way.
 #[inline(always)]
-fn millis<L: Level>(lane: &mut Lane<L>, key: Key, read: u64) -> i64 {
+fn millis<L: Level, const FULL: bool>(lane: &mut Lane<L, FULL>, key: Key, read: u64) -> i64 {
     let is_there = lane.has(key);
     lane.odd_if(is_there & !(946_684_800_000..4_102_444_800_000).contains(&read));
     if is_there { read.cast_signed().wrapping_mul(MILLI) } else { TIME_UNSET }
 }
 
 #[inline(always)]
-fn integer<L: Level>(lane: &Lane<L>, key: Key, read: u64) -> i64 {
+fn integer<L: Level, const FULL: bool>(lane: &Lane<L, FULL>, key: Key, read: u64) -> i64 {
     if lane.has(key) { read.cast_signed() } else { ID_UNSET }
 }
 
 #[inline(always)]
-fn code<L: Level>(lane: &mut Lane<L>, key: Key, read: u64) -> u16 {
+fn code<L: Level, const FULL: bool>(lane: &mut Lane<L, FULL>, key: Key, read: u64) -> u16 {
     lane.odd_if(read >= u64::from(CODE_UNSET));
     if lane.has(key) { read as u16 } else { CODE_UNSET }
 }
 
 /// A tape; 0 where the key is missing.
 #[inline(always)]
-fn digit<L: Level>(lane: &mut Lane<L>, read: u64) -> u8 {
+fn digit<L: Level, const FULL: bool>(lane: &mut Lane<L, FULL>, read: u64) -> u8 {
     lane.odd_if(read > 9);
     read as u8
 }
