@@ -5,6 +5,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use ringtape::engine::{Config, Engine};
+use ringtape::model::row::{ROW_WORDS, WINDOW_WORDS};
 use ringtape::model::units::SECOND;
 use ringtape::model::{Record, Trade, Venue};
 use ringtape::sim::{self, Kind, Market, Route};
@@ -40,7 +41,15 @@ fn market(seconds: i64, rate: u32, per_frame: usize, kind: Kind) -> Vec<(i64, Ve
     let config = sim::Config { seed: 11, symbols: 8, rate, kind, start_ns: START };
     let Ok(mut market) = Market::new(&config) else { panic!("the market is valid") };
     let Some(subscriber) = market.open(Route::All) else { panic!("the market is fresh") };
-    for channel in ["T.*", "Q.*", "A.*", "AM.*"] {
+    let channels: Vec<String> = match kind {
+        Kind::Stocks => ["T.*", "Q.*", "A.*", "AM.*"].map(str::to_owned).to_vec(),
+        Kind::Crypto => {
+            let streams = ["aggTrade", "bookTicker", "markPrice@1s", "kline_1m"];
+            let of = |pair: &String| streams.map(|stream| format!("{}@{stream}", pair.to_lowercase()));
+            market.symbols().iter().flat_map(of).collect()
+        }
+    };
+    for channel in &channels {
         market.subscribe(subscriber, channel);
     }
     let mut frames = Vec::new();
@@ -77,6 +86,40 @@ fn a_warm_engine_does_not_allocate() {
     let after = ALLOCATIONS.with(Cell::get);
     assert!(engine.stats().trades > 10_000, "{:?}", engine.stats());
     assert_eq!(after - before, 0, "allocations over {} frames", frames.len() - warm);
+}
+
+/// Every published row with its first `windows` windows.
+fn published(engine: &Engine, windows: usize) -> Vec<Vec<u64>> {
+    let symbols = engine.reader().registry().symbols.len();
+    let row = |id: usize| {
+        let mut words = vec![0; ROW_WORDS + windows * WINDOW_WORDS];
+        assert!(engine.rings().latest.read(id, 0, &mut words).is_some_and(|sequence| sequence > 0));
+        words
+    };
+    (0..symbols).map(row).collect()
+}
+
+/// Rows are published by what changed of them; a new window makes the engine publish all of every row.
+#[test]
+fn rows_published_in_parts_are_whole() {
+    for (kind, venue) in [(Kind::Stocks, Venue::MassiveStocks), (Kind::Crypto, Venue::BinanceUsdm)] {
+        let frames = market(40, 500, if kind == Kind::Stocks { 5 } else { 1 }, kind);
+        let mut engine = engine();
+        for (step, (now, frame)) in frames.iter().enumerate() {
+            engine.feed(frame, venue, *now, 0);
+            if step % 97 == 0 {
+                assert_eq!(engine.set_prev_close(venue, "SPY", step as f64), Ok(()));
+            }
+            if step % (frames.len() / 12) == 1 {
+                engine.advance(*now);
+                let windows = engine.reader().registry().windows.len();
+                let parts = published(&engine, windows);
+                assert!(engine.register_window((windows as i64 + 40) * SECOND).is_ok());
+                assert_eq!(parts, published(&engine, windows), "{venue:?} {step}");
+            }
+        }
+        assert!(engine.stats().trades > 1_000 && engine.stats().quotes > 1_000, "{:?}", engine.stats());
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::read::{Reader, Registry};
 use crate::scan::Scanner;
 use crate::session::{Calendar, Day};
-use crate::state::{Order, SymbolState};
+use crate::state::{Order, Parts, SymbolState};
 use crate::stats::{Stats, VenueTime};
 
 /// How long after its end a bar may still change.
@@ -381,7 +381,7 @@ impl Engine {
     pub fn set_prev_close(&mut self, venue: Venue, name: &str, price: f64) -> Result<(), EngineError> {
         let id = self.intern(venue, name).ok_or(EngineError::TooManySymbols(self.config.max_symbols))?;
         self.states[id as usize].set_prev_close(price);
-        self.mark_dirty(id);
+        self.mark_dirty(id, Parts::ALL);
         self.publish(venue, TIME_UNSET);
         Ok(())
     }
@@ -687,7 +687,8 @@ impl Engine {
         self.stats.unknown_conditions += u64::from(print.rights.has(condition::UNKNOWN));
         self.bars_of(venue, id, &print, recv);
         self.send_trade(id, trade, recv, conn);
-        self.mark_dirty(id);
+        self.mark_dirty(id, Parts::TRADE);
+        self.mark_moving(venue, id);
         self.scan(Moment::Trade, id, trade.ts_event, recv);
         true
     }
@@ -713,7 +714,7 @@ impl Engine {
         self.rings.quotes.push(words(quote));
         self.stats.quotes += 1;
         if newer {
-            self.mark_dirty(id);
+            self.mark_dirty(id, Parts::QUOTE);
             self.scan(Moment::Quote, id, quote.ts_event, recv);
         }
         true
@@ -727,7 +728,7 @@ impl Engine {
         }
         if !bar.day_open.is_nan() && bar.ts_event >= self.venues[venue as usize].day.start {
             self.states[id as usize].official_open(bar.day_open);
-            self.mark_dirty(id);
+            self.mark_dirty(id, Parts::ALL);
         }
         (bar.symbol, bar.ts_recv, bar.conn, bar.seq) = (id, recv, conn, self.next_seq());
         self.rings.venue_bars.push(words(bar));
@@ -767,7 +768,7 @@ impl Engine {
         (mark.symbol, mark.ts_recv, mark.conn, mark.seq) = (id, recv, conn, self.next_seq());
         self.rings.marks.push(words(mark));
         self.stats.marks += 1;
-        self.mark_dirty(id);
+        self.mark_dirty(id, Parts::ALL);
         true
     }
 
@@ -925,22 +926,28 @@ impl Engine {
             if let Some(scanner) = &mut self.scanner {
                 scanner.rollover(id);
             }
-            self.mark_dirty(id);
+            self.mark_dirty(id, Parts::ALL);
         }
         self.venues[venue as usize].symbols = symbols;
     }
 
     #[inline]
-    fn mark_dirty(&mut self, id: u32) {
+    fn mark_dirty(&mut self, id: u32, parts: Parts) {
         let state = &mut self.states[id as usize];
+        state.parts = state.parts.with(parts);
         if !state.dirty {
             state.dirty = true;
             self.dirty.push(id);
         }
+    }
+
+    /// Lists a symbol whose windows took a trade as one that time alone changes.
+    #[inline]
+    fn mark_moving(&mut self, venue: Venue, id: u32) {
+        let state = &mut self.states[id as usize];
         if !state.moving && state.windows.is_moving() {
             state.moving = true;
-            let venue = state.row.venue as usize;
-            self.venues[venue].moving.push(id);
+            self.venues[venue as usize].moving.push(id);
         }
     }
 
@@ -1014,23 +1021,19 @@ impl Engine {
         let own = &self.venues[venue as usize];
         let clock = [own.clock.now() as u64, own.clock.watermark() as u64, u64::from(own.day.date), recv as u64];
         self.rings.clock.write(venue as usize, &[(0, &clock)]);
+        // Every dirty symbol is of this venue: each call that changes one publishes before it returns.
+        let now = own.clock.now();
         let registry = self.registry.read().unwrap_or_else(PoisonError::into_inner);
-        let mut windows = [WindowRow::empty(); 64];
         for id in self.dirty.drain(..) {
             let state = &mut self.states[id as usize];
+            debug_assert_eq!(state.row.venue, venue as u32);
             state.dirty = false;
-            let now = venue_of(state, &self.venues).clock.now();
             state.windows.evict(now);
             state.row.now = now;
             if recv != TIME_UNSET {
                 state.row.ts_recv = recv;
             }
-            let count = registry.windows.len();
-            for (slot, window) in windows[..count].iter_mut().enumerate() {
-                *window = state.windows.row(slot);
-            }
-            let windows = bytemuck::cast_slice(&windows[..count]);
-            self.rings.latest.write(id as usize, &[(0, words(&state.row)), (ROW_WORDS, windows)]);
+            self.rings.latest.change(id as usize, |to| state.publish(to));
             for (field, column) in &registry.columns {
                 column.set(id as usize, value_of(state, *field, registry.window_slot(field.window), now));
             }

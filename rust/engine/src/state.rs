@@ -1,8 +1,12 @@
 //! The state of one symbol and how an event changes it.
 
+use std::ops::Range;
+
 use ringtape_model::event::{TRADE_AGGREGATE, TRADE_LATE};
+use ringtape_model::row::{ROW_RUNS, ROW_WORDS, WINDOW_WORDS};
 use ringtape_model::units::{ID_UNSET, Nanos, PRICE_UNSET, TIME_UNSET};
 use ringtape_model::{ConditionRights, Mark, Quote, Row, Trade, Venue, condition};
+use ringtape_ring::RowWriter;
 
 use crate::bar::{BarPrint, Cell};
 use crate::session::Day;
@@ -30,6 +34,29 @@ pub(crate) enum Order {
     Duplicate,
 }
 
+/// Which parts of a row differ from what was published.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Parts(u8);
+
+impl Parts {
+    pub(crate) const NONE: Self = Self(0);
+    /// What quotes change.
+    pub(crate) const QUOTE: Self = Self(1);
+    /// What trades change.
+    pub(crate) const TRADE: Self = Self(2);
+    pub(crate) const ALL: Self = Self(7);
+
+    #[inline]
+    pub(crate) const fn has(self, parts: Self) -> bool {
+        self.0 & parts.0 == parts.0
+    }
+
+    #[inline]
+    pub(crate) const fn with(self, parts: Self) -> Self {
+        Self(self.0 | parts.0)
+    }
+}
+
 /// One symbol.
 pub(crate) struct SymbolState {
     /// The published part.
@@ -37,8 +64,10 @@ pub(crate) struct SymbolState {
     pub(crate) windows: Windows,
     /// The forming bar of each series; `start == TIME_UNSET` where there is none.
     pub(crate) forming: Vec<Cell>,
-    /// The row differs from what was published.
+    /// Listed to be published.
     pub(crate) dirty: bool,
+    /// What of the row was not published yet.
+    pub(crate) parts: Parts,
     /// Listed as a symbol whose windows move with time.
     pub(crate) moving: bool,
     /// Place on the tape within the frame being decoded, and that frame's number.
@@ -62,9 +91,10 @@ impl SymbolState {
     pub(crate) fn new(venue: Venue, series: usize) -> Self {
         Self {
             row: Row::unset(venue as u8),
-            windows: Windows::default(),
+            windows: Windows::new(),
             forming: vec![Cell::new(TIME_UNSET); series],
             dirty: false,
+            parts: Parts::ALL,
             moving: false,
             frame_key: TAPE_START,
             frame: 0,
@@ -268,6 +298,34 @@ impl SymbolState {
     /// The venue's official open, from its bars; it is known better there than here.
     pub(crate) fn official_open(&mut self, price: f64) {
         self.row.open = price;
+    }
+
+    /// Puts what changed since the last time, and the times, into the published row.
+    #[inline]
+    pub(crate) fn publish(&mut self, to: RowWriter<'_>) {
+        let row = bytemuck::cast_ref::<Row, [u64; ROW_WORDS]>(&self.row);
+        let [trade, quote, sums, rest, times] = ROW_RUNS;
+        let put = |run: Range<usize>| to.put(run.start, &row[run]);
+        if self.parts.has(Parts::TRADE) {
+            put(trade);
+            put(sums);
+        }
+        if self.parts.has(Parts::QUOTE) {
+            put(quote);
+        }
+        if self.parts.has(Parts::ALL) {
+            put(rest);
+        }
+        put(times);
+        self.parts = Parts::NONE;
+        if self.windows.take_changed() {
+            for slot in 0..self.windows.len() {
+                to.put(
+                    ROW_WORDS + slot * WINDOW_WORDS,
+                    bytemuck::cast_ref::<_, [u64; WINDOW_WORDS]>(&self.windows.row(slot)),
+                );
+            }
+        }
     }
 
     /// Checks that a trade's sums stay far inside their integers: 10^15 in quote currency each.

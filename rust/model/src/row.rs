@@ -1,6 +1,9 @@
 //! The row: what is published of one symbol. It is also the engine's own state of that symbol, so a published
 //! row is a plain copy, and a field has one formula for the engine, the rules and every reader.
 
+use core::mem::offset_of;
+use core::ops::Range;
+
 use bytemuck::{Pod, Zeroable};
 
 use crate::units::{PRICE_UNSET, TIME_UNSET, Wide};
@@ -73,6 +76,19 @@ pub struct Row {
 
 /// Words of a [`Row`].
 pub const ROW_WORDS: usize = size_of::<Row>() / 8;
+
+/// Runs of a [`Row`]'s words by what changes them, in the order of the row: quotes change the second, trades the
+/// first and the third, other events any; every publication changes the last.
+pub const ROW_RUNS: [Range<usize>; 5] = {
+    const fn word(offset: usize) -> usize {
+        offset / 8
+    }
+    let bid = word(offset_of!(Row, bid));
+    let open = word(offset_of!(Row, open));
+    let prev_close = word(offset_of!(Row, prev_close));
+    let now = word(offset_of!(Row, now));
+    [0..bid, bid..open, open..prev_close, prev_close..now, now..ROW_WORDS]
+};
 
 impl Row {
     /// A symbol about which nothing is known yet.
