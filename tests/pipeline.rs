@@ -61,8 +61,8 @@ fn market(seconds: i64, rate: u32, per_frame: usize, kind: Kind) -> Vec<(i64, Ve
     frames
 }
 
-fn engine() -> Engine {
-    let config = Config { windows: vec![5 * SECOND, 30 * SECOND], max_symbols: 1_000, ..Config::default() };
+fn engine(max_symbols: usize) -> Engine {
+    let config = Config { windows: vec![5 * SECOND, 30 * SECOND], max_symbols, ..Config::default() };
     match Engine::new(config) {
         Ok(engine) => engine,
         Err(error) => panic!("{error}"),
@@ -72,7 +72,7 @@ fn engine() -> Engine {
 #[test]
 fn a_warm_engine_does_not_allocate() {
     let frames = market(60, 2_000, 20, Kind::Stocks);
-    let mut engine = engine();
+    let mut engine = engine(1_000);
     let warm = frames.len() * 5 / 6;
     for (now, frame) in &frames[..warm] {
         engine.feed(frame, Venue::MassiveStocks, *now, 0);
@@ -104,7 +104,7 @@ fn published(engine: &Engine, windows: usize) -> Vec<Vec<u64>> {
 fn rows_published_in_parts_are_whole() {
     for (kind, venue) in [(Kind::Stocks, Venue::MassiveStocks), (Kind::Crypto, Venue::BinanceUsdm)] {
         let frames = market(40, 500, if kind == Kind::Stocks { 5 } else { 1 }, kind);
-        let mut engine = engine();
+        let mut engine = engine(1_000);
         for (step, (now, frame)) in frames.iter().enumerate() {
             engine.feed(frame, venue, *now, 0);
             if step % 97 == 0 {
@@ -124,8 +124,8 @@ fn rows_published_in_parts_are_whole() {
 
 #[test]
 fn one_event_a_frame_or_many_give_the_same_trades() {
-    let run = |per_frame: usize| {
-        let mut engine = engine();
+    let run = |per_frame: usize, max_symbols: usize| {
+        let mut engine = engine(max_symbols);
         let mut reader = engine.rings().trades.reader();
         let mut words = Vec::new();
         for (now, frame) in market(5, 2_000, per_frame, Kind::Stocks) {
@@ -148,7 +148,10 @@ fn one_event_a_frame_or_many_give_the_same_trades() {
             .collect();
         (prices.len(), rows)
     };
-    let one = run(1);
-    assert_eq!(one, run(7));
-    assert_eq!(one, run(100));
+    // With room for half of the symbols the events of the others are refused one by one.
+    for max_symbols in [1_000, 4] {
+        let one = run(1, max_symbols);
+        assert_eq!(one, run(7, max_symbols));
+        assert_eq!(one, run(100, max_symbols));
+    }
 }

@@ -155,7 +155,8 @@ struct Window {
     known: bool,
 }
 
-/// The windows of one symbol.
+/// The windows of one symbol; what every look at the time needs is first.
+#[repr(C)]
 pub(crate) struct Windows {
     /// Until this time nothing leaves a window and none becomes known.
     next: Nanos,

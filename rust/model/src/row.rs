@@ -77,18 +77,11 @@ pub struct Row {
 /// Words of a [`Row`].
 pub const ROW_WORDS: usize = size_of::<Row>() / 8;
 
-/// Runs of a [`Row`]'s words by what changes them, in the order of the row: quotes change the second, trades the
-/// first and the third, other events any; every publication changes the last.
-pub const ROW_RUNS: [Range<usize>; 5] = {
-    const fn word(offset: usize) -> usize {
-        offset / 8
-    }
-    let bid = word(offset_of!(Row, bid));
-    let open = word(offset_of!(Row, open));
-    let prev_close = word(offset_of!(Row, prev_close));
-    let now = word(offset_of!(Row, now));
-    [0..bid, bid..open, open..prev_close, prev_close..now, now..ROW_WORDS]
-};
+/// The words of a [`Row`] that quotes change.
+pub const QUOTE_WORDS: Range<usize> = offset_of!(Row, bid) / 8..offset_of!(Row, open) / 8;
+
+/// The words of a [`Row`] that every publication changes.
+pub const TIME_WORDS: Range<usize> = offset_of!(Row, now) / 8..ROW_WORDS;
 
 impl Row {
     /// A symbol about which nothing is known yet.

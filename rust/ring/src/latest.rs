@@ -83,7 +83,7 @@ pub struct RowWriter<'a>(&'a [AtomicU64]);
 
 impl RowWriter<'_> {
     /// Stores a run of words; `at` counts payload words.
-    #[inline]
+    #[inline(always)]
     pub fn put(self, at: usize, from: &[u64]) {
         put(&self.0[at..at + from.len()], from);
     }

@@ -31,7 +31,7 @@ impl Words {
     }
 
     /// Stores a run of words; ordering is the caller's business.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn put(&self, at: usize, from: &[u64]) {
         put(&self.0[at..at + from.len()], from);
     }
@@ -57,8 +57,9 @@ impl Words {
     }
 }
 
-/// Stores words one to one; ordering is the caller's business.
-#[inline]
+/// Stores words one to one; ordering is the caller's business. Inlined always: where the caller knows how many they
+/// are, the loop becomes a row of moves.
+#[inline(always)]
 pub(crate) fn put(into: &[AtomicU64], from: &[u64]) {
     debug_assert_eq!(into.len(), from.len());
     for (word, &value) in into.iter().zip(from) {
