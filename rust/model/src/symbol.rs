@@ -45,13 +45,22 @@ struct Slot {
     number: u32,
 }
 
+/// Slots of a table without symbols.
+const FIRST_SLOTS: usize = 64;
+
+/// Slots of which none is taken.
+fn free_slots(count: usize) -> Box<[Slot]> {
+    bytemuck::zeroed_slice_box(count)
+}
+
 struct Entry {
     venue: Venue,
     name: Box<str>,
 }
 
-/// The intern table: (venue, name) → id, and back. Open addressing with linear probing at half load; its
-/// size is fixed at creation, so looking up and interning never move it.
+/// The intern table: (venue, name) → id, and back. Open addressing with linear probing at half load at the most. It
+/// doubles as symbols come, up to the size for its capacity: a few symbols then lie on a few memory pages, and a
+/// look at one is a look at memory that is near.
 pub struct SymbolTable {
     slots: Box<[Slot]>,
     mask: usize,
@@ -62,14 +71,7 @@ pub struct SymbolTable {
 impl SymbolTable {
     /// A table for at most `capacity` symbols.
     pub fn new(capacity: usize) -> Self {
-        let size = (capacity.max(1) * 2).next_power_of_two();
-        Self {
-            // Zero pages from the system: a generous table costs only what is touched.
-            slots: bytemuck::zeroed_slice_box(size),
-            mask: size - 1,
-            entries: Vec::with_capacity(capacity),
-            capacity,
-        }
+        Self { slots: free_slots(FIRST_SLOTS), mask: FIRST_SLOTS - 1, entries: Vec::with_capacity(capacity), capacity }
     }
 
     /// Number of symbols held.
@@ -93,13 +95,37 @@ impl SymbolTable {
         match self.find(venue, name.as_bytes()) {
             Ok(id) => Ok(id),
             Err(_) if self.entries.len() >= self.capacity => Err(TableFull),
-            Err(free) => {
+            Err(mut free) => {
                 let id = self.entries.len() as u32;
+                if self.slots.len() < (self.entries.len() + 1) * 2 {
+                    free = self.grow(mark(venue, name.as_bytes()));
+                }
                 self.slots[free] = Slot { mark: mark(venue, name.as_bytes()), number: id + 1 };
                 self.entries.push(Entry { venue, name: name.into() });
                 Ok(SymbolId(id))
             }
         }
+    }
+
+    /// Doubles the table; gives the free place for a symbol that is not in it.
+    #[cold]
+    fn grow(&mut self, new: Mark) -> usize {
+        let wider = free_slots(self.slots.len() * 2);
+        self.mask = wider.len() - 1;
+        let held = std::mem::replace(&mut self.slots, wider);
+        for slot in held.iter().filter(|slot| slot.number != 0) {
+            self.slots[self.free(slot.mark)] = *slot;
+        }
+        self.free(new)
+    }
+
+    /// The free place for a symbol that is not in the table.
+    fn free(&self, mark: Mark) -> usize {
+        let mut at = mark.hash() as usize & self.mask;
+        while self.slots[at].number != 0 {
+            at = (at + 1) & self.mask;
+        }
+        at
     }
 
     /// The symbol's id, or the free place where it would go.
