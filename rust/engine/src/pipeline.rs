@@ -493,6 +493,8 @@ impl Engine {
             let id = held.symbols.lookup(venue, staging.name(frame, entry)).map_or(NOBODY, |id| id.0);
             self.strangers |= id == NOBODY;
             self.resolved.push(id);
+            // INVARIANT: the records of a kind lie in the order of their entries.
+            debug_assert!(entry.kind != Kind::Trade || entry.index as usize == trades);
             // No branch: kinds come in no order that could be guessed.
             self.traders[trades] = id;
             trades += usize::from(entry.kind == Kind::Trade);

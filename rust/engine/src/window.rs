@@ -1,4 +1,5 @@
-//! Rolling windows of one symbol: exact, O(1) amortised for each registered window whatever its length.
+//! Rolling windows of one symbol: exact; a trade costs O(1) for each registered window whatever its length, a bucket
+//! that leaves O(1) and a binary search for the extremes of what stays.
 //!
 //! Trades fall into buckets of the window's quantum (100 ms, 1 s or 1 min), and only buckets that saw a trade
 //! exist. All windows of one quantum share one *lane*: its buckets in time order and two monotonic queues for
