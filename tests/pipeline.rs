@@ -5,6 +5,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use ringtape::engine::{Config, Engine};
+use ringtape::model::row::{ROW_WORDS, WINDOW_WORDS};
 use ringtape::model::units::SECOND;
 use ringtape::model::{Record, Trade, Venue};
 use ringtape::sim::{self, Kind, Market, Route};
@@ -40,7 +41,15 @@ fn market(seconds: i64, rate: u32, per_frame: usize, kind: Kind) -> Vec<(i64, Ve
     let config = sim::Config { seed: 11, symbols: 8, rate, kind, start_ns: START };
     let Ok(mut market) = Market::new(&config) else { panic!("the market is valid") };
     let Some(subscriber) = market.open(Route::All) else { panic!("the market is fresh") };
-    for channel in ["T.*", "Q.*", "A.*", "AM.*"] {
+    let channels: Vec<String> = match kind {
+        Kind::Stocks => ["T.*", "Q.*", "A.*", "AM.*"].map(str::to_owned).to_vec(),
+        Kind::Crypto => {
+            let streams = ["aggTrade", "bookTicker", "markPrice@1s", "kline_1m"];
+            let of = |pair: &String| streams.map(|stream| format!("{}@{stream}", pair.to_lowercase()));
+            market.symbols().iter().flat_map(of).collect()
+        }
+    };
+    for channel in &channels {
         market.subscribe(subscriber, channel);
     }
     let mut frames = Vec::new();
@@ -52,8 +61,8 @@ fn market(seconds: i64, rate: u32, per_frame: usize, kind: Kind) -> Vec<(i64, Ve
     frames
 }
 
-fn engine() -> Engine {
-    let config = Config { windows: vec![5 * SECOND, 30 * SECOND], max_symbols: 1_000, ..Config::default() };
+fn engine(max_symbols: usize) -> Engine {
+    let config = Config { windows: vec![5 * SECOND, 30 * SECOND], max_symbols, ..Config::default() };
     match Engine::new(config) {
         Ok(engine) => engine,
         Err(error) => panic!("{error}"),
@@ -63,7 +72,7 @@ fn engine() -> Engine {
 #[test]
 fn a_warm_engine_does_not_allocate() {
     let frames = market(60, 2_000, 20, Kind::Stocks);
-    let mut engine = engine();
+    let mut engine = engine(1_000);
     let warm = frames.len() * 5 / 6;
     for (now, frame) in &frames[..warm] {
         engine.feed(frame, Venue::MassiveStocks, *now, 0);
@@ -79,10 +88,44 @@ fn a_warm_engine_does_not_allocate() {
     assert_eq!(after - before, 0, "allocations over {} frames", frames.len() - warm);
 }
 
+/// Every published row with its first `windows` windows.
+fn published(engine: &Engine, windows: usize) -> Vec<Vec<u64>> {
+    let symbols = engine.reader().registry().symbols.len();
+    let row = |id: usize| {
+        let mut words = vec![0; ROW_WORDS + windows * WINDOW_WORDS];
+        assert!(engine.rings().latest.read(id, 0, &mut words).is_some_and(|sequence| sequence > 0));
+        words
+    };
+    (0..symbols).map(row).collect()
+}
+
+/// Rows are published by what changed of them; a new window makes the engine publish all of every row.
+#[test]
+fn rows_published_in_parts_are_whole() {
+    for (kind, venue) in [(Kind::Stocks, Venue::MassiveStocks), (Kind::Crypto, Venue::BinanceUsdm)] {
+        let frames = market(40, 500, if kind == Kind::Stocks { 5 } else { 1 }, kind);
+        let mut engine = engine(1_000);
+        for (step, (now, frame)) in frames.iter().enumerate() {
+            engine.feed(frame, venue, *now, 0);
+            if step % 97 == 0 {
+                assert_eq!(engine.set_prev_close(venue, "SPY", step as f64), Ok(()));
+            }
+            if step % (frames.len() / 12) == 1 {
+                engine.advance(*now);
+                let windows = engine.reader().registry().windows.len();
+                let parts = published(&engine, windows);
+                assert!(engine.register_window((windows as i64 + 40) * SECOND).is_ok());
+                assert_eq!(parts, published(&engine, windows), "{venue:?} {step}");
+            }
+        }
+        assert!(engine.stats().trades > 1_000 && engine.stats().quotes > 1_000, "{:?}", engine.stats());
+    }
+}
+
 #[test]
 fn one_event_a_frame_or_many_give_the_same_trades() {
-    let run = |per_frame: usize| {
-        let mut engine = engine();
+    let run = |per_frame: usize, max_symbols: usize| {
+        let mut engine = engine(max_symbols);
         let mut reader = engine.rings().trades.reader();
         let mut words = Vec::new();
         for (now, frame) in market(5, 2_000, per_frame, Kind::Stocks) {
@@ -105,7 +148,10 @@ fn one_event_a_frame_or_many_give_the_same_trades() {
             .collect();
         (prices.len(), rows)
     };
-    let one = run(1);
-    assert_eq!(one, run(7));
-    assert_eq!(one, run(100));
+    // With room for half of the symbols the events of the others are refused one by one.
+    for max_symbols in [1_000, 4] {
+        let one = run(1, max_symbols);
+        assert_eq!(one, run(7, max_symbols));
+        assert_eq!(one, run(100, max_symbols));
+    }
 }

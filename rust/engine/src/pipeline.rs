@@ -148,10 +148,16 @@ pub struct Engine {
     staging: Staging,
     staged: Option<Venue>,
     resolved: Vec<u32>,
+    /// The symbols of the frame's trades.
+    traders: Vec<u32>,
     order: Vec<u32>,
+    /// Some of the frame's symbols could not be resolved.
+    strangers: bool,
     states: Vec<SymbolState>,
     venues: Vec<VenueState>,
+    /// Symbols to be published: the first `dirty_count` of the list.
     dirty: Vec<u32>,
+    dirty_count: usize,
     scanner: Option<Scanner>,
     control: Vec<(u16, Control)>,
     stats: Stats,
@@ -214,9 +220,12 @@ impl Engine {
             staged: None,
             resolved: Vec::with_capacity(1_024),
             order: Vec::with_capacity(1_024),
+            traders: Vec::with_capacity(1_024),
+            strangers: false,
             states: Vec::new(),
             venues,
-            dirty: Vec::with_capacity(1_024),
+            dirty: vec![0],
+            dirty_count: 0,
             scanner: None,
             control: Vec::new(),
             stats: Stats::default(),
@@ -381,7 +390,7 @@ impl Engine {
     pub fn set_prev_close(&mut self, venue: Venue, name: &str, price: f64) -> Result<(), EngineError> {
         let id = self.intern(venue, name).ok_or(EngineError::TooManySymbols(self.config.max_symbols))?;
         self.states[id as usize].set_prev_close(price);
-        self.mark_dirty(id);
+        self.mark_dirty(id, true);
         self.publish(venue, TIME_UNSET);
         Ok(())
     }
@@ -475,35 +484,58 @@ impl Engine {
 
     /// Symbols to ids, and the order in which the entries are applied.
     fn resolve(&mut self, venue: Venue, frame: &[u8], staging: &Staging, recv: Nanos) {
-        let registry = Arc::clone(&self.registry);
-        let held = registry.read().unwrap_or_else(PoisonError::into_inner);
+        let held = self.registry.read().unwrap_or_else(PoisonError::into_inner);
         self.resolved.clear();
-        self.resolved.extend(
-            staging
-                .entries
-                .iter()
-                .map(|entry| held.symbols.lookup(venue, staging.name(frame, entry)).map_or(NOBODY, |id| id.0)),
-        );
+        self.traders.resize(staging.entries.len(), NOBODY);
+        self.strangers = false;
+        let mut trades = 0;
+        for entry in &staging.entries {
+            let id = held.symbols.lookup(venue, staging.name(frame, entry)).map_or(NOBODY, |id| id.0);
+            self.strangers |= id == NOBODY;
+            self.resolved.push(id);
+            // INVARIANT: the records of a kind lie in the order of their entries.
+            debug_assert!(entry.kind != Kind::Trade || entry.index as usize == trades);
+            // No branch: kinds come in no order that could be guessed.
+            self.traders[trades] = id;
+            trades += usize::from(entry.kind == Kind::Trade);
+        }
         drop(held);
-        let limit = self.venues[venue as usize].clock.limit(recv);
-        let mut disorder = false;
+        if self.strangers {
+            self.meet(venue, frame, staging);
+        }
+        self.order.clear();
+        self.order.extend(0..staging.entries.len() as u32);
+        if staging.trades.len() > 1 && self.disorder(venue, staging, recv) {
+            self.sort_trades(staging);
+        }
+    }
+
+    /// Gives ids to the symbols of a frame that have none; those that find the table full stay strangers.
+    #[cold]
+    fn meet(&mut self, venue: Venue, frame: &[u8], staging: &Staging) {
         for (at, entry) in staging.entries.iter().enumerate() {
             if self.resolved[at] == NOBODY {
                 self.resolved[at] = self.first_sight(venue, staging.name(frame, entry));
             }
-            if entry.kind == Kind::Trade && self.resolved[at] != NOBODY {
-                let trade = &staging.trades[entry.index as usize];
-                let state = &mut self.states[self.resolved[at] as usize];
-                let key = (trade.ts_event, trade.sequence);
-                disorder |= state.frame == self.frame && key < state.frame_key && trade.ts_event <= limit;
-                (state.frame, state.frame_key) = (self.frame, key);
-            }
         }
-        self.order.clear();
-        self.order.extend(0..staging.entries.len() as u32);
-        if disorder {
-            self.sort_trades(staging);
+        self.strangers = self.resolved.contains(&NOBODY);
+        let trades = staging.entries.iter().zip(&self.resolved).filter(|(entry, _)| entry.kind == Kind::Trade);
+        for (trader, (_, &id)) in self.traders.iter_mut().zip(trades) {
+            *trader = id;
         }
+    }
+
+    /// True if a believed trade of the frame comes after one of its symbol that is later on the tape.
+    fn disorder(&mut self, venue: Venue, staging: &Staging, recv: Nanos) -> bool {
+        let limit = self.venues[venue as usize].clock.limit(recv);
+        let mut disorder = false;
+        for (trade, &id) in staging.trades.iter().zip(&self.traders) {
+            let Some(state) = self.states.get_mut(id as usize) else { continue };
+            let key = (trade.ts_event, trade.sequence);
+            disorder |= state.frame == self.frame && key < state.frame_key && trade.ts_event <= limit;
+            (state.frame, state.frame_key) = (self.frame, key);
+        }
+        disorder
     }
 
     /// Puts the trades of a frame into tape order, leaving the places of other kinds alone.
@@ -542,6 +574,7 @@ impl Engine {
             }
             own.symbols.push(id);
             self.states.push(state);
+            self.dirty.push(0);
             if let Some(scanner) = &mut self.scanner {
                 scanner.grow(self.states.len());
             }
@@ -587,28 +620,17 @@ impl Engine {
                 quote.ts_event = recv.clamp(TIME_MIN, TIME_MAX);
             }
         }
-        let mut newest = TIME_UNSET;
-        let mut see = |time: Nanos| {
-            if time <= limit {
-                newest = newest.max(time);
-            }
+        let newest = if self.strangers {
+            let known = self.resolved.iter().zip(&staging.entries).filter(|&(&id, _)| id != NOBODY);
+            newest_of(known.map(|(_, &Entry { kind, index, .. })| time_of(staging, kind, index as usize)), limit)
+        } else {
+            // Kind by kind, without a look at the entries: their order does not matter here.
+            let trades = staging.trades.iter().map(|trade| trade.ts_event);
+            let quotes = staging.quotes.iter().map(|quote| quote.ts_event);
+            let marks = staging.marks.iter().map(|mark| mark.ts_event);
+            let newest = newest_of(trades, limit).max(newest_of(quotes, limit));
+            newest.max(newest_of(marks, limit)).max(newest_of(staging.bars.iter().map(time_of_bar), limit))
         };
-        for &at in &self.order {
-            if self.resolved[at as usize] == NOBODY {
-                continue;
-            }
-            let Entry { kind, index, .. } = staging.entries[at as usize];
-            match kind {
-                Kind::Trade => see(staging.trades[index as usize].ts_event),
-                Kind::Quote => see(staging.quotes[index as usize].ts_event),
-                Kind::Mark => see(staging.marks[index as usize].ts_event),
-                // A bar is made after it has ended, or when the venue says so.
-                Kind::VenueBar => {
-                    let bar = &staging.bars[index as usize];
-                    see(if bar.ts_sent == TIME_UNSET { bar.ts_end } else { bar.ts_sent });
-                }
-            }
-        }
         if newest == TIME_UNSET {
             state.clock.advance(recv);
         } else {
@@ -687,14 +709,15 @@ impl Engine {
         self.stats.unknown_conditions += u64::from(print.rights.has(condition::UNKNOWN));
         self.bars_of(venue, id, &print, recv);
         self.send_trade(id, trade, recv, conn);
-        self.mark_dirty(id);
+        self.mark_dirty(id, true);
+        self.mark_moving(venue, id);
         self.scan(Moment::Trade, id, trade.ts_event, recv);
         true
     }
 
     fn send_trade(&mut self, id: u32, trade: &mut Trade, recv: Nanos, conn: u16) {
         (trade.symbol, trade.ts_recv, trade.conn, trade.seq) = (id, recv, conn, self.next_seq());
-        self.rings.trades.push(words(trade));
+        self.rings.trades.push(bytemuck::cast_ref::<_, [u64; Trade::WORDS]>(trade));
         self.stats.trades += 1;
     }
 
@@ -710,10 +733,10 @@ impl Engine {
         let newer = state.quote(quote);
         self.stats.out_of_order += u64::from(!newer);
         (quote.symbol, quote.ts_recv, quote.conn, quote.seq) = (id, recv, conn, self.next_seq());
-        self.rings.quotes.push(words(quote));
+        self.rings.quotes.push(bytemuck::cast_ref::<_, [u64; Quote::WORDS]>(quote));
         self.stats.quotes += 1;
         if newer {
-            self.mark_dirty(id);
+            self.mark_dirty(id, false);
             self.scan(Moment::Quote, id, quote.ts_event, recv);
         }
         true
@@ -727,10 +750,10 @@ impl Engine {
         }
         if !bar.day_open.is_nan() && bar.ts_event >= self.venues[venue as usize].day.start {
             self.states[id as usize].official_open(bar.day_open);
-            self.mark_dirty(id);
+            self.mark_dirty(id, true);
         }
         (bar.symbol, bar.ts_recv, bar.conn, bar.seq) = (id, recv, conn, self.next_seq());
-        self.rings.venue_bars.push(words(bar));
+        self.rings.venue_bars.push(bytemuck::cast_ref::<_, [u64; VenueBar::WORDS]>(bar));
         self.stats.venue_bars += 1;
         let interval = bar.ts_end - bar.ts_event;
         if let Some(at) = self.series.iter().position(|series| series.interval == interval) {
@@ -765,9 +788,9 @@ impl Engine {
         let newer = self.states[id as usize].mark(mark);
         self.stats.out_of_order += u64::from(!newer);
         (mark.symbol, mark.ts_recv, mark.conn, mark.seq) = (id, recv, conn, self.next_seq());
-        self.rings.marks.push(words(mark));
+        self.rings.marks.push(bytemuck::cast_ref::<_, [u64; Mark::WORDS]>(mark));
         self.stats.marks += 1;
-        self.mark_dirty(id);
+        self.mark_dirty(id, true);
         true
     }
 
@@ -791,18 +814,23 @@ impl Engine {
         }
     }
 
+    /// Start of the newest bar that was kept.
+    fn newest_kept(&self, at: usize, id: u32) -> Option<Nanos> {
+        let chain = self.pages.chain(at, id as usize);
+        let count = self.pages.count(chain);
+        (count > self.pages.first(chain)).then(|| self.cell(chain, count - 1).start)
+    }
+
     /// Ends the forming bar, if there is one, and starts the next with this trade.
     fn start_bar(&mut self, venue: Venue, id: u32, at: usize, start: Nanos, print: &BarPrint, recv: Nanos) {
         let interval = self.series[at].interval;
-        let chain = self.pages.chain(at, id as usize);
-        let forming = self.states[id as usize].forming[at];
-        if forming.start == TIME_UNSET {
-            // Nothing forms, but the bar of this trade is over, or was sent already.
-            let count = self.pages.count(chain);
-            let sent = count > self.pages.first(chain) && self.cell(chain, count - 1).start >= start;
-            if sent || start + interval <= self.venues[venue as usize].clock.now() {
+        if self.states[id as usize].forming[at].start == TIME_UNSET {
+            // Nothing forms, but the bar of this trade is over. INVARIANT: bars are sent once their end has come, and no
+            // trade is later than engine time; so a bar that has not ended was never sent.
+            if start + interval <= self.venues[venue as usize].clock.now() {
                 return self.revise_bar(venue, id, at, start, print, recv);
             }
+            debug_assert!(self.newest_kept(at, id).is_none_or(|kept| kept < start));
             let own = &mut self.venues[venue as usize];
             own.forming[at].push(id);
             own.next_end[at] = own.next_end[at].min(start + interval);
@@ -828,7 +856,7 @@ impl Engine {
         }
         let mut bar = cell.to_bar(id, venue as u8, self.series[at].interval, recv, flags);
         bar.seq = self.next_seq();
-        self.rings.bars.push(words(&bar));
+        self.rings.bars.push(bytemuck::cast_ref::<_, [u64; Bar::WORDS]>(&bar));
         self.stats.bars += 1;
         self.stats.bars_revised += u64::from(flags == SENT_AGAIN);
         if let Some((_, kept)) = self.pinned.iter().find(|(pinned, _)| *pinned == id) {
@@ -925,22 +953,29 @@ impl Engine {
             if let Some(scanner) = &mut self.scanner {
                 scanner.rollover(id);
             }
-            self.mark_dirty(id);
+            self.mark_dirty(id, true);
         }
         self.venues[venue as usize].symbols = symbols;
     }
 
+    /// Lists a symbol to be published, the `whole` row or its quote. No branch: a guess would be wrong every third time.
     #[inline]
-    fn mark_dirty(&mut self, id: u32) {
+    fn mark_dirty(&mut self, id: u32, whole: bool) {
         let state = &mut self.states[id as usize];
-        if !state.dirty {
-            state.dirty = true;
-            self.dirty.push(id);
-        }
+        state.whole |= whole;
+        // INVARIANT: the list has a place for every symbol and one more, so its end can always be written.
+        self.dirty[self.dirty_count] = id;
+        self.dirty_count += usize::from(!state.dirty);
+        state.dirty = true;
+    }
+
+    /// Lists a symbol whose windows took a trade as one that time alone changes.
+    #[inline]
+    fn mark_moving(&mut self, venue: Venue, id: u32) {
+        let state = &mut self.states[id as usize];
         if !state.moving && state.windows.is_moving() {
             state.moving = true;
-            let venue = state.row.venue as usize;
-            self.venues[venue].moving.push(id);
+            self.venues[venue as usize].moving.push(id);
         }
     }
 
@@ -954,7 +989,8 @@ impl Engine {
             state.moving = state.windows.is_moving();
             if !state.dirty {
                 state.dirty = true;
-                self.dirty.push(id);
+                self.dirty[self.dirty_count] = id;
+                self.dirty_count += 1;
             }
             state.moving
         });
@@ -991,7 +1027,7 @@ impl Engine {
                 moment: moment as u8,
                 flags: 0,
             };
-            rings.signals.push(words(&signal));
+            rings.signals.push(bytemuck::cast_ref::<_, [u64; Signal::WORDS]>(&signal));
         });
     }
 
@@ -1014,23 +1050,19 @@ impl Engine {
         let own = &self.venues[venue as usize];
         let clock = [own.clock.now() as u64, own.clock.watermark() as u64, u64::from(own.day.date), recv as u64];
         self.rings.clock.write(venue as usize, &[(0, &clock)]);
+        // Every dirty symbol is of this venue: each call that changes one publishes before it returns.
+        let now = own.clock.now();
         let registry = self.registry.read().unwrap_or_else(PoisonError::into_inner);
-        let mut windows = [WindowRow::empty(); 64];
-        for id in self.dirty.drain(..) {
+        for &id in &self.dirty[..std::mem::take(&mut self.dirty_count)] {
             let state = &mut self.states[id as usize];
+            debug_assert_eq!(state.row.venue, venue as u32);
             state.dirty = false;
-            let now = venue_of(state, &self.venues).clock.now();
             state.windows.evict(now);
             state.row.now = now;
             if recv != TIME_UNSET {
                 state.row.ts_recv = recv;
             }
-            let count = registry.windows.len();
-            for (slot, window) in windows[..count].iter_mut().enumerate() {
-                *window = state.windows.row(slot);
-            }
-            let windows = bytemuck::cast_slice(&windows[..count]);
-            self.rings.latest.write(id as usize, &[(0, words(&state.row)), (ROW_WORDS, windows)]);
+            self.rings.latest.change(id as usize, |to| state.publish(to));
             for (field, column) in &registry.columns {
                 column.set(id as usize, value_of(state, *field, registry.window_slot(field.window), now));
             }
@@ -1053,6 +1085,28 @@ impl Engine {
             }
         }
     }
+}
+
+/// The newest of some times that is believed; `TIME_UNSET` without one.
+#[inline]
+fn newest_of(times: impl Iterator<Item = Nanos>, limit: Nanos) -> Nanos {
+    times.fold(TIME_UNSET, |newest, time| if time <= limit { newest.max(time) } else { newest })
+}
+
+/// The time at which a staged event was made.
+fn time_of(staging: &Staging, kind: Kind, index: usize) -> Nanos {
+    match kind {
+        Kind::Trade => staging.trades[index].ts_event,
+        Kind::Quote => staging.quotes[index].ts_event,
+        Kind::Mark => staging.marks[index].ts_event,
+        Kind::VenueBar => time_of_bar(&staging.bars[index]),
+    }
+}
+
+/// A bar is made after it has ended, or when the venue says so.
+#[inline]
+fn time_of_bar(bar: &VenueBar) -> Nanos {
+    if bar.ts_sent == TIME_UNSET { bar.ts_end } else { bar.ts_sent }
 }
 
 fn venue_of<'a>(state: &SymbolState, venues: &'a [VenueState]) -> &'a VenueState {

@@ -1,8 +1,10 @@
 //! The state of one symbol and how an event changes it.
 
 use ringtape_model::event::{TRADE_AGGREGATE, TRADE_LATE};
+use ringtape_model::row::{QUOTE_WORDS, ROW_WORDS, TIME_WORDS, WINDOW_WORDS};
 use ringtape_model::units::{ID_UNSET, Nanos, PRICE_UNSET, TIME_UNSET};
 use ringtape_model::{ConditionRights, Mark, Quote, Row, Trade, Venue, condition};
+use ringtape_ring::RowWriter;
 
 use crate::bar::{BarPrint, Cell};
 use crate::session::Day;
@@ -30,28 +32,31 @@ pub(crate) enum Order {
     Duplicate,
 }
 
-/// One symbol.
+/// One symbol, in the order of use: what a quote needs is five cache lines, what a trade needs follows.
+#[repr(C, align(64))]
 pub(crate) struct SymbolState {
     /// The published part.
     pub(crate) row: Row,
-    pub(crate) windows: Windows,
-    /// The forming bar of each series; `start == TIME_UNSET` where there is none.
-    pub(crate) forming: Vec<Cell>,
-    /// The row differs from what was published.
+    quote_key: TapeKey,
+    /// Listed to be published.
     pub(crate) dirty: bool,
+    /// More of the row than its quote was not published yet.
+    pub(crate) whole: bool,
     /// Listed as a symbol whose windows move with time.
     pub(crate) moving: bool,
+    owner: Owner,
+    pub(crate) windows: Windows,
+    /// The forming bar of each series; `start == TIME_UNSET` where there is none.
+    pub(crate) forming: Box<[Cell]>,
     /// Place on the tape within the frame being decoded, and that frame's number.
     pub(crate) frame_key: TapeKey,
     pub(crate) frame: u64,
     last_key: TapeKey,
     any_key: TapeKey,
-    quote_key: TapeKey,
     mark_time: Nanos,
     newest_id: i64,
     /// The newest range of ids that did not come, first and last.
     missing: (i64, i64),
-    owner: Owner,
     official_close: f64,
     reference_close: f64,
     /// Date for which `reference_close` holds; 0 until the first date after it was given.
@@ -62,9 +67,10 @@ impl SymbolState {
     pub(crate) fn new(venue: Venue, series: usize) -> Self {
         Self {
             row: Row::unset(venue as u8),
-            windows: Windows::default(),
-            forming: vec![Cell::new(TIME_UNSET); series],
+            windows: Windows::new(),
+            forming: vec![Cell::new(TIME_UNSET); series].into(),
             dirty: false,
+            whole: true,
             moving: false,
             frame_key: TAPE_START,
             frame: 0,
@@ -213,7 +219,9 @@ impl SymbolState {
                 row.open = trade.price;
             }
         }
-        if trade.conditions.iter().take(usize::from(trade.n_conditions)).copied().any(condition::is_official_close) {
+        // An official close repeats another print and has no rights, so most trades need no look at their conditions.
+        let closes = || trade.conditions.iter().take(usize::from(trade.n_conditions)).copied();
+        if rights.0 & condition::ALL == 0 && closes().any(condition::is_official_close) {
             self.official_close = trade.price;
         }
         let counted = rights.has(condition::VOLUME);
@@ -249,7 +257,8 @@ impl SymbolState {
     /// True for the very quote that is held.
     #[inline]
     pub(crate) fn has_quote(&self, quote: &Quote) -> bool {
-        quote.sequence != ID_UNSET && self.quote_key == (quote.ts_event, quote.sequence)
+        // The number first: times are often the same, so nobody can guess the outcome.
+        self.quote_key.1 == quote.sequence && self.quote_key.0 == quote.ts_event && quote.sequence != ID_UNSET
     }
 
     /// Applies a mark price if it is not older than the one held; tells whether it was.
@@ -268,6 +277,26 @@ impl SymbolState {
     /// The venue's official open, from its bars; it is known better there than here.
     pub(crate) fn official_open(&mut self, price: f64) {
         self.row.open = price;
+    }
+
+    /// Puts what changed since the last time, and the times, into the published row.
+    #[inline]
+    pub(crate) fn publish(&mut self, to: RowWriter<'_>) {
+        let row = bytemuck::cast_ref::<Row, [u64; ROW_WORDS]>(&self.row);
+        if std::mem::take(&mut self.whole) {
+            to.put(0, row);
+        } else {
+            to.put(QUOTE_WORDS.start, &row[QUOTE_WORDS]);
+            to.put(TIME_WORDS.start, &row[TIME_WORDS]);
+        }
+        if self.windows.take_changed() {
+            for slot in 0..self.windows.len() {
+                to.put(
+                    ROW_WORDS + slot * WINDOW_WORDS,
+                    bytemuck::cast_ref::<_, [u64; WINDOW_WORDS]>(&self.windows.row(slot)),
+                );
+            }
+        }
     }
 
     /// Checks that a trade's sums stay far inside their integers: 10^15 in quote currency each.

@@ -1,6 +1,9 @@
 //! The row: what is published of one symbol. It is also the engine's own state of that symbol, so a published
 //! row is a plain copy, and a field has one formula for the engine, the rules and every reader.
 
+use core::mem::offset_of;
+use core::ops::Range;
+
 use bytemuck::{Pod, Zeroable};
 
 use crate::units::{PRICE_UNSET, TIME_UNSET, Wide};
@@ -73,6 +76,12 @@ pub struct Row {
 
 /// Words of a [`Row`].
 pub const ROW_WORDS: usize = size_of::<Row>() / 8;
+
+/// The words of a [`Row`] that quotes change.
+pub const QUOTE_WORDS: Range<usize> = offset_of!(Row, bid) / 8..offset_of!(Row, open) / 8;
+
+/// The words of a [`Row`] that every publication changes.
+pub const TIME_WORDS: Range<usize> = offset_of!(Row, now) / 8..ROW_WORDS;
 
 impl Row {
     /// A symbol about which nothing is known yet.

@@ -1,5 +1,7 @@
 //! Symbols: a name on a venue becomes a small dense number once and stays that number.
 
+use bytemuck::Zeroable;
+
 use crate::venue::Venue;
 
 /// Longest symbol that is accepted, in bytes of UTF-8.
@@ -22,12 +24,33 @@ impl SymbolId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableFull;
 
-const EMPTY: u32 = u32::MAX;
+/// What a slot knows of a name. Two different short names of one length differ here, so equal marks are equal names;
+/// those of long names are a digest and the name itself has to be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Zeroable)]
+struct Mark {
+    words: [u64; 2],
+    len: u32,
+    venue: u8,
+}
 
-#[derive(Clone, Copy)]
+/// Longest name that a [`Mark`] holds whole.
+const SHORT: usize = 16;
+
+/// A place of the table: half a cache line, so that a look at a symbol is one look at memory.
+#[derive(Clone, Copy, Zeroable)]
+#[repr(align(32))]
 struct Slot {
-    hash: u32,
-    id: u32,
+    mark: Mark,
+    /// The symbol's id plus one; 0 for a free place.
+    number: u32,
+}
+
+/// Slots of a table without symbols.
+const FIRST_SLOTS: usize = 64;
+
+/// Slots of which none is taken.
+fn free_slots(count: usize) -> Box<[Slot]> {
+    bytemuck::zeroed_slice_box(count)
 }
 
 struct Entry {
@@ -35,8 +58,9 @@ struct Entry {
     name: Box<str>,
 }
 
-/// The intern table: (venue, name) → id, and back. Open addressing with linear probing at half load; its
-/// size is fixed at creation, so looking up and interning never move it.
+/// The intern table: (venue, name) → id, and back. Open addressing with linear probing at half load at the most. It
+/// doubles as symbols come, up to the size for its capacity: a few symbols then lie on a few memory pages, and a
+/// look at one is a look at memory that is near.
 pub struct SymbolTable {
     slots: Box<[Slot]>,
     mask: usize,
@@ -47,13 +71,7 @@ pub struct SymbolTable {
 impl SymbolTable {
     /// A table for at most `capacity` symbols.
     pub fn new(capacity: usize) -> Self {
-        let size = (capacity.max(1) * 2).next_power_of_two();
-        Self {
-            slots: vec![Slot { hash: 0, id: EMPTY }; size].into_boxed_slice(),
-            mask: size - 1,
-            entries: Vec::with_capacity(capacity),
-            capacity,
-        }
+        Self { slots: free_slots(FIRST_SLOTS), mask: FIRST_SLOTS - 1, entries: Vec::with_capacity(capacity), capacity }
     }
 
     /// Number of symbols held.
@@ -69,40 +87,60 @@ impl SymbolTable {
     /// The symbol's id if it was seen before.
     #[inline]
     pub fn lookup(&self, venue: Venue, name: &[u8]) -> Option<SymbolId> {
-        let hash = hash(venue, name);
-        let mut at = hash as usize & self.mask;
-        loop {
-            let slot = self.slots[at];
-            if slot.id == EMPTY {
-                return None;
-            }
-            if slot.hash == hash {
-                let entry = &self.entries[slot.id as usize];
-                if entry.venue == venue && entry.name.as_bytes() == name {
-                    return Some(SymbolId(slot.id));
-                }
-            }
-            at = (at + 1) & self.mask;
-        }
+        self.find(venue, name).ok()
     }
 
     /// The symbol's id, given out now if it is new; an error once the table is full.
     pub fn intern(&mut self, venue: Venue, name: &str) -> Result<SymbolId, TableFull> {
-        if let Some(id) = self.lookup(venue, name.as_bytes()) {
-            return Ok(id);
+        match self.find(venue, name.as_bytes()) {
+            Ok(id) => Ok(id),
+            Err(_) if self.entries.len() >= self.capacity => Err(TableFull),
+            Err(mut free) => {
+                let id = self.entries.len() as u32;
+                if self.slots.len() < (self.entries.len() + 1) * 2 {
+                    free = self.grow(mark(venue, name.as_bytes()));
+                }
+                self.slots[free] = Slot { mark: mark(venue, name.as_bytes()), number: id + 1 };
+                self.entries.push(Entry { venue, name: name.into() });
+                Ok(SymbolId(id))
+            }
         }
-        if self.entries.len() >= self.capacity {
-            return Err(TableFull);
+    }
+
+    /// Doubles the table; gives the free place for a symbol that is not in it.
+    #[cold]
+    fn grow(&mut self, new: Mark) -> usize {
+        let wider = free_slots(self.slots.len() * 2);
+        self.mask = wider.len() - 1;
+        let held = std::mem::replace(&mut self.slots, wider);
+        for slot in held.iter().filter(|slot| slot.number != 0) {
+            self.slots[self.free(slot.mark)] = *slot;
         }
-        let hash = hash(venue, name.as_bytes());
-        let mut at = hash as usize & self.mask;
-        while self.slots[at].id != EMPTY {
+        self.free(new)
+    }
+
+    /// The free place for a symbol that is not in the table.
+    fn free(&self, mark: Mark) -> usize {
+        let mut at = mark.hash() as usize & self.mask;
+        while self.slots[at].number != 0 {
             at = (at + 1) & self.mask;
         }
-        let id = self.entries.len() as u32;
-        self.slots[at] = Slot { hash, id };
-        self.entries.push(Entry { venue, name: name.into() });
-        Ok(SymbolId(id))
+        at
+    }
+
+    /// The symbol's id, or the free place where it would go.
+    #[inline]
+    fn find(&self, venue: Venue, name: &[u8]) -> Result<SymbolId, usize> {
+        let mark = mark(venue, name);
+        let mut at = mark.hash() as usize & self.mask;
+        loop {
+            let slot = &self.slots[at];
+            let Some(id) = slot.number.checked_sub(1) else { return Err(at) };
+            if slot.mark == mark && (name.len() <= SHORT || self.entries[id as usize].name.as_bytes() == name) {
+                return Ok(SymbolId(id));
+            }
+            at = (at + 1) & self.mask;
+        }
     }
 
     /// Name of a symbol.
@@ -121,28 +159,63 @@ impl SymbolTable {
     }
 }
 
-/// Eight bytes at a time, multiply and fold. Symbols are chosen by venues, not by attackers; a flood of
-/// colliding names is bounded by the table's capacity.
+/// The mark of a name. Loads overlap in the middle of a name instead of going byte by byte: with its length known,
+/// the first and the last bytes still tell all of it.
 #[inline]
-fn hash(venue: Venue, name: &[u8]) -> u32 {
-    const MULTIPLIER: u64 = 0x9E37_79B9_7F4A_7C15;
-    let mut state = (venue as u64 + 1).wrapping_mul(MULTIPLIER) ^ name.len() as u64;
-    let mut chunks = name.chunks_exact(8);
-    for chunk in &mut chunks {
-        let word = u64::from_le_bytes(chunk.try_into().unwrap_or_default());
-        state = (state ^ word).wrapping_mul(MULTIPLIER);
-        state ^= state >> 29;
+fn mark(venue: Venue, name: &[u8]) -> Mark {
+    let four = |at: usize| name[at..].first_chunk().map_or(0, |&bytes| u64::from(u32::from_le_bytes(bytes)));
+    let len = name.len();
+    let words = match len {
+        0 => [0, 0],
+        // Most tickers: each byte, the last one again where there are fewer than four.
+        1..=4 => {
+            let byte = |at: usize| u64::from(name[at.min(len - 1)]);
+            [byte(0) | byte(1) << 8 | byte(2) << 16 | byte(3) << 24, 0]
+        }
+        5..=8 => [four(0) | four(len - 4) << 32, 0],
+        9..=SHORT => [eight(name, 0), eight(name, len - 8)],
+        _ => digest(name),
+    };
+    Mark { words, len: len as u32, venue: venue as u8 }
+}
+
+/// The eight bytes from `at`, which must be there.
+#[inline]
+fn eight(name: &[u8], at: usize) -> u64 {
+    name[at..].first_chunk().map_or(0, |&bytes| u64::from_le_bytes(bytes))
+}
+
+/// Two words from a long name, eight bytes at a time, the last of them perhaps twice.
+fn digest(name: &[u8]) -> [u64; 2] {
+    let mut words = [0, eight(name, name.len() - 8)];
+    for at in (0..name.len() - 8).step_by(8) {
+        words[0] = fold(words[0] ^ eight(name, at), MULTIPLIER);
     }
-    let mut word = 0u64;
-    for (i, &byte) in chunks.remainder().iter().enumerate() {
-        word |= u64::from(byte) << (8 * i);
+    words
+}
+
+const MULTIPLIER: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// Both halves of a product: every bit of it depends on every bit of the factors.
+#[inline]
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    product as u64 ^ (product >> 64) as u64
+}
+
+impl Mark {
+    /// Symbols are chosen by venues, not by attackers; a flood of colliding names is bounded by the table's capacity.
+    #[inline]
+    fn hash(self) -> u64 {
+        let shape = u64::from(self.len) << 8 | u64::from(self.venue);
+        fold(self.words[0] ^ fold(self.words[1] ^ shape, MULTIPLIER), MULTIPLIER)
     }
-    state = (state ^ word).wrapping_mul(MULTIPLIER);
-    (state ^ (state >> 32)) as u32
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -156,5 +229,46 @@ mod tests {
         assert_eq!(table.intern(Venue::MassiveStocks, "AAPL"), Ok(SymbolId(0)));
         assert_eq!(table.name(SymbolId(2)), "BTCUSDT");
         assert_eq!(table.venue(SymbolId(2)), Venue::BinanceSpot);
+    }
+
+    proptest! {
+        // The oracle is a list that is looked through. Few letters and lengths around each border, so that prefixes,
+        // repeated bytes and names that differ in one place only come up all the time.
+        #[test]
+        fn finds_what_a_list_finds(
+            names in proptest::collection::vec((0..3usize, "[AB\u{20AC}]{0,5}|[AB]{1,18}|A{14,63}[AB]"), 1..60),
+        ) {
+            let mut table = SymbolTable::new(40);
+            let mut list: Vec<(Venue, String)> = Vec::new();
+            for (venue, name) in names {
+                let symbol = (Venue::ALL[venue], name);
+                let held = list.iter().position(|one| *one == symbol).map(|at| SymbolId(at as u32));
+                prop_assert_eq!(table.lookup(symbol.0, symbol.1.as_bytes()), held);
+                let want = held.or((list.len() < 40).then_some(SymbolId(list.len() as u32))).ok_or(TableFull);
+                prop_assert_eq!(table.intern(symbol.0, &symbol.1), want);
+                if held.is_none() && want.is_ok() {
+                    list.push(symbol);
+                }
+            }
+            for (at, (venue, name)) in list.iter().enumerate() {
+                prop_assert_eq!(table.lookup(*venue, name.as_bytes()), Some(SymbolId(at as u32)));
+            }
+        }
+    }
+
+    #[test]
+    fn names_of_every_length_are_apart() {
+        let name =
+            |len: usize, other: usize| (0..len).map(|at| if at == other { 'b' } else { 'a' }).collect::<String>();
+        let all: Vec<String> = (0..=SYMBOL_MAX).flat_map(|len| (0..=len).map(move |other| name(len, other))).collect();
+        let mut table = SymbolTable::new(all.len());
+        for (id, name) in all.iter().enumerate() {
+            assert_eq!(table.lookup(Venue::MassiveStocks, name.as_bytes()), None, "{name}");
+            assert_eq!(table.intern(Venue::MassiveStocks, name), Ok(SymbolId(id as u32)), "{name}");
+        }
+        for (id, name) in all.iter().enumerate() {
+            assert_eq!(table.lookup(Venue::MassiveStocks, name.as_bytes()), Some(SymbolId(id as u32)), "{name}");
+        }
+        assert_eq!(table.lookup(Venue::MassiveStocks, name(300, 300).as_bytes()), None);
     }
 }

@@ -45,18 +45,15 @@ impl EventRing {
         self.record
     }
 
-    /// Writes records behind the last one; readers see them after [`EventRing::publish`]. Single writer only.
+    /// Writes a record behind the last one; readers see it after [`EventRing::publish`]. Single writer only.
     #[inline]
-    pub fn push(&self, records: &[u64]) {
-        debug_assert_eq!(records.len() % self.record, 0);
-        let count = (records.len() / self.record) as u64;
-        let first = self.words.word(INTENT).load(Ordering::Relaxed);
-        self.words.word(INTENT).store(first.wrapping_add(count), Ordering::Relaxed);
+    pub fn push<const N: usize>(&self, record: &[u64; N]) {
+        debug_assert_eq!(N, self.record);
+        let number = self.words.word(INTENT).load(Ordering::Relaxed);
+        self.words.word(INTENT).store(number.wrapping_add(1), Ordering::Relaxed);
         // ORDERING: Release fence; a reader that copies any of these words also sees the raised intent.
         fence(Ordering::Release);
-        for (number, record) in (first..).zip(records.chunks_exact(self.record)) {
-            self.words.put(self.slot(number), record);
-        }
+        self.words.put(self.slot(number), record);
     }
 
     /// Shows everything pushed so far. Single writer only.

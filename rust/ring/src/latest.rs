@@ -6,7 +6,8 @@
 //! The sequence is even at rest and odd while the writer is inside. Write: odd → payload → even. Read: even →
 //! payload → the same even number, else again.
 
-use crate::sync::{Ordering, fence};
+use crate::sync::{AtomicU64, Ordering, fence};
+use crate::words::put;
 use crate::{TRIES, Words};
 
 /// The table. Cloning gives another reader; only the owner of the engine writes.
@@ -29,22 +30,28 @@ impl Latest {
         self.rows
     }
 
-    /// Writes runs of words into a row as one change; `at` counts payload words. Single writer only.
+    /// Changes a row: readers see all that `change` puts into it or nothing. Single writer only.
     #[inline]
-    pub fn write(&self, row: usize, parts: &[(usize, &[u64])]) {
-        let base = row * self.stride;
-        let sequence = self.words.word(base);
+    pub fn change(&self, row: usize, change: impl FnOnce(RowWriter<'_>)) {
+        let (sequence, payload) = self.words.split(row * self.stride, self.stride);
         let before = sequence.load(Ordering::Relaxed);
         debug_assert_eq!(before % 2, 0, "one writer");
         sequence.store(before.wrapping_add(1), Ordering::Relaxed);
         // ORDERING: Release fence; a reader that sees a payload word of this write also sees the odd sequence.
         fence(Ordering::Release);
-        for &(at, part) in parts {
-            debug_assert!(at + part.len() < self.stride);
-            self.words.put(base + 1 + at, part);
-        }
+        change(RowWriter(payload));
         // ORDERING: Release; pairs with the Acquire in `read`. Whoever sees this number sees the words before it.
         sequence.store(before.wrapping_add(2), Ordering::Release);
+    }
+
+    /// Writes runs of words into a row as one change; `at` counts payload words. Single writer only.
+    #[inline]
+    pub fn write(&self, row: usize, parts: &[(usize, &[u64])]) {
+        self.change(row, |to| {
+            for &(at, part) in parts {
+                to.put(at, part);
+            }
+        });
     }
 
     /// Copies a run of a row's words, whole; gives the row's sequence, 0 for a row never written. `None` if the
@@ -67,6 +74,18 @@ impl Latest {
             std::hint::spin_loop();
         }
         None
+    }
+}
+
+/// The payload of a row while it is changed.
+#[derive(Clone, Copy)]
+pub struct RowWriter<'a>(&'a [AtomicU64]);
+
+impl RowWriter<'_> {
+    /// Stores a run of words; `at` counts payload words.
+    #[inline(always)]
+    pub fn put(self, at: usize, from: &[u64]) {
+        put(&self.0[at..at + from.len()], from);
     }
 }
 

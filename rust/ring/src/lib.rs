@@ -24,7 +24,7 @@ mod words;
 
 pub use column::Columns;
 pub use event::{EventReader, EventRing, Got};
-pub use latest::Latest;
+pub use latest::{Latest, RowWriter};
 pub use page::{BarPages, BarReader, ChainId};
 pub use pinned::Pinned;
 pub use words::Words;

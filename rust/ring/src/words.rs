@@ -31,11 +31,15 @@ impl Words {
     }
 
     /// Stores a run of words; ordering is the caller's business.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn put(&self, at: usize, from: &[u64]) {
-        for (word, &value) in self.0[at..at + from.len()].iter().zip(from) {
-            word.store(value, Ordering::Relaxed);
-        }
+        put(&self.0[at..at + from.len()], from);
+    }
+
+    /// The word at a place and the `len - 1` behind it.
+    #[inline]
+    pub(crate) fn split(&self, at: usize, len: usize) -> (&AtomicU64, &[AtomicU64]) {
+        (&self.0[at], &self.0[at + 1..at + len])
     }
 
     /// Loads a run of words; ordering is the caller's business.
@@ -50,5 +54,15 @@ impl Words {
     /// Address of the first word, for views that outlive a borrow; the block stays alive as long as a clone.
     pub fn as_ptr(&self) -> *const u64 {
         self.0.as_ptr().cast()
+    }
+}
+
+/// Stores words one to one; ordering is the caller's business. Inlined always: where the caller knows how many they
+/// are, the loop becomes a row of moves.
+#[inline(always)]
+pub(crate) fn put(into: &[AtomicU64], from: &[u64]) {
+    debug_assert_eq!(into.len(), from.len());
+    for (word, &value) in into.iter().zip(from) {
+        word.store(value, Ordering::Relaxed);
     }
 }
