@@ -326,7 +326,6 @@ impl Engine {
             self.pages.reader(),
             self.venue_pages.reader(),
             self.series.clone(),
-            self.config.max_symbols,
         )
     }
 

@@ -47,7 +47,6 @@ pub struct Reader {
     pages: ringtape_ring::BarReader,
     venue_pages: ringtape_ring::BarReader,
     series: Vec<Series>,
-    rows: usize,
 }
 
 impl Reader {
@@ -57,9 +56,8 @@ impl Reader {
         pages: ringtape_ring::BarReader,
         venue_pages: ringtape_ring::BarReader,
         series: Vec<Series>,
-        rows: usize,
     ) -> Self {
-        Self { registry, rings, pages, venue_pages, series, rows }
+        Self { registry, rings, pages, venue_pages, series }
     }
 
     /// Symbols, windows and columns; hold it briefly, a new symbol waits for it.
@@ -165,7 +163,7 @@ impl Reader {
     /// The newest `most` own bars of a symbol, oldest first; the forming one is not among them.
     pub fn bars(&self, id: SymbolId, venue: Venue, series: usize, most: usize) -> Option<Vec<Bar>> {
         let mut words = Vec::new();
-        self.pages.read(self.chain(series, id), usize::MAX, &mut words)?;
+        self.pages.read(ChainId::of(series, id.index()), usize::MAX, &mut words)?;
         let interval = self.series[series].interval;
         let cells = words.chunks_exact(CELL_WORDS).map(from_words::<Cell>);
         let shown: Vec<Cell> = cells.filter(Cell::is_shown).collect();
@@ -176,12 +174,8 @@ impl Reader {
     /// The newest `most` bars that the venue sent, oldest first.
     pub fn venue_bars(&self, id: SymbolId, series: usize, most: usize) -> Option<Vec<Bar>> {
         let mut words = Vec::new();
-        self.venue_pages.read(self.chain(series, id), most, &mut words)?;
+        self.venue_pages.read(ChainId::of(series, id.index()), most, &mut words)?;
         Some(words.chunks_exact(Bar::WORDS).map(from_words::<Bar>).collect())
-    }
-
-    fn chain(&self, series: usize, id: SymbolId) -> ChainId {
-        ChainId::of(series, id.index(), self.rows)
     }
 }
 

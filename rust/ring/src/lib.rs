@@ -12,8 +12,6 @@
 //! | [`page`] | bars in pages of 32 from one pool | whole stretches of one series |
 //! | [`pinned`] | bars of one series, written twice | contiguous view |
 
-#![forbid(unsafe_code)]
-
 pub mod column;
 pub mod event;
 pub mod latest;

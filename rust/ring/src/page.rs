@@ -1,11 +1,11 @@
 //! Bar pages: series of fixed-size cells in pages of 32 from one pool that never grows.
 //!
 //! ```text
-//! pool:   page p = 32 cells of `cell` words
+//! pool:   blocks of 256 pages of 32 cells: | cell 0 of page 0 | cell 0 of page 1 | ... | cell 1 of page 0 | ...
 //! chain:  | sequence | count | first | page number + 1 of each of its places |
 //! ```
 //! A chain is one series of one symbol. Cell n of a chain lies in place (n / 32) % places, cell n % 32 of the
-//! page there. `count` cells were ever appended and those before `first` are gone. A chain gets a page when it
+//! page there: bars of many symbols end together, so they lie together. `count` cells were ever appended and those before `first` are gone. A chain gets a page when it
 //! needs one, reuses its oldest once all its places are filled, and when the pool is empty the oldest page of
 //! the coldest row's longest chain is taken away and counted. One sequence number covers the whole chain, as in [`crate::latest`].
 
@@ -15,21 +15,21 @@ use crate::{TRIES, Words};
 /// Cells of one page.
 pub const PAGE: u64 = 32;
 
-/// A chain's number: one series of one row.
+/// Pages of one block of the pool.
+const BLOCK: usize = 256;
+
+/// One series of one row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChainId(u32);
+pub struct ChainId {
+    series: u32,
+    row: u32,
+}
 
 impl ChainId {
-    /// The chain of a series and a row in a pool of `rows` rows.
+    /// The chain of a series and a row.
     #[inline]
-    pub fn of(series: usize, row: usize, rows: usize) -> Self {
-        Self((series * rows + row) as u32)
-    }
-
-    /// The row it is a chain of.
-    #[inline]
-    fn row(self, rows: usize) -> u32 {
-        (self.0 as usize % rows) as u32
+    pub fn of(series: usize, row: usize) -> Self {
+        Self { series: series as u32, row: row as u32 }
     }
 }
 
@@ -52,7 +52,6 @@ struct Shared {
     pages: Words,
     chains: Words,
     series: Vec<Series>,
-    rows: usize,
     cell: usize,
 }
 
@@ -60,6 +59,8 @@ struct Shared {
 pub struct BarPages {
     shared: Shared,
     free: Vec<u32>,
+    /// Runs of cells side by side, by their place in the pool, that have been touched or asked for.
+    warm: Vec<bool>,
     order: Coldness,
     recycled: u64,
 }
@@ -79,21 +80,21 @@ impl BarPages {
             words += rows * (PLACES + places);
         }
         let pages = pages.max(2);
+        let blocks = pages.div_ceil(BLOCK);
         let shared = Shared {
-            pages: Words::zeroed(pages * PAGE as usize * cell),
+            pages: Words::zeroed(blocks * BLOCK * PAGE as usize * cell),
             chains: Words::zeroed(words),
-            rows,
             cell,
             series,
         };
         let free = (0..pages as u32).rev().collect();
-        Self { shared, free, order: Coldness::new(rows), recycled: 0 }
+        Self { shared, free, warm: vec![false; blocks * PAGE as usize], order: Coldness::new(rows), recycled: 0 }
     }
 
     /// The chain of a series and a row.
     #[inline]
     pub fn chain(&self, series: usize, row: usize) -> ChainId {
-        ChainId::of(series, row, self.shared.rows)
+        ChainId::of(series, row)
     }
 
     /// A reader.
@@ -120,7 +121,7 @@ impl BarPages {
 
     /// Appends a cell.
     pub fn append(&mut self, chain: ChainId, cell: &[u64]) {
-        self.order.touch(chain.row(self.shared.rows));
+        self.order.touch(chain.row);
         let (base, places) = self.shared.place(chain);
         let number = self.count(chain);
         if number.is_multiple_of(PAGE) {
@@ -136,6 +137,8 @@ impl BarPages {
                 first.store(oldest, Ordering::Relaxed);
             });
         }
+        let page = self.shared.chains.word(base + PLACES + (number / PAGE) as usize % places).load(Ordering::Relaxed);
+        self.warm(page as usize - 1, (number % PAGE) as usize);
         self.write(chain, |shared| {
             shared.put(chain, number, cell);
             shared.chains.word(base + COUNT).store(number + 1, Ordering::Relaxed);
@@ -189,7 +192,7 @@ impl BarPages {
                 return page;
             }
             // A row without a page is looked at once: its next append brings it back.
-            if row != chain.row(self.shared.rows) {
+            if row != chain.row {
                 self.order.unlink(row);
             }
             row = warmer;
@@ -199,6 +202,16 @@ impl BarPages {
         debug_assert!(page.is_some(), "a pool of two pages has one to give");
         self.recycled += 1;
         page.unwrap_or_default()
+    }
+
+    /// Asks for the memory of a page's cell and its neighbours, unless that was done.
+    #[inline]
+    fn warm(&mut self, page: usize, number: usize) {
+        let run = page / BLOCK * PAGE as usize + number;
+        if !std::mem::replace(&mut self.warm[run], true) {
+            let words = BLOCK * self.shared.cell;
+            self.shared.pages.warm(run * words, words);
+        }
     }
 
     /// The chain of a row that holds the most cells, if it holds any; not `except`.
@@ -289,9 +302,8 @@ impl Shared {
     /// First word of a chain and its number of places.
     #[inline]
     fn place(&self, chain: ChainId) -> (usize, usize) {
-        let series = self.series[chain.0 as usize / self.rows];
-        let row = chain.0 as usize % self.rows;
-        (series.first_word + row * (PLACES + series.places), series.places)
+        let series = self.series[chain.series as usize];
+        (series.first_word + chain.row as usize * (PLACES + series.places), series.places)
     }
 
     fn capacity(&self, chain: ChainId) -> usize {
@@ -309,7 +321,7 @@ impl Shared {
         let (base, places) = self.place(chain);
         let held = self.chains.word(base + PLACES + (number / PAGE) as usize % places).load(Ordering::Relaxed);
         let page = held.checked_sub(1)? as usize;
-        Some((page * PAGE as usize + (number % PAGE) as usize) * self.cell)
+        Some(cell_of(page, (number % PAGE) as usize) * self.cell)
     }
 
     #[inline]
@@ -326,6 +338,13 @@ impl Shared {
             None => into.fill(0),
         }
     }
+}
+
+/// Place of a page's cell in the pool, counted in cells.
+#[inline]
+const fn cell_of(page: usize, number: usize) -> usize {
+    let (block, page) = (page / BLOCK, page % BLOCK);
+    (block * PAGE as usize + number) * BLOCK + page
 }
 
 /// Rows by the time of their last append: a doubly linked list over row numbers, coldest first.

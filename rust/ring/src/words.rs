@@ -1,51 +1,94 @@
 //! Shared memory as atomic words.
+//!
+//! Blocks come from the system as zeroed pages, each at its first touch. That costs a microsecond or two a page, and the
+//! first bars of a thousand symbols touch thousands, while a feed waits; so writers ask for a stretch of them ahead, which
+//! costs a tenth.
 
 use std::sync::Arc;
+
+use memmap2::{MmapMut, MmapRaw};
 
 use crate::sync::{AtomicU64, Ordering};
 
 /// A block of zeroed words, shared by its writer and readers.
 #[derive(Clone)]
-pub struct Words(Arc<Box<[AtomicU64]>>);
+pub struct Words(Arc<Block>);
+
+struct Block {
+    memory: MmapRaw,
+    len: usize,
+}
+
+impl Block {
+    #[inline]
+    #[allow(unsafe_code, reason = "mapped bytes become atomic words here and nowhere else")]
+    fn words(&self) -> &[AtomicU64] {
+        // SAFETY: the mapping holds at least `len` words, starts at a page and lives as long as `self`. Zeroes are valid
+        // words, and nobody has a reference into the mapping but through here.
+        unsafe { std::slice::from_raw_parts(self.memory.as_ptr().cast(), self.len) }
+    }
+}
 
 impl Words {
-    /// A block of `len` zero words.
+    /// A block of `len` zero words. Costs only the pages that are touched.
+    ///
+    /// # Panics
+    ///
+    /// The system has no room for the block, as any allocation would.
     pub fn zeroed(len: usize) -> Self {
-        // Zero pages from the system, so that a generous block costs only what is touched.
-        Self(Arc::new(bytemuck::zeroed_slice_box(len)))
+        let bytes = (len * size_of::<AtomicU64>()).max(1);
+        let memory = match MmapMut::map_anon(bytes) {
+            Ok(memory) => memory,
+            Err(error) => panic!("no memory for {bytes} bytes of rings: {error}"),
+        };
+        Self(Arc::new(Block { memory: memory.into(), len }))
+    }
+
+    /// Asks the system for the pages of a run of words that will be written soon; the run may reach over the end.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn warm(&self, at: usize, len: usize) {
+        const WORD: usize = size_of::<AtomicU64>();
+        let len = len.min(self.0.len.saturating_sub(at));
+        // Where the system cannot, pages come at their first touch as they would have.
+        #[cfg(target_os = "linux")]
+        let _ = self.0.memory.advise_range(memmap2::Advice::PopulateWrite, at * WORD, len * WORD);
+        #[cfg(not(target_os = "linux"))]
+        let _ = len * WORD;
     }
 
     /// Number of words.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.0.len
     }
 
     /// True for a block without words.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.len == 0
     }
 
     #[inline]
     pub(crate) fn word(&self, at: usize) -> &AtomicU64 {
-        &self.0[at]
+        &self.0.words()[at]
     }
 
     /// Stores a run of words; ordering is the caller's business.
     #[inline(always)]
     pub(crate) fn put(&self, at: usize, from: &[u64]) {
-        put(&self.0[at..at + from.len()], from);
+        put(&self.0.words()[at..at + from.len()], from);
     }
 
     /// The word at a place and the `len - 1` behind it.
     #[inline]
     pub(crate) fn split(&self, at: usize, len: usize) -> (&AtomicU64, &[AtomicU64]) {
-        (&self.0[at], &self.0[at + 1..at + len])
+        let words = &self.0.words()[at..at + len];
+        (&words[0], &words[1..])
     }
 
     /// Loads a run of words; ordering is the caller's business.
     #[inline]
     pub(crate) fn get(&self, at: usize, into: &mut [u64]) {
-        let from = &self.0[at..at + into.len()];
+        let from = &self.0.words()[at..at + into.len()];
         for (value, word) in into.iter_mut().zip(from) {
             *value = word.load(Ordering::Relaxed);
         }
@@ -53,7 +96,7 @@ impl Words {
 
     /// Address of the first word, for views that outlive a borrow; the block stays alive as long as a clone.
     pub fn as_ptr(&self) -> *const u64 {
-        self.0.as_ptr().cast()
+        self.0.memory.as_ptr().cast()
     }
 }
 
