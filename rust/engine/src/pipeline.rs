@@ -4,6 +4,7 @@
 //! its events are then applied in tape order, bars whose end has come are sent, and what changed is published.
 //! Nothing here reads a clock: time comes in with [`Engine::apply`] and [`Engine::advance`].
 
+use std::mem::offset_of;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ringtape_model::event::{SOURCE_VENUE, TRADE_LATE};
@@ -764,15 +765,15 @@ impl Engine {
     /// Upserts by the start of the bar: venues send a bar again when late trades changed it.
     fn keep_venue_bar(&mut self, series: usize, id: u32, bar: &Bar) {
         let chain = self.venue_pages.chain(series, id as usize);
-        let mut cell = [0; Bar::WORDS];
+        let first = self.venue_pages.first(chain);
         let mut number = self.venue_pages.count(chain);
-        while number > self.venue_pages.first(chain) {
-            self.venue_pages.get(chain, number - 1, &mut cell);
-            let held: &Bar = bytemuck::cast_ref(&cell);
-            if held.ts_event == bar.ts_event {
+        while number > first {
+            let start = self.venue_pages.word(chain, number - 1, offset_of!(Bar, ts_event) / size_of::<u64>());
+            let start = start.cast_signed();
+            if start == bar.ts_event {
                 return self.venue_pages.replace(chain, number - 1, words(bar));
             }
-            if held.ts_event < bar.ts_event {
+            if start < bar.ts_event {
                 break;
             }
             number -= 1;

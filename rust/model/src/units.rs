@@ -82,10 +82,25 @@ pub fn ratio(numerator: i128, denominator: i128) -> f64 {
     if numerator < 0 { -magnitude } else { magnitude }
 }
 
-/// Long division until the quotient has at least 56 bits; what remains is folded into a sticky lowest bit,
-/// which lies below the rounding bit, so the final conversion rounds correctly.
+/// One division of a numerator shifted up until the quotient has at least 56 bits; what remains is folded into a sticky
+/// lowest bit, which lies below the rounding bit, so the final conversion rounds correctly.
 #[inline(never)]
 fn ratio_wide(n: u128, d: u128) -> f64 {
+    const ENOUGH: u32 = 56;
+    let missing = (ENOUGH + 1 + n.leading_zeros()).saturating_sub(d.leading_zeros());
+    if n == 0 || missing > n.leading_zeros() {
+        return ratio_long(n, d);
+    }
+    let shifted = n << missing;
+    let quotient = shifted / d;
+    // INVARIANT: bits(shifted) − bits(d) is `ENOUGH` + 1 or more, so the quotient has at least `ENOUGH` bits.
+    let sticky = u128::from(quotient * d != shifted);
+    scaled(quotient | sticky, missing)
+}
+
+/// The same where there is no room to shift: digit by digit.
+#[cold]
+fn ratio_long(n: u128, d: u128) -> f64 {
     const ENOUGH: u32 = 56;
     let mut quotient = n / d;
     let mut rest = n % d;
@@ -103,7 +118,12 @@ fn ratio_wide(n: u128, d: u128) -> f64 {
         rest %= d;
         shift += step;
     }
-    // The value is far from the subnormal range (>= 2^-127), so scaling by a power of two is exact.
+    scaled(quotient, shift)
+}
+
+/// `quotient / 2^shift`. The value is far from the subnormal range (>= 2^-127), so scaling by a power of two is exact.
+#[inline]
+fn scaled(quotient: u128, shift: u32) -> f64 {
     quotient as f64 * f64::from_bits(u64::from(1023 - shift.min(1022)) << 52)
 }
 
@@ -139,6 +159,18 @@ mod tests {
         assert_eq!(ratio(1, 10_i128.pow(30)), 1e-30);
         assert_eq!(ratio((1 << 54) + 1, 1), 18_014_398_509_481_984.0);
         assert_eq!(ratio((1 << 54) + 3, 1), 18_014_398_509_481_988.0);
+    }
+
+    #[test]
+    fn the_short_division_equals_the_long_one() {
+        // A fixed walk through numerators and denominators of every length.
+        let mut state = 0x9E37_79B9_7F4A_7C15_u128;
+        for round in 0..200_000u32 {
+            state = state.wrapping_mul(0xDA94_2042_E4DD_58B5_0000_0000_0000_0001 | 0x5851_F42D_4C95_7F2D).wrapping_add(1);
+            let n = (state >> 1) >> (round % 127);
+            let d = ((state.rotate_left(61) >> 1) >> (round / 127 % 127)).max(1);
+            assert_eq!(ratio_wide(n, d).to_bits(), ratio_long(n, d).to_bits(), "{n} / {d}");
+        }
     }
 
     #[test]

@@ -173,6 +173,13 @@ impl BarPages {
         });
     }
 
+    /// One word of a cell that is held, as the writer sees it.
+    #[inline]
+    pub fn word(&self, chain: ChainId, number: u64, at: usize) -> u64 {
+        debug_assert!(at < self.shared.cell);
+        self.shared.cell_at(chain, number).map_or(0, |cell| self.shared.pages.word(cell + at).load(Ordering::Relaxed))
+    }
+
     /// The writer's own look at a cell that is held.
     #[inline]
     pub fn get(&self, chain: ChainId, number: u64, into: &mut [u64]) {
