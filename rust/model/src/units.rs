@@ -166,7 +166,8 @@ mod tests {
         // A fixed walk through numerators and denominators of every length.
         let mut state = 0x9E37_79B9_7F4A_7C15_u128;
         for round in 0..200_000u32 {
-            state = state.wrapping_mul(0xDA94_2042_E4DD_58B5_0000_0000_0000_0001 | 0x5851_F42D_4C95_7F2D).wrapping_add(1);
+            state =
+                state.wrapping_mul(0xDA94_2042_E4DD_58B5_0000_0000_0000_0001 | 0x5851_F42D_4C95_7F2D).wrapping_add(1);
             let n = (state >> 1) >> (round % 127);
             let d = ((state.rotate_left(61) >> 1) >> (round / 127 % 127)).max(1);
             assert_eq!(ratio_wide(n, d).to_bits(), ratio_long(n, d).to_bits(), "{n} / {d}");

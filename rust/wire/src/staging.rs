@@ -227,7 +227,7 @@ impl Staging {
         self.skipped.push(Skip::new(reason, offset, key, kind));
     }
 
-    #[inline]
+    #[inline(always)]
     fn entry(&mut self, frame: &[u8], name: Text, kind: Kind, index: usize) {
         let (start, len, in_scratch) =
             if name.escaped { self.keep_name(frame, name) } else { (name.start, name.len, false) };

@@ -209,24 +209,31 @@ impl<'a, L: Level, const FULL: bool> Lane<'a, L, FULL> {
         list.unwrap_or(0)
     }
 
-    /// The ends of four numbers. Ends first and values later: so the values' long chains run side by side.
+    /// Takes the numbers of four keys; they are read later, so that their long chains run side by side.
     #[inline(always)]
-    pub(crate) fn numbers(&mut self, [a, b, c, d]: [Key; 4]) -> [End<'a>; 4] {
-        [self.number(a), self.number(b), self.number(c), self.number(d)]
+    pub(crate) fn numbers(&mut self, [a, b, c, d]: [Key; 4]) -> L::Four {
+        let ends = [self.number(a), self.number(b), self.number(c), self.number(d)];
+        self.gather(ends)
+    }
+
+    /// Takes four numbers by their ends.
+    #[inline(always)]
+    pub(crate) fn gather(&self, ends: [End<'a>; 4]) -> L::Four {
+        self.level.gather(ends)
     }
 
     /// Whole numbers of at most 15 digits; 0 for a key that is not there.
     #[inline(always)]
-    pub(crate) fn integers(&mut self, ends: [End<'a>; 4]) -> [u64; 4] {
-        let (values, odd) = self.level.integers(ends);
+    pub(crate) fn integers(&mut self, four: L::Four) -> [u64; 4] {
+        let (values, odd) = self.level.integers(four);
         self.odd |= odd;
         values
     }
 
     /// Decimals of at most 15 digits as doubles and in 1e-8; 0 for a key that is not there.
     #[inline(always)]
-    pub(crate) fn decimals(&mut self, ends: [End<'a>; 4]) -> [(f64, i64); 4] {
-        let (values, odd) = self.level.decimals(ends);
+    pub(crate) fn decimals(&mut self, four: L::Four) -> [(f64, i64); 4] {
+        let (values, odd) = self.level.decimals(four);
         self.odd |= odd;
         values
     }

@@ -70,6 +70,12 @@ pub(crate) struct Marks {
 
 /// What a machine can do.
 pub(crate) trait Level: Copy {
+    /// Four numbers on their way to be read.
+    type Four: Copy;
+
+    /// Takes four numbers by their ends. Apart from reading them, so that many ends need not be kept.
+    fn gather(self, ends: [End; 4]) -> Self::Four;
+
     /// The bytes of a block that structure is made of.
     fn marks(self, block: &[u8; 64]) -> Marks;
 
@@ -91,20 +97,10 @@ pub(crate) trait Level: Copy {
     fn whole(self, window: &[u8; 16], len: usize) -> Whole;
 
     /// Four whole numbers without a point, each as in [`Level::whole`]; and bits that are zero if all of them are sound.
-    #[inline(always)]
-    fn integers(self, [a, b, c, d]: [End; 4]) -> ([u64; 4], u64) {
-        let whole = [self.whole(a.0, a.1), self.whole(b.0, b.1), self.whole(c.0, c.1), self.whole(d.0, d.1)];
-        let odd = whole.iter().fold(0, |odd, one| odd | u64::from(one.odd) | one.read.decimals as u64);
-        (whole.map(|one| one.read.mantissa), odd)
-    }
+    fn integers(self, four: Self::Four) -> ([u64; 4], u64);
 
     /// Four numbers, each as in [`Level::whole`], in both forms; and bits that are zero if all of them are sound.
-    #[inline(always)]
-    fn decimals(self, [a, b, c, d]: [End; 4]) -> ([(f64, i64); 4], u64) {
-        let whole = [self.whole(a.0, a.1), self.whole(b.0, b.1), self.whole(c.0, c.1), self.whole(d.0, d.1)];
-        let mut odd = whole.iter().fold(0, |odd, one| odd | u64::from(one.odd));
-        (whole.map(|one| one.read.both(&mut odd)), odd)
-    }
+    fn decimals(self, four: Self::Four) -> ([(f64, i64); 4], u64);
 
     /// The digits and point at the start of the window, if they are of the common form and end inside the first 16
     /// bytes. Whether an exponent follows is the caller's to see.
@@ -115,11 +111,37 @@ pub(crate) trait Level: Copy {
     fn quote(self, window: &[u8; 16]) -> Option<usize>;
 }
 
+/// Four numbers read one by one.
+macro_rules! one_by_one {
+    () => {
+        type Four = [Whole; 4];
+
+        #[inline(always)]
+        fn gather(self, [a, b, c, d]: [End; 4]) -> [Whole; 4] {
+            [self.whole(a.0, a.1), self.whole(b.0, b.1), self.whole(c.0, c.1), self.whole(d.0, d.1)]
+        }
+
+        #[inline(always)]
+        fn integers(self, four: [Whole; 4]) -> ([u64; 4], u64) {
+            let odd = four.iter().fold(0, |odd, one| odd | u64::from(one.odd) | one.read.decimals as u64);
+            (four.map(|one| one.read.mantissa), odd)
+        }
+
+        #[inline(always)]
+        fn decimals(self, four: [Whole; 4]) -> ([(f64, i64); 4], u64) {
+            let mut odd = four.iter().fold(0, |odd, one| odd | u64::from(one.odd));
+            (four.map(|one| one.read.both(&mut odd)), odd)
+        }
+    };
+}
+
 /// Nothing but 64-bit words; every machine.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scalar;
 
 impl Level for Scalar {
+    one_by_one!();
+
     #[inline(always)]
     fn marks(self, block: &[u8; 64]) -> Marks {
         let mut marks = Marks::default();
@@ -385,7 +407,17 @@ mod x86 {
         close
     };
 
-    /// Four numbers as they stand at the ends of four lanes.
+    /// Four numbers at the ends of four lanes.
+    #[derive(Clone, Copy)]
+    pub(crate) struct Gathered {
+        bytes: __m512i,
+        /// Which bytes are of the number, a bit each.
+        kept: u64,
+        /// Not zero where a length does not fit.
+        odd: u64,
+    }
+
+    /// The same, looked at.
     #[derive(Clone, Copy)]
     struct Lanes {
         /// The bytes less `0`, and zero where no digit of the number is.
@@ -419,8 +451,7 @@ mod x86 {
     ///
     /// The machine must have what a `V4` stands for.
     #[inline(always)]
-    unsafe fn lanes([a, b, c, d]: [End; 4]) -> Lanes {
-        const ONES: u64 = 0x0001_0001_0001_0001;
+    unsafe fn gather([a, b, c, d]: [End; 4]) -> Gathered {
         let keep = |len: usize| u64::from((0xFFFF_0000u32 >> (len & 31)) as u16);
         let kept = keep(a.1) | keep(b.1) << 16 | keep(c.1) << 32 | keep(d.1) << 48;
         let lens = a.1.wrapping_sub(1) | b.1.wrapping_sub(1) | c.1.wrapping_sub(1) | d.1.wrapping_sub(1);
@@ -430,23 +461,42 @@ mod x86 {
             let bytes = _mm512_inserti32x4::<1>(bytes, load(b.0));
             let bytes = _mm512_inserti32x4::<2>(bytes, load(c.0));
             let bytes = _mm512_inserti32x4::<3>(bytes, load(d.0));
+            Gathered { bytes, kept, odd: (lens & !15) as u64 }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The machine must have what a `V4` stands for.
+    #[inline(always)]
+    unsafe fn lanes(Gathered { bytes, kept, odd }: Gathered) -> Lanes {
+        const ONES: u64 = 0x0001_0001_0001_0001;
+        // SAFETY: the caller's promise.
+        unsafe {
             let digits = _mm512_sub_epi8(bytes, _mm512_set1_epi8(b'0'.cast_signed()));
             let is_digit = _mm512_cmplt_epu8_mask(digits, _mm512_set1_epi8(10));
             let points = kept & _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(b'.'.cast_signed()));
             let zeroes = _mm512_testn_epi8_mask(digits, digits);
             // The first byte of each; all 16 may be kept, so the next lane's first is no neighbour of this one's last.
             let first = kept & !((kept << 1) & !ONES);
-            // Anything but digits and points; none before or behind a point; a leading zero with a digit behind it; a
-            // length that does not fit.
-            let odd = (kept & !is_digit & !points)
+            // Anything but digits and points; none before or behind a point; a leading zero with a digit behind it.
+            let odd = odd
+                | (kept & !is_digit & !points)
                 | (points & (first | ONES << 15))
-                | (zeroes & first & !(points >> 1) & !(ONES << 15))
-                | (lens & !15) as u64;
+                | (zeroes & first & !(points >> 1) & !(ONES << 15));
             Lanes { digits: _mm512_maskz_mov_epi8(kept & is_digit, digits), points, odd }
         }
     }
 
     impl Level for V4 {
+        type Four = Gathered;
+
+        #[inline(always)]
+        fn gather(self, ends: [End; 4]) -> Gathered {
+            // SAFETY: a `V4` exists only where the machine has all of it.
+            unsafe { gather(ends) }
+        }
+
         #[inline(always)]
         fn marks(self, block: &[u8; 64]) -> Marks {
             // SAFETY: a `V4` exists only where the machine has AVX-512 BW; both are 64 plain bytes.
@@ -497,19 +547,19 @@ mod x86 {
         }
 
         #[inline(always)]
-        fn integers(self, ends: [End; 4]) -> ([u64; 4], u64) {
+        fn integers(self, four: Gathered) -> ([u64; 4], u64) {
             // SAFETY: a `V4` exists only where the machine has all of it; both are four words.
             unsafe {
-                let lanes = lanes(ends);
+                let lanes = lanes(four);
                 (std::mem::transmute::<__m256i, [u64; 4]>(mantissas(lanes.digits)), lanes.odd | lanes.points)
             }
         }
 
         #[inline(always)]
-        fn decimals(self, ends: [End; 4]) -> ([(f64, i64); 4], u64) {
+        fn decimals(self, four: Gathered) -> ([(f64, i64); 4], u64) {
             // SAFETY: a `V4` exists only where the machine has all of it; vectors and arrays are of one size.
             unsafe {
-                let lanes = lanes(ends);
+                let lanes = lanes(four);
                 // Of each lane the point p as a bit: p & (p - 1) tells of a second one, p | (p - 1) is all up to it.
                 let points = _mm_cvtsi64_si128(lanes.points.cast_signed());
                 let below = _mm_subs_epu16(points, _mm_set1_epi16(1));
@@ -549,6 +599,8 @@ mod x86 {
     };
 
     impl Level for V3 {
+        one_by_one!();
+
         #[inline(always)]
         fn marks(self, block: &[u8; 64]) -> Marks {
             Marks { quotes: same(block, b'"'), commas: same(block, b','), braces: same(block, b'}') }
@@ -699,20 +751,20 @@ mod tests {
         ) {
             let all = texts.clone().map(|text| format!("{before}{text}"));
             let ends: [End; 4] = std::array::from_fn(|at| (all[at].as_bytes().last_chunk().unwrap_or(&[0; 16]), texts[at].len()));
-            let (integers, integers_odd) = Scalar.integers(ends);
-            let (decimals, decimals_odd) = Scalar.decimals(ends);
+            let (integers, integers_odd) = Scalar.integers(Scalar.gather(ends));
+            let (decimals, decimals_odd) = Scalar.decimals(Scalar.gather(ends));
             for (at, text) in texts.iter().enumerate().filter(|_| decimals_odd == 0) {
                 prop_assert_eq!(text.parse::<f64>().ok().map(f64::to_bits), Some(decimals[at].0.to_bits()), "{}", text);
             }
             #[cfg(target_arch = "x86_64")]
             if let Some(level) = v4() {
                 // A level may decline less than another, by a digit, and what it does not decline is right.
-                let (values, odd) = level.integers(ends);
+                let (values, odd) = level.integers(level.gather(ends));
                 prop_assert!(odd == 0 || integers_odd != 0, "{:?}", texts);
                 if odd == 0 {
                     prop_assert_eq!(values.map(|value| value.to_string()), texts.clone());
                 }
-                let (values, odd) = level.decimals(ends);
+                let (values, odd) = level.decimals(level.gather(ends));
                 prop_assert!(odd == 0 || decimals_odd != 0, "{:?}", texts);
                 if odd == 0 {
                     prop_assert_eq!(values.map(|value| Some(value.0)), texts.each_ref().map(|text| text.parse().ok()));
@@ -720,7 +772,7 @@ mod tests {
                 if decimals_odd == 0 {
                     prop_assert_eq!(values, decimals);
                 }
-                prop_assert!(integers_odd != 0 || level.integers(ends).0 == integers);
+                prop_assert!(integers_odd != 0 || level.integers(level.gather(ends)).0 == integers);
             }
         }
 

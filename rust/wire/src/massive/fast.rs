@@ -203,10 +203,12 @@ fn trade<L: Level, const FULL: bool>(venue: Venue, mut lane: Lane<L, FULL>, fram
     let symbol = name(lane);
     // The exact decimal string wins over the whole number beside it, which is verified and then has no say.
     let amounts = [lane.number(P), lane.number(S), lane.number_text(DS), Lane::<L, FULL>::ZERO];
+    let amounts = lane.gather(amounts);
     let times = lane.numbers([T, PT, TRFT, Q]);
     let mut conditions = [CODE_UNSET; 8];
     let (first, n_conditions) = lane.codes(CONDITIONS, &mut conditions);
     let codes = [lane.number(X), lane.number(Z), lane.number(TRFI), first];
+    let codes = lane.gather(codes);
     let [price, whole, exact, _] = lane.decimals(amounts);
     let [time, participant, trf, sequence] = lane.integers(times);
     let [exchange, tape, trf_id, first] = lane.integers(codes);
@@ -227,9 +229,8 @@ fn trade<L: Level, const FULL: bool>(venue: Venue, mut lane: Lane<L, FULL>, fram
     trade.sequence = integer(lane, Q, sequence);
     if lane.has(ID) {
         let (text, bytes) = lane.text(ID);
-        let len = text.len as usize & 15;
-        trade.id[..16].copy_from_slice(bytes);
-        trade.id[len..16].fill(0);
+        let used = !(u128::MAX << (8 * (text.len & 15)));
+        trade.id[..16].copy_from_slice(&(u128::from_le_bytes(*bytes) & used).to_le_bytes());
     }
     if n_conditions > 1 {
         trade.conditions = conditions;
@@ -260,6 +261,7 @@ fn quote<L: Level, const FULL: bool>(venue: Venue, mut lane: Lane<L, FULL>, fram
     let mut indicators = [CODE_UNSET; 4];
     let (first, n_indicators) = lane.codes(INDICATORS, &mut indicators);
     let codes = [lane.number(BX), lane.number(AX), lane.number(CONDITION), first];
+    let codes = lane.gather(codes);
     let [bid, ask, bid_size, ask_size] = lane.decimals(amounts);
     let [time, participant, sequence, tape] = lane.integers(times);
     let [bid_exchange, ask_exchange, condition, first] = lane.integers(codes);
@@ -305,8 +307,10 @@ fn bar<L: Level, const FULL: bool>(
     let symbol = name(lane);
     let prices = lane.numbers([O, H, L, C]);
     let sums = [lane.number(V), lane.number_text(DV), lane.number(AV), lane.number_text(DAV)];
+    let sums = lane.gather(sums);
     let means = lane.numbers([VW, OP, A, Z]);
     let times = [lane.number(S), lane.number(E), Lane::<L, FULL>::ZERO, Lane::<L, FULL>::ZERO];
+    let times = lane.gather(times);
     let [open, high, low, close] = lane.decimals(prices);
     for price in [open, high, low, close] {
         lane.odd_if(price.1 <= 0);
