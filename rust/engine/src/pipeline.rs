@@ -490,7 +490,8 @@ impl Engine {
         self.strangers = false;
         let mut trades = 0;
         for entry in &staging.entries {
-            let id = held.symbols.lookup(venue, staging.name(frame, entry)).map_or(NOBODY, |id| id.0);
+            let (text, start, len) = staging.name_in(frame, entry);
+            let id = held.symbols.lookup_in(venue, text, start, len).map_or(NOBODY, |id| id.0);
             self.strangers |= id == NOBODY;
             self.resolved.push(id);
             // INVARIANT: the records of a kind lie in the order of their entries.

@@ -87,20 +87,26 @@ impl SymbolTable {
     /// The symbol's id if it was seen before.
     #[inline]
     pub fn lookup(&self, venue: Venue, name: &[u8]) -> Option<SymbolId> {
-        self.find(venue, name).ok()
+        self.find(venue, name, 0, name.len()).ok()
+    }
+
+    /// The same for the name of `len` bytes that begins at `at` in a longer text: with room behind it, it is read at once.
+    #[inline]
+    pub fn lookup_in(&self, venue: Venue, text: &[u8], at: usize, len: usize) -> Option<SymbolId> {
+        self.find(venue, text, at, len).ok()
     }
 
     /// The symbol's id, given out now if it is new; an error once the table is full.
     pub fn intern(&mut self, venue: Venue, name: &str) -> Result<SymbolId, TableFull> {
-        match self.find(venue, name.as_bytes()) {
+        match self.find(venue, name.as_bytes(), 0, name.len()) {
             Ok(id) => Ok(id),
             Err(_) if self.entries.len() >= self.capacity => Err(TableFull),
             Err(mut free) => {
                 let id = self.entries.len() as u32;
                 if self.slots.len() < (self.entries.len() + 1) * 2 {
-                    free = self.grow(mark(venue, name.as_bytes()));
+                    free = self.grow(mark(venue, name.as_bytes(), 0, name.len()));
                 }
-                self.slots[free] = Slot { mark: mark(venue, name.as_bytes()), number: id + 1 };
+                self.slots[free] = Slot { mark: mark(venue, name.as_bytes(), 0, name.len()), number: id + 1 };
                 self.entries.push(Entry { venue, name: name.into() });
                 Ok(SymbolId(id))
             }
@@ -130,13 +136,14 @@ impl SymbolTable {
 
     /// The symbol's id, or the free place where it would go.
     #[inline]
-    fn find(&self, venue: Venue, name: &[u8]) -> Result<SymbolId, usize> {
-        let mark = mark(venue, name);
+    fn find(&self, venue: Venue, text: &[u8], at: usize, len: usize) -> Result<SymbolId, usize> {
+        let name = || text.get(at..at + len).unwrap_or_default();
+        let mark = mark(venue, text, at, len);
         let mut at = mark.hash() as usize & self.mask;
         loop {
             let slot = &self.slots[at];
             let Some(id) = slot.number.checked_sub(1) else { return Err(at) };
-            if slot.mark == mark && (name.len() <= SHORT || self.entries[id as usize].name.as_bytes() == name) {
+            if slot.mark == mark && (len <= SHORT || self.entries[id as usize].name.as_bytes() == name()) {
                 return Ok(SymbolId(id));
             }
             at = (at + 1) & self.mask;
@@ -159,24 +166,29 @@ impl SymbolTable {
     }
 }
 
-/// The mark of a name. Loads overlap in the middle of a name instead of going byte by byte: with its length known,
-/// the first and the last bytes still tell all of it.
+/// The mark of the name that begins at `at`: up to 16 bytes as they are, zeroes behind them. No branch depends on how
+/// many they are where 16 bytes can be read; what is not of the name is masked.
 #[inline]
-fn mark(venue: Venue, name: &[u8]) -> Mark {
-    let four = |at: usize| name[at..].first_chunk().map_or(0, |&bytes| u64::from(u32::from_le_bytes(bytes)));
-    let len = name.len();
-    let words = match len {
-        0 => [0, 0],
-        // Most tickers: each byte, the last one again where there are fewer than four.
-        1..=4 => {
-            let byte = |at: usize| u64::from(name[at.min(len - 1)]);
-            [byte(0) | byte(1) << 8 | byte(2) << 16 | byte(3) << 24, 0]
+fn mark(venue: Venue, text: &[u8], at: usize, len: usize) -> Mark {
+    let words = match text.get(at..).and_then(<[u8]>::first_chunk::<SHORT>) {
+        Some(bytes) if len <= SHORT => {
+            let whole = u128::from_le_bytes(*bytes);
+            let used = if len == SHORT { whole } else { whole & !(u128::MAX << (8 * len)) };
+            [used as u64, (used >> 64) as u64]
         }
-        5..=8 => [four(0) | four(len - 4) << 32, 0],
-        9..=SHORT => [eight(name, 0), eight(name, len - 8)],
-        _ => digest(name),
+        _ => words_of(text.get(at..at + len).unwrap_or_default()),
     };
     Mark { words, len: len as u32, venue: venue as u8 }
+}
+
+/// The same words from a name without room behind it, or a digest of a long one.
+fn words_of(name: &[u8]) -> [u64; 2] {
+    if name.len() > SHORT {
+        return digest(name);
+    }
+    let mut bytes = [0; SHORT];
+    bytes[..name.len()].copy_from_slice(name);
+    [eight(&bytes, 0), eight(&bytes, 8)]
 }
 
 /// The eight bytes from `at`, which must be there.
@@ -244,6 +256,9 @@ mod tests {
                 let symbol = (Venue::ALL[venue], name);
                 let held = list.iter().position(|one| *one == symbol).map(|at| SymbolId(at as u32));
                 prop_assert_eq!(table.lookup(symbol.0, symbol.1.as_bytes()), held);
+                // What stands around a name is not of it.
+                let around = format!("\"{}\",\"x\":4,\"p\":297.845", symbol.1);
+                prop_assert_eq!(table.lookup_in(symbol.0, around.as_bytes(), 1, symbol.1.len()), held);
                 let want = held.or((list.len() < 40).then_some(SymbolId(list.len() as u32))).ok_or(TableFull);
                 prop_assert_eq!(table.intern(symbol.0, &symbol.1), want);
                 if held.is_none() && want.is_ok() {

@@ -158,8 +158,15 @@ impl Staging {
     /// The symbol of an entry; `frame` is the one that was decoded.
     #[inline]
     pub fn name<'a>(&'a self, frame: &'a [u8], entry: &Entry) -> &'a [u8] {
-        let bytes = if entry.in_scratch { &self.names[..] } else { frame };
-        bytes.get(entry.start as usize..(entry.start + entry.len) as usize).unwrap_or_default()
+        let (text, start, len) = self.name_in(frame, entry);
+        text.get(start..start + len).unwrap_or_default()
+    }
+
+    /// The same as a text, where the symbol begins in it, and its length.
+    #[inline]
+    pub fn name_in<'a>(&'a self, frame: &'a [u8], entry: &Entry) -> (&'a [u8], usize, usize) {
+        let text = if entry.in_scratch { &self.names[..] } else { frame };
+        (text, entry.start as usize, entry.len as usize)
     }
 
     pub(crate) fn filled(&self) -> Filled {
