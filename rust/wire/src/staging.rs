@@ -193,7 +193,7 @@ impl Staging {
         self.names.truncate(to.names);
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push_trade(&mut self, frame: &[u8], name: Text, trade: Trade) {
         self.entry(frame, name, Kind::Trade, self.trades.len());
         self.trades.push(trade);
@@ -205,13 +205,7 @@ impl Staging {
         self.entry(frame, name, Kind::Trade, at);
     }
 
-    /// Enters a quote that stands in its list already.
-    #[inline]
-    pub(crate) fn name_quote(&mut self, frame: &[u8], name: Text, at: usize) {
-        self.entry(frame, name, Kind::Quote, at);
-    }
-
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push_quote(&mut self, frame: &[u8], name: Text, quote: Quote) {
         self.entry(frame, name, Kind::Quote, self.quotes.len());
         self.quotes.push(quote);
