@@ -219,7 +219,8 @@ impl SymbolState {
                 row.open = trade.price;
             }
         }
-        // An official close repeats another print and has no rights, so most trades need no look at their conditions.
+        // An official close of US stocks repeats another print and has no rights, so most trades need no look at their
+        // conditions; elsewhere the number means something else and all trades have all rights.
         let closes = || trade.conditions.iter().take(usize::from(trade.n_conditions)).copied();
         if rights.0 & condition::ALL == 0 && closes().any(condition::is_official_close) {
             self.official_close = trade.price;

@@ -120,7 +120,7 @@ impl Extremes {
     }
 }
 
-/// Hot fields first, in this order: a trade inside the newest bucket needs no more than the first two cache lines.
+/// Hot fields first, in this order: a trade inside the newest bucket needs only what stands at its beginning.
 #[repr(C)]
 struct Lane {
     quantum: Nanos,

@@ -24,23 +24,23 @@ impl SymbolId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TableFull;
 
-/// What a slot knows of a name. Two different short names of one length differ here, so equal marks are equal names;
+/// What a slot knows of a name. Two different short names of one length differ here, so equal stamps are equal names;
 /// those of long names are a digest and the name itself has to be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Zeroable)]
-struct Mark {
+struct Stamp {
     words: [u64; 2],
     len: u32,
     venue: u8,
 }
 
-/// Longest name that a [`Mark`] holds whole.
+/// Longest name that a [`Stamp`] holds whole.
 const SHORT: usize = 16;
 
 /// A place of the table: half a cache line, so that a look at a symbol is one look at memory.
 #[derive(Clone, Copy, Zeroable)]
 #[repr(align(32))]
 struct Slot {
-    mark: Mark,
+    stamp: Stamp,
     /// The symbol's id plus one; 0 for a free place.
     number: u32,
 }
@@ -90,7 +90,8 @@ impl SymbolTable {
         self.find(venue, name, 0, name.len()).ok()
     }
 
-    /// The same for the name of `len` bytes that begins at `at` in a longer text: with room behind it, it is read at once.
+    /// The same for the name of `len` bytes that begins at `at` in a longer text; with room behind it, it is read at
+    /// once.
     #[inline]
     pub fn lookup_in(&self, venue: Venue, text: &[u8], at: usize, len: usize) -> Option<SymbolId> {
         self.find(venue, text, at, len).ok()
@@ -104,9 +105,9 @@ impl SymbolTable {
             Err(mut free) => {
                 let id = self.entries.len() as u32;
                 if self.slots.len() < (self.entries.len() + 1) * 2 {
-                    free = self.grow(mark(venue, name.as_bytes(), 0, name.len()));
+                    free = self.grow(stamp(venue, name.as_bytes(), 0, name.len()));
                 }
-                self.slots[free] = Slot { mark: mark(venue, name.as_bytes(), 0, name.len()), number: id + 1 };
+                self.slots[free] = Slot { stamp: stamp(venue, name.as_bytes(), 0, name.len()), number: id + 1 };
                 self.entries.push(Entry { venue, name: name.into() });
                 Ok(SymbolId(id))
             }
@@ -115,19 +116,19 @@ impl SymbolTable {
 
     /// Doubles the table; gives the free place for a symbol that is not in it.
     #[cold]
-    fn grow(&mut self, new: Mark) -> usize {
+    fn grow(&mut self, new: Stamp) -> usize {
         let wider = free_slots(self.slots.len() * 2);
         self.mask = wider.len() - 1;
         let held = std::mem::replace(&mut self.slots, wider);
         for slot in held.iter().filter(|slot| slot.number != 0) {
-            self.slots[self.free(slot.mark)] = *slot;
+            self.slots[self.free(slot.stamp)] = *slot;
         }
         self.free(new)
     }
 
     /// The free place for a symbol that is not in the table.
-    fn free(&self, mark: Mark) -> usize {
-        let mut at = mark.hash() as usize & self.mask;
+    fn free(&self, stamp: Stamp) -> usize {
+        let mut at = stamp.hash() as usize & self.mask;
         while self.slots[at].number != 0 {
             at = (at + 1) & self.mask;
         }
@@ -138,12 +139,12 @@ impl SymbolTable {
     #[inline]
     fn find(&self, venue: Venue, text: &[u8], at: usize, len: usize) -> Result<SymbolId, usize> {
         let name = || text.get(at..at + len).unwrap_or_default();
-        let mark = mark(venue, text, at, len);
-        let mut at = mark.hash() as usize & self.mask;
+        let stamp = stamp(venue, text, at, len);
+        let mut at = stamp.hash() as usize & self.mask;
         loop {
             let slot = &self.slots[at];
             let Some(id) = slot.number.checked_sub(1) else { return Err(at) };
-            if slot.mark == mark && (len <= SHORT || self.entries[id as usize].name.as_bytes() == name()) {
+            if slot.stamp == stamp && (len <= SHORT || self.entries[id as usize].name.as_bytes() == name()) {
                 return Ok(SymbolId(id));
             }
             at = (at + 1) & self.mask;
@@ -166,10 +167,10 @@ impl SymbolTable {
     }
 }
 
-/// The mark of the name that begins at `at`: up to 16 bytes as they are, zeroes behind them. No branch depends on how
+/// The stamp of the name that begins at `at`: up to 16 bytes as they are, zeroes behind them. No branch depends on how
 /// many they are where 16 bytes can be read; what is not of the name is masked.
 #[inline]
-fn mark(venue: Venue, text: &[u8], at: usize, len: usize) -> Mark {
+fn stamp(venue: Venue, text: &[u8], at: usize, len: usize) -> Stamp {
     let words = match text.get(at..).and_then(<[u8]>::first_chunk::<SHORT>) {
         Some(bytes) if len <= SHORT => {
             let whole = u128::from_le_bytes(*bytes);
@@ -178,7 +179,7 @@ fn mark(venue: Venue, text: &[u8], at: usize, len: usize) -> Mark {
         }
         _ => words_of(text.get(at..at + len).unwrap_or_default()),
     };
-    Mark { words, len: len as u32, venue: venue as u8 }
+    Stamp { words, len: len as u32, venue: venue as u8 }
 }
 
 /// The same words from a name without room behind it, or a digest of a long one.
@@ -215,7 +216,7 @@ fn fold(a: u64, b: u64) -> u64 {
     product as u64 ^ (product >> 64) as u64
 }
 
-impl Mark {
+impl Stamp {
     /// Symbols are chosen by venues, not by attackers; a flood of colliding names is bounded by the table's capacity.
     #[inline]
     fn hash(self) -> u64 {

@@ -4,10 +4,11 @@
 //! pool:   blocks of 256 pages of 32 cells: | cell 0 of page 0 | cell 0 of page 1 | ... | cell 1 of page 0 | ...
 //! chain:  | sequence | count | first | page number + 1 of each of its places |
 //! ```
-//! A chain is one series of one symbol. Cell n of a chain lies in place (n / 32) % places, cell n % 32 of the
-//! page there: bars of many symbols end together, so they lie together. `count` cells were ever appended and those before `first` are gone. A chain gets a page when it
-//! needs one, reuses its oldest once all its places are filled, and when the pool is empty the oldest page of
-//! the coldest row's longest chain is taken away and counted. One sequence number covers the whole chain, as in [`crate::latest`].
+//! A chain is one series of one symbol. Cell n of a chain lies in place (n / 32) % places, cell n % 32 of the page there.
+//! Bars of many symbols end together, so those of one block lie together. `count` cells were ever appended and those before
+//! `first` are gone. A chain gets a page when it needs one, reuses its oldest once all its places are filled, and when the
+//! pool is empty the oldest page of the coldest row's longest chain is taken away and counted. One sequence number covers
+//! the whole chain, as in [`crate::latest`].
 
 use crate::sync::{Ordering, fence};
 use crate::{TRIES, Words};

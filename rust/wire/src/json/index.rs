@@ -98,7 +98,7 @@ impl Index {
         (self.from, self.to, self.next) = (at, at + stretch.len(), 0);
         // As if an object had ended before.
         (self.marks[0], self.bounds[0]) = ((at as u32).wrapping_sub(1), 0);
-        let mut marked = Marked { marks: 1, bounds: 1 };
+        let mut marked = Noted { marks: 1, bounds: 1 };
         let mut last = Marks::default();
         let (blocks, rest) = stretch.as_chunks::<64>();
         let mut base = at as u32;
@@ -122,7 +122,7 @@ impl Index {
 
     /// Writes the marks of a block that begins at `base` behind what is held; gives what is held then.
     #[inline(always)]
-    fn note<L: Level>(&mut self, level: L, base: u32, now: Marks, last: Marks, held: Marked) -> Marked {
+    fn note<L: Level>(&mut self, level: L, base: u32, now: Marks, last: Marks, held: Noted) -> Noted {
         let keys = now.quotes & (now.commas << 1 | last.commas >> 63);
         let ends = now.commas & (now.braces << 1 | last.braces >> 63);
         let marks = keys | ends;
@@ -132,12 +132,12 @@ impl Index {
         if let Some(out) = self.marks.get_mut(held.marks..).and_then(<[u32]>::first_chunk_mut) {
             level.places(marks, base, out);
         }
-        Marked { marks: total, bounds }
+        Noted { marks: total, bounds }
     }
 
     /// Writes which of a block's marks are ends; gives how many bounds are held then.
     #[inline(always)]
-    fn note_ends(&mut self, marks: u64, mut ends: u64, held: Marked) -> usize {
+    fn note_ends(&mut self, marks: u64, mut ends: u64, held: Noted) -> usize {
         let mut bounds = held.bounds;
         // Most blocks hold one end or none, so the first is noted without asking.
         loop {
@@ -154,7 +154,7 @@ impl Index {
 
 /// How many marks and bounds are held.
 #[derive(Clone, Copy)]
-struct Marked {
+struct Noted {
     marks: usize,
     bounds: usize,
 }

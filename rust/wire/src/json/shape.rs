@@ -64,9 +64,12 @@ impl Shapes {
         (told.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 57) as usize % SHAPES
     }
 
-    /// The shape that an object of a kind is expected to have.
+    /// The shape that an object of a kind is expected to have. None has fewer than three keys.
     #[inline(always)]
     pub(crate) fn expected(&self, kind: u16, frame: &[u8], object: &Object) -> Option<&Shape> {
+        if object.count < 2 {
+            return None;
+        }
         let shape = &self.0[Self::place(kind, frame, object)];
         (usize::from(shape.count) == object.count).then_some(shape)
     }
@@ -75,6 +78,9 @@ impl Shapes {
     #[cold]
     pub(crate) fn learn(&mut self, kind: u16, keys: &KeyTable, read: u64, frame: &[u8], object: &Object) {
         debug_assert!(object.count < FIELDS);
+        if object.count < 2 {
+            return;
+        }
         let mut shape = Shape { count: object.count as u8, ..Shape::NONE };
         for (place, &mark) in object.marks[..object.count].iter().enumerate() {
             let slot = key_at(frame, mark as usize + 1).map_or(TRASH, |word| keys.slot_of(word));

@@ -187,7 +187,8 @@ fn trade<L: Level, const FULL: bool>(venue: Venue, mut lane: Lane<L, FULL>, fram
     let size = if lane.has(DS) { exact } else { whole };
     let ts_event = millis(lane, T, time);
     let ts_participant = millis(lane, PT, participant);
-    let late = ts_participant != TIME_UNSET && ts_event - ts_participant > LATE_AFTER;
+    // What does not fit wraps here and was found odd before.
+    let late = ts_participant != TIME_UNSET && ts_event.wrapping_sub(ts_participant) > LATE_AFTER;
     lane.odd_if(price.1 <= 0);
     // A record is filled where it will stay: built elsewhere and copied, its fields would have to be waited for. From the
     // template on, because with this many fields the compiler runs out of registers (80 against 98 ns).
@@ -315,7 +316,7 @@ fn bar<L: Level, const FULL: bool>(
     let [vwap, day_open, day_vwap, average] = lane.decimals(means);
     let [start, end, ..] = lane.integers(times);
     let ts_event = millis(lane, S, start);
-    let ts_end = if lane.has(E) { millis(lane, E, end) } else { ts_event + i64::from(interval_ms) * MILLI };
+    let ts_end = if lane.has(E) { millis(lane, E, end) } else { ts_event.wrapping_add(i64::from(interval_ms) * MILLI) };
     lane.odd_if(ts_end <= ts_event);
     let bar = VenueBar {
         seq: 0,
