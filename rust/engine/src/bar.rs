@@ -6,7 +6,7 @@ use ringtape_model::event::{BAR_COMPLETE, BAR_REVISED, SIDE_BUY, SIDE_NONE, SOUR
 use ringtape_model::units::{Nanos, PRICE_UNSET, Wide, notional_to_f64, size_to_f64, vwap_of};
 use ringtape_model::{Bar, ConditionRights, Trade, condition};
 
-use crate::window::{TAPE_START, TapeKey};
+use crate::window::{TAPE_START, TapeKey, widen};
 
 /// Nobody took a side that was known.
 const SIDED: u64 = 1;
@@ -97,9 +97,7 @@ impl Cell {
             self.vw_notional += print.notional;
         }
         if print.rights.has(condition::HIGH_LOW) {
-            // NaN compares false, so the first price takes its place.
-            self.high = if self.high >= print.price { self.high } else { print.price };
-            self.low = if self.low <= print.price { self.low } else { print.price };
+            widen(&mut self.high, &mut self.low, print.price);
         }
         if print.rights.has(condition::LAST) {
             let first = (self.first_time, self.first_sequence);

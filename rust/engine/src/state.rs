@@ -8,7 +8,7 @@ use ringtape_ring::RowWriter;
 
 use crate::bar::{BarPrint, Cell};
 use crate::session::Day;
-use crate::window::{Print, TAPE_START, TapeKey, Windows};
+use crate::window::{Print, TAPE_START, TapeKey, Windows, widen};
 
 /// Which stream of trades owns a symbol's trade-derived state. The first to speak does; the other would
 /// count the same trades twice.
@@ -311,11 +311,4 @@ impl SymbolState {
 #[inline]
 fn side(price: f64, size: f64) -> (f64, f64) {
     if price > 0.0 { (price, size) } else { (PRICE_UNSET, PRICE_UNSET) }
-}
-
-/// NaN compares false, so the first price takes both places.
-#[inline]
-fn widen(high: &mut f64, low: &mut f64, price: f64) {
-    *high = if *high >= price { *high } else { price };
-    *low = if *low <= price { *low } else { price };
 }

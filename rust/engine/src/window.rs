@@ -42,6 +42,13 @@ pub(crate) struct Print {
     pub(crate) priced: bool,
 }
 
+/// Widens a range to hold a price. NaN compares false, so the first price takes both places.
+#[inline]
+pub(crate) fn widen(high: &mut f64, low: &mut f64, price: f64) {
+    *high = if *high >= price { *high } else { price };
+    *low = if *low <= price { *low } else { price };
+}
+
 #[derive(Clone, Copy)]
 struct Bucket {
     at: Nanos,
@@ -74,9 +81,7 @@ impl Bucket {
         self.notional += print.notional;
         self.count += print.count;
         if print.priced {
-            // NaN compares false, so the first price of a bucket takes its place.
-            self.high = if self.high >= print.price { self.high } else { print.price };
-            self.low = if self.low <= print.price { self.low } else { print.price };
+            widen(&mut self.high, &mut self.low, print.price);
             if print.key >= self.last_key {
                 (self.last, self.last_key) = (print.price, print.key);
             }
@@ -437,9 +442,7 @@ impl Window {
         row.notional += print.notional;
         row.trade_count += print.count;
         if print.priced {
-            // NaN compares false, so the first price takes both places.
-            row.high = if row.high >= print.price { row.high } else { print.price };
-            row.low = if row.low <= print.price { row.low } else { print.price };
+            widen(&mut row.high, &mut row.low, print.price);
         }
     }
 

@@ -6,6 +6,8 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use crate::units::{CODE_UNSET, E8_UNSET, ID_UNSET, PRICE_UNSET, TIME_UNSET};
+
 /// One column of a record as numpy names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Column {
@@ -398,4 +400,100 @@ record! {
         /// Unused, zero.
         flags: u16,
     }
+}
+
+impl Trade {
+    /// A trade of which nothing is known yet.
+    pub const UNSET: Self = Self {
+        seq: 0,
+        ts_event: TIME_UNSET,
+        ts_recv: 0,
+        ts_sent: TIME_UNSET,
+        ts_participant: TIME_UNSET,
+        ts_trf: TIME_UNSET,
+        price: PRICE_UNSET,
+        price_e8: E8_UNSET,
+        size: PRICE_UNSET,
+        size_e8: E8_UNSET,
+        sequence: ID_UNSET,
+        first_id: ID_UNSET,
+        last_id: ID_UNSET,
+        id: [0; 24],
+        conditions: [CODE_UNSET; 8],
+        symbol: 0,
+        exchange: CODE_UNSET,
+        trf_id: CODE_UNSET,
+        venue: 0,
+        tape: 0,
+        side: SIDE_NONE,
+        n_conditions: 0,
+        conn: 0,
+        flags: 0,
+    };
+}
+
+impl Quote {
+    /// A quote of which nothing is known yet.
+    pub const UNSET: Self = Self {
+        seq: 0,
+        ts_event: TIME_UNSET,
+        ts_recv: 0,
+        ts_sent: TIME_UNSET,
+        ts_participant: TIME_UNSET,
+        bid: PRICE_UNSET,
+        ask: PRICE_UNSET,
+        bid_e8: E8_UNSET,
+        ask_e8: E8_UNSET,
+        bid_size: PRICE_UNSET,
+        ask_size: PRICE_UNSET,
+        bid_size_e8: E8_UNSET,
+        ask_size_e8: E8_UNSET,
+        sequence: ID_UNSET,
+        indicators: [CODE_UNSET; 4],
+        symbol: 0,
+        bid_exchange: CODE_UNSET,
+        ask_exchange: CODE_UNSET,
+        condition: CODE_UNSET,
+        conn: 0,
+        venue: 0,
+        tape: 0,
+        n_indicators: 0,
+        flags: 0,
+    };
+}
+
+impl VenueBar {
+    /// A venue's bar of which nothing is known yet.
+    pub const UNSET: Self = Self {
+        seq: 0,
+        ts_event: TIME_UNSET,
+        ts_end: TIME_UNSET,
+        ts_recv: 0,
+        ts_sent: TIME_UNSET,
+        open: PRICE_UNSET,
+        high: PRICE_UNSET,
+        low: PRICE_UNSET,
+        close: PRICE_UNSET,
+        volume: PRICE_UNSET,
+        volume_e8: E8_UNSET,
+        dollar_volume: PRICE_UNSET,
+        vwap: PRICE_UNSET,
+        buy_volume: PRICE_UNSET,
+        buy_dollar_volume: PRICE_UNSET,
+        trade_count: ID_UNSET,
+        day_volume: PRICE_UNSET,
+        day_volume_e8: E8_UNSET,
+        day_open: PRICE_UNSET,
+        day_vwap: PRICE_UNSET,
+        average_size: PRICE_UNSET,
+        first_id: ID_UNSET,
+        last_id: ID_UNSET,
+        symbol: 0,
+        interval_ms: 0,
+        venue: 0,
+        source: SOURCE_VENUE,
+        flags: 0,
+        conn: 0,
+        reserved: 0,
+    };
 }

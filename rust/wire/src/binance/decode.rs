@@ -4,8 +4,8 @@
 //! new ones appear (`ps`, `st`, `nq`, `ap` came in 2025 and 2026), numbers of value are decimal strings, a kline
 //! has blanks inside `k` since 2026.
 
-use ringtape_model::event::{BAR_COMPLETE, SIDE_BUY, SIDE_NONE, SIDE_SELL, SOURCE_VENUE, TRADE_AGGREGATE};
-use ringtape_model::units::{CODE_UNSET, ID_UNSET, MILLI, PRICE_UNSET, TIME_UNSET};
+use ringtape_model::event::{BAR_COMPLETE, SIDE_BUY, SIDE_NONE, SIDE_SELL, TRADE_AGGREGATE};
+use ringtape_model::units::{ID_UNSET, MILLI, TIME_UNSET};
 use ringtape_model::{Mark, Quote, Trade, Venue, VenueBar};
 
 use crate::error::{DecodeError, ErrorKind, SkipReason};
@@ -329,12 +329,8 @@ fn trade(venue: Venue, fields: Fields, id_slot: u8, flags: u16, out: &mut Stagin
     let (first_id, last_id) =
         if flags & TRADE_AGGREGATE != 0 { (fields.integer(F)?, fields.integer(L_LOW)?) } else { (ID_UNSET, ID_UNSET) };
     let trade = Trade {
-        seq: 0,
         ts_event: fields.required_time(TIME)?,
-        ts_recv: 0,
         ts_sent: fields.time(SENT)?,
-        ts_participant: TIME_UNSET,
-        ts_trf: TIME_UNSET,
         price: price.float,
         price_e8: price.e8,
         size: size.float,
@@ -343,16 +339,10 @@ fn trade(venue: Venue, fields: Fields, id_slot: u8, flags: u16, out: &mut Stagin
         first_id,
         last_id,
         id: decimal_id(sequence),
-        conditions: [CODE_UNSET; 8],
-        symbol: 0,
-        exchange: CODE_UNSET,
-        trf_id: CODE_UNSET,
         venue: venue as u8,
-        tape: 0,
         side,
-        n_conditions: 0,
-        conn: 0,
         flags,
+        ..Trade::UNSET
     };
     out.push_trade(fields.frame, symbol, trade);
     Ok(())
@@ -387,11 +377,8 @@ fn quote(venue: Venue, fields: Fields, out: &mut Staging) -> Read<()> {
     // Spot quotes carry no time at all; the engine stamps them on receipt.
     let ts_event = if venue == Venue::BinanceSpot { fields.time(TIME)? } else { fields.required_time(TIME)? };
     let quote = Quote {
-        seq: 0,
         ts_event,
-        ts_recv: 0,
         ts_sent: fields.time(SENT)?,
-        ts_participant: TIME_UNSET,
         bid: bid.float,
         ask: ask.float,
         bid_e8: bid.e8,
@@ -401,16 +388,8 @@ fn quote(venue: Venue, fields: Fields, out: &mut Staging) -> Read<()> {
         bid_size_e8: bid_size.e8,
         ask_size_e8: ask_size.e8,
         sequence: fields.integer(U)?,
-        indicators: [CODE_UNSET; 4],
-        symbol: 0,
-        bid_exchange: CODE_UNSET,
-        ask_exchange: CODE_UNSET,
-        condition: CODE_UNSET,
-        conn: 0,
         venue: venue as u8,
-        tape: 0,
-        n_indicators: 0,
-        flags: 0,
+        ..Quote::UNSET
     };
     out.push_quote(fields.frame, symbol, quote);
     Ok(())
@@ -445,10 +424,8 @@ fn candle_of(venue: Venue, candle: Fields, ts_sent: i64) -> Read<VenueBar> {
     let base = volume(candle, V)?;
     let complete = candle.flag(CLOSED)?.unwrap_or(false);
     Ok(VenueBar {
-        seq: 0,
         ts_event,
         ts_end,
-        ts_recv: 0,
         ts_sent,
         open: price(candle, OPEN)?.float,
         high,
@@ -457,24 +434,15 @@ fn candle_of(venue: Venue, candle: Fields, ts_sent: i64) -> Read<VenueBar> {
         volume: base.float,
         volume_e8: base.e8,
         dollar_volume: volume(candle, Q)?.float,
-        vwap: PRICE_UNSET,
         buy_volume: candle.sum_text(V_HIGH)?.float,
         buy_dollar_volume: candle.sum_text(Q_HIGH)?.float,
         trade_count: candle.integer(N)?,
-        day_volume: PRICE_UNSET,
-        day_volume_e8: ringtape_model::E8_UNSET,
-        day_open: PRICE_UNSET,
-        day_vwap: PRICE_UNSET,
-        average_size: PRICE_UNSET,
         first_id: candle.integer(F)?,
         last_id: candle.integer(L_HIGH)?,
-        symbol: 0,
         interval_ms,
         venue: venue as u8,
-        source: SOURCE_VENUE,
         flags: if complete { BAR_COMPLETE } else { 0 },
-        conn: 0,
-        reserved: 0,
+        ..VenueBar::UNSET
     })
 }
 

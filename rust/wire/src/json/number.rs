@@ -21,7 +21,8 @@ const DIGITS_MAX: usize = 19;
 /// Exponents beyond this are as good as infinite; saturating keeps the arithmetic in `i32`.
 const EXPONENT_MAX: i32 = 100_000;
 
-static POW10: [u64; 20] = {
+/// Powers of ten; the vectored levels take theirs from here.
+pub(super) static POW10: [u64; 20] = {
     let mut table = [1; 20];
     let mut i = 1;
     while i < 20 {
@@ -30,7 +31,8 @@ static POW10: [u64; 20] = {
     }
     table
 };
-static POW10_F64: [f64; 23] = [
+/// The same as doubles, all of them exact.
+pub(super) static POW10_F64: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20,
     1e21, 1e22,
 ];

@@ -2,10 +2,12 @@
 //! text, and turning digits into a number.
 //!
 //! Everything else is written once, generic over [`Level`], and compiled once for each level inside a function that
-//! enables the level's instructions; that function is chosen when a frame comes in. Both levels must give the same
+//! enables the level's instructions; that function is chosen when a frame comes in. All levels must give the same
 //! answers: a level may say `None` ("not one of the common forms"), never something else.
 //!
 //! This is the only module of the crate with `unsafe`: vector instructions need a promise that the machine has them.
+
+use super::number::{POW10, POW10_F64};
 
 /// A number of the common form: up to 15 digits, perhaps a point among them, no sign, no exponent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,10 +24,19 @@ pub(crate) struct Plain {
 pub(crate) type End<'a> = (&'a [u8; 16], usize);
 
 /// What a number of so many decimals is divided by.
-static DIVISORS: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
+static DIVISORS: [f64; 16] = match POW10_F64.first_chunk() {
+    Some(first) => *first,
+    None => unreachable!(),
+};
 /// What it is multiplied with to count 1e-8.
-static SCALES: [i64; 16] =
-    [100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1, 1, 1, 1, 1, 1, 1, 1];
+static SCALES: [i64; 16] = {
+    let (mut scales, mut at) = ([1; 16], 0);
+    while at < 8 {
+        scales[at] = POW10[8 - at].cast_signed();
+        at += 1;
+    }
+    scales
+};
 /// The largest mantissa that then fits an `i64`. Nine decimals and more are rounded the plain way, unless it is zero.
 static FITS: [u64; 16] = {
     let (mut fits, mut at) = ([0; 16], 0);
@@ -42,13 +53,9 @@ impl Plain {
     pub(crate) fn both(self, odd: &mut u64) -> (f64, i64) {
         let decimals = self.decimals & 15;
         *odd |= u64::from(self.mantissa > FITS[decimals]);
-        (self.float(), self.mantissa.cast_signed().wrapping_mul(SCALES[decimals]))
-    }
-
-    /// The number as a double: the mantissa has at most 15 digits and is exact, so the division rounds once.
-    #[inline(always)]
-    pub(crate) fn float(self) -> f64 {
-        self.mantissa.cast_signed() as f64 / DIVISORS[self.decimals & 15]
+        let mantissa = self.mantissa.cast_signed();
+        // INVARIANT: a mantissa that fits has at most 15 digits and is exact, so the division rounds once.
+        (mantissa as f64 / DIVISORS[decimals], mantissa.wrapping_mul(SCALES[decimals]))
     }
 }
 
@@ -208,8 +215,6 @@ impl Level for Scalar {
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
-
-static POW10: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
 
 /// Eight bytes of a window as a little-endian word.
 #[inline(always)]

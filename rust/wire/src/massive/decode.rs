@@ -4,8 +4,8 @@
 //! but `ev` may be missing, keys mean different things in different events: so an object is read into slots
 //! first and understood afterwards.
 
-use ringtape_model::event::{BAR_COMPLETE, BAR_OTC, SIDE_NONE, SOURCE_VENUE, TRADE_LATE};
-use ringtape_model::units::{CODE_UNSET, ID_UNSET, MILLI, PRICE_UNSET, SECOND, TIME_UNSET};
+use ringtape_model::event::{BAR_COMPLETE, BAR_OTC, TRADE_LATE};
+use ringtape_model::units::{CODE_UNSET, MILLI, PRICE_UNSET, SECOND, TIME_UNSET};
 use ringtape_model::{Quote, Trade, Venue, VenueBar};
 
 use super::fast;
@@ -79,6 +79,7 @@ pub(crate) fn decode<L: Level>(
         element(venue, &mut scan, out, scratch)?;
         return scan.end();
     }
+    // No closure, as `Scanner::elements` takes: it would be compiled without the level's instructions.
     let mut more = scan.first_element()?;
     while more {
         element(venue, &mut scan, out, scratch)?;
@@ -179,10 +180,7 @@ fn trade(venue: Venue, fields: Fields, out: &mut Staging) -> Read<()> {
     let n_conditions = fields.codes(C, &mut conditions)?;
     let late = ts_participant != TIME_UNSET && ts_event - ts_participant > LATE_AFTER;
     let trade = Trade {
-        seq: 0,
         ts_event,
-        ts_recv: 0,
-        ts_sent: TIME_UNSET,
         ts_participant,
         ts_trf: fields.time(TRFT)?,
         price: price.float,
@@ -190,19 +188,15 @@ fn trade(venue: Venue, fields: Fields, out: &mut Staging) -> Read<()> {
         size: size.float,
         size_e8: size.e8,
         sequence: fields.integer(Q)?,
-        first_id: ID_UNSET,
-        last_id: ID_UNSET,
         id: id(fields)?,
         conditions,
-        symbol: 0,
         exchange: fields.code(X)?,
         trf_id: fields.code(TRFI)?,
         venue: venue as u8,
         tape: fields.tape(Z)?,
-        side: SIDE_NONE,
         n_conditions,
-        conn: 0,
         flags: if late { TRADE_LATE } else { 0 },
+        ..Trade::UNSET
     };
     out.push_trade(fields.frame, symbol, trade);
     Ok(())
@@ -264,10 +258,7 @@ fn quote(venue: Venue, fields: Fields, out: &mut Staging) -> Read<()> {
     let mut indicators = [CODE_UNSET; 4];
     let n_indicators = fields.codes(I, &mut indicators)?;
     let quote = Quote {
-        seq: 0,
         ts_event: fields.required_time(T)?,
-        ts_recv: 0,
-        ts_sent: TIME_UNSET,
         ts_participant: fields.time(PT)?,
         bid: bid.float,
         ask: ask.float,
@@ -279,15 +270,13 @@ fn quote(venue: Venue, fields: Fields, out: &mut Staging) -> Read<()> {
         ask_size_e8: ask_size.e8,
         sequence: fields.integer(Q)?,
         indicators,
-        symbol: 0,
         bid_exchange: fields.code(BX)?,
         ask_exchange: fields.code(AX)?,
         condition: fields.code(C)?,
-        conn: 0,
         venue: venue as u8,
         tape: fields.tape(Z)?,
         n_indicators,
-        flags: 0,
+        ..Quote::UNSET
     };
     out.push_quote(fields.frame, symbol, quote);
     Ok(())
@@ -311,37 +300,25 @@ fn bar(venue: Venue, fields: Fields, interval_ms: u32, out: &mut Staging) -> Rea
     };
     let otc = fields.flag(OTC)?.unwrap_or(false);
     let bar = VenueBar {
-        seq: 0,
         ts_event,
         ts_end,
-        ts_recv: 0,
-        ts_sent: TIME_UNSET,
         open,
         high,
         low,
         close,
         volume: volume.float,
         volume_e8: volume.e8,
-        dollar_volume: PRICE_UNSET,
         vwap: fields.float(VW)?,
-        buy_volume: PRICE_UNSET,
-        buy_dollar_volume: PRICE_UNSET,
-        trade_count: ID_UNSET,
         day_volume: day_volume.float,
         day_volume_e8: day_volume.e8,
         // QUIRK: a day that has not opened is written as 0 by some.
         day_open: Some(fields.float(OP)?).filter(|&open| open > 0.0).unwrap_or(PRICE_UNSET),
         day_vwap: fields.float(A)?,
         average_size: fields.float(Z)?,
-        first_id: ID_UNSET,
-        last_id: ID_UNSET,
-        symbol: 0,
         interval_ms,
         venue: venue as u8,
-        source: SOURCE_VENUE,
         flags: BAR_COMPLETE | if otc { BAR_OTC } else { 0 },
-        conn: 0,
-        reserved: 0,
+        ..VenueBar::UNSET
     };
     out.push_bar(fields.frame, symbol, bar);
     Ok(())

@@ -1,8 +1,8 @@
 //! Trades, quotes and bars through the fast lane: the same records as [`super::decode`] builds, for events whose keys
 //! stand where they stood before and whose values are of the common form. Whatever is not, is left to the plain way.
 
-use ringtape_model::event::{BAR_COMPLETE, SIDE_NONE, SOURCE_VENUE, TRADE_LATE};
-use ringtape_model::units::{CODE_UNSET, E8_UNSET, ID_UNSET, MILLI, PRICE_UNSET, TIME_UNSET};
+use ringtape_model::event::{BAR_COMPLETE, TRADE_LATE};
+use ringtape_model::units::{CODE_UNSET, ID_UNSET, MILLI, PRICE_UNSET, TIME_UNSET};
 use ringtape_model::{Quote, Trade, Venue, VenueBar};
 
 use super::decode as slots;
@@ -140,34 +140,6 @@ const fn mask(keys: &[Key], all: bool) -> u64 {
     mask
 }
 
-/// A trade of which nothing is known yet.
-const TRADE: Trade = Trade {
-    seq: 0,
-    ts_event: TIME_UNSET,
-    ts_recv: 0,
-    ts_sent: TIME_UNSET,
-    ts_participant: TIME_UNSET,
-    ts_trf: TIME_UNSET,
-    price: PRICE_UNSET,
-    price_e8: E8_UNSET,
-    size: PRICE_UNSET,
-    size_e8: E8_UNSET,
-    sequence: ID_UNSET,
-    first_id: ID_UNSET,
-    last_id: ID_UNSET,
-    id: [0; 24],
-    conditions: [CODE_UNSET; 8],
-    symbol: 0,
-    exchange: CODE_UNSET,
-    trf_id: CODE_UNSET,
-    venue: 0,
-    tape: 0,
-    side: SIDE_NONE,
-    n_conditions: 0,
-    conn: 0,
-    flags: 0,
-};
-
 #[inline(always)]
 fn trade<L: Level, const FULL: bool>(venue: Venue, mut lane: Lane<L, FULL>, frame: &[u8], out: &mut Staging) -> bool {
     let lane = &mut lane;
@@ -193,7 +165,7 @@ fn trade<L: Level, const FULL: bool>(venue: Venue, mut lane: Lane<L, FULL>, fram
     // A record is filled where it will stay: built elsewhere and copied, its fields would have to be waited for. From the
     // template on, because with this many fields the compiler runs out of registers (80 against 98 ns).
     let at = out.trades.len();
-    out.trades.push(TRADE);
+    out.trades.push(Trade::UNSET);
     let trade = &mut out.trades[at];
     trade.ts_event = ts_event;
     trade.ts_participant = ts_participant;
@@ -259,10 +231,7 @@ fn quote<L: Level, const FULL: bool>(venue: Venue, mut lane: Lane<L, FULL>, fram
         frame,
         symbol,
         Quote {
-            seq: 0,
             ts_event,
-            ts_recv: 0,
-            ts_sent: TIME_UNSET,
             ts_participant,
             bid: bid.0,
             ask: ask.0,
@@ -274,15 +243,13 @@ fn quote<L: Level, const FULL: bool>(venue: Venue, mut lane: Lane<L, FULL>, fram
             ask_size_e8: ask_size.1,
             sequence,
             indicators,
-            symbol: 0,
             bid_exchange,
             ask_exchange,
             condition,
-            conn: 0,
             venue: venue as u8,
             tape,
             n_indicators,
-            flags: 0,
+            ..Quote::UNSET
         },
     );
     true
@@ -319,37 +286,25 @@ fn bar<L: Level, const FULL: bool>(
     let ts_end = if lane.has(E) { millis(lane, E, end) } else { ts_event.wrapping_add(i64::from(interval_ms) * MILLI) };
     lane.odd_if(ts_end <= ts_event);
     let bar = VenueBar {
-        seq: 0,
         ts_event,
         ts_end,
-        ts_recv: 0,
-        ts_sent: TIME_UNSET,
         open: open.0,
         high: high.0,
         low: low.0,
         close: close.0,
         volume: volume.0,
         volume_e8: volume.1,
-        dollar_volume: PRICE_UNSET,
         vwap: decimal(lane, VW, vwap).0,
-        buy_volume: PRICE_UNSET,
-        buy_dollar_volume: PRICE_UNSET,
-        trade_count: ID_UNSET,
         day_volume: day.0,
         day_volume_e8: day.1,
         // QUIRK: a day that has not opened is written as 0 by some.
         day_open: if day_open.0 > 0.0 { day_open.0 } else { PRICE_UNSET },
         day_vwap: decimal(lane, A, day_vwap).0,
         average_size: decimal(lane, Z, average).0,
-        first_id: ID_UNSET,
-        last_id: ID_UNSET,
-        symbol: 0,
         interval_ms,
         venue: venue as u8,
-        source: SOURCE_VENUE,
         flags: BAR_COMPLETE,
-        conn: 0,
-        reserved: 0,
+        ..VenueBar::UNSET
     };
     if lane.is_sound() {
         out.push_bar(frame, symbol, bar);
