@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::read::{Reader, Registry};
 use crate::scan::Scanner;
 use crate::session::{Calendar, Day};
-use crate::state::{Order, SymbolState};
+use crate::state::{Change, Order, SymbolState};
 use crate::stats::{Stats, VenueTime};
 
 /// How long after its end a bar may still change.
@@ -390,7 +390,7 @@ impl Engine {
     pub fn set_prev_close(&mut self, venue: Venue, name: &str, price: f64) -> Result<(), EngineError> {
         let id = self.intern(venue, name).ok_or(EngineError::TooManySymbols(self.config.max_symbols))?;
         self.states[id as usize].set_prev_close(price);
-        self.mark_dirty(id, true);
+        self.mark_dirty(id, Change::Whole);
         self.publish(venue, TIME_UNSET);
         Ok(())
     }
@@ -710,7 +710,7 @@ impl Engine {
         self.stats.unknown_conditions += u64::from(print.rights.has(condition::UNKNOWN));
         self.bars_of(venue, id, &print, recv);
         self.send_trade(id, trade, recv, conn);
-        self.mark_dirty(id, true);
+        self.mark_dirty(id, Change::Trade);
         self.mark_moving(venue, id);
         self.scan(Moment::Trade, id, trade.ts_event, recv);
         true
@@ -737,7 +737,7 @@ impl Engine {
         self.rings.quotes.push(bytemuck::cast_ref::<_, [u64; Quote::WORDS]>(quote));
         self.stats.quotes += 1;
         if newer {
-            self.mark_dirty(id, false);
+            self.mark_dirty(id, Change::Quote);
             self.scan(Moment::Quote, id, quote.ts_event, recv);
         }
         true
@@ -751,7 +751,7 @@ impl Engine {
         }
         if !bar.day_open.is_nan() && bar.ts_event >= self.venues[venue as usize].day.start {
             self.states[id as usize].official_open(bar.day_open);
-            self.mark_dirty(id, true);
+            self.mark_dirty(id, Change::Trade);
         }
         (bar.symbol, bar.ts_recv, bar.conn, bar.seq) = (id, recv, conn, self.next_seq());
         self.rings.venue_bars.push(bytemuck::cast_ref::<_, [u64; VenueBar::WORDS]>(bar));
@@ -791,7 +791,7 @@ impl Engine {
         (mark.symbol, mark.ts_recv, mark.conn, mark.seq) = (id, recv, conn, self.next_seq());
         self.rings.marks.push(bytemuck::cast_ref::<_, [u64; Mark::WORDS]>(mark));
         self.stats.marks += 1;
-        self.mark_dirty(id, true);
+        self.mark_dirty(id, Change::Whole);
         true
     }
 
@@ -954,16 +954,16 @@ impl Engine {
             if let Some(scanner) = &mut self.scanner {
                 scanner.rollover(id);
             }
-            self.mark_dirty(id, true);
+            self.mark_dirty(id, Change::Whole);
         }
         self.venues[venue as usize].symbols = symbols;
     }
 
-    /// Lists a symbol to be published, the `whole` row or its quote. No branch: a guess would be wrong every third time.
+    /// Lists a symbol to be published. No branch: a guess would be wrong every third time.
     #[inline]
-    fn mark_dirty(&mut self, id: u32, whole: bool) {
+    fn mark_dirty(&mut self, id: u32, change: Change) {
         let state = &mut self.states[id as usize];
-        state.whole |= whole;
+        state.change(change);
         // INVARIANT: the list has a place for every symbol and one more, so its end can always be written.
         self.dirty[self.dirty_count] = id;
         self.dirty_count += usize::from(!state.dirty);

@@ -1,7 +1,7 @@
 //! The state of one symbol and how an event changes it.
 
 use ringtape_model::event::{TRADE_AGGREGATE, TRADE_LATE};
-use ringtape_model::row::{QUOTE_WORDS, ROW_WORDS, TIME_WORDS, WINDOW_WORDS};
+use ringtape_model::row::{QUOTE_WORDS, ROW_WORDS, TRADE_WORDS, WINDOW_WORDS};
 use ringtape_model::units::{ID_UNSET, Nanos, PRICE_UNSET, TIME_UNSET};
 use ringtape_model::{ConditionRights, Mark, Quote, Row, Trade, Venue, condition};
 use ringtape_ring::RowWriter;
@@ -32,27 +32,30 @@ pub(crate) enum Order {
     Duplicate,
 }
 
-/// One symbol, in the order of use: what a quote needs is five cache lines, what a trade needs follows.
+/// One symbol, in the order of use: what a quote needs is two cache lines and the first of the row, what a trade needs
+/// beside them is the rest of the row, its bars and its windows.
 #[repr(C, align(64))]
 pub(crate) struct SymbolState {
-    /// The published part.
-    pub(crate) row: Row,
-    quote_key: TapeKey,
+    /// The venue's number of the quote held; with `row.quote_time` its place on the tape.
+    quote_sequence: i64,
+    /// How many of the row's first words were not published yet.
+    unpublished: u32,
     /// Listed to be published.
     pub(crate) dirty: bool,
-    /// More of the row than its quote was not published yet.
-    pub(crate) whole: bool,
     /// Listed as a symbol whose windows move with time.
     pub(crate) moving: bool,
     owner: Owner,
     pub(crate) windows: Windows,
-    /// The forming bar of each series; `start == TIME_UNSET` where there is none.
-    pub(crate) forming: Box<[Cell]>,
     /// Place on the tape within the frame being decoded, and that frame's number.
     pub(crate) frame_key: TapeKey,
     pub(crate) frame: u64,
-    last_key: TapeKey,
+    /// The venue's number of the last trade; with `row.last_time` its place on the tape.
+    last_sequence: i64,
     any_key: TapeKey,
+    /// The forming bar of each series; `start == TIME_UNSET` where there is none.
+    pub(crate) forming: Box<[Cell]>,
+    /// The published part.
+    pub(crate) row: Row,
     mark_time: Nanos,
     newest_id: i64,
     /// The newest range of ids that did not come, first and last.
@@ -63,6 +66,14 @@ pub(crate) struct SymbolState {
     reference_date: u32,
 }
 
+/// How much of a row an event changes.
+#[derive(Clone, Copy)]
+pub(crate) enum Change {
+    Quote = QUOTE_WORDS as isize,
+    Trade = TRADE_WORDS as isize,
+    Whole = ROW_WORDS as isize,
+}
+
 impl SymbolState {
     pub(crate) fn new(venue: Venue, series: usize) -> Self {
         Self {
@@ -70,13 +81,13 @@ impl SymbolState {
             windows: Windows::new(),
             forming: vec![Cell::new(TIME_UNSET); series].into(),
             dirty: false,
-            whole: true,
+            unpublished: Change::Whole as u32,
             moving: false,
             frame_key: TAPE_START,
             frame: 0,
-            last_key: TAPE_START,
+            last_sequence: TAPE_START.1,
             any_key: TAPE_START,
-            quote_key: TAPE_START,
+            quote_sequence: TAPE_START.1,
             mark_time: TIME_UNSET,
             newest_id: ID_UNSET,
             missing: (1, 0),
@@ -205,12 +216,12 @@ impl SymbolState {
             }
         }
         let priced = rights.has(condition::LAST) && !late;
-        if priced && print.key >= self.last_key {
+        if priced && print.key >= (row.last_time, self.last_sequence) {
             row.last = trade.price;
             row.last_size = trade.size;
             row.last_time = trade.ts_event;
             row.last_date = day.date;
-            self.last_key = print.key;
+            self.last_sequence = trade.sequence;
         }
         if row.open.is_nan() && rights.has(condition::LAST) {
             let opens = trade.conditions.iter().take(usize::from(trade.n_conditions));
@@ -243,12 +254,11 @@ impl SymbolState {
     /// Applies a quote if it is newer than the one held; tells whether it was.
     #[inline]
     pub(crate) fn quote(&mut self, quote: &Quote) -> bool {
-        let key = (quote.ts_event, quote.sequence);
-        if key < self.quote_key {
+        let row = &mut self.row;
+        if (quote.ts_event, quote.sequence) < (row.quote_time, self.quote_sequence) {
             return false;
         }
-        self.quote_key = key;
-        let row = &mut self.row;
+        self.quote_sequence = quote.sequence;
         row.quote_time = quote.ts_event;
         (row.bid, row.bid_size) = side(quote.bid, quote.bid_size);
         (row.ask, row.ask_size) = side(quote.ask, quote.ask_size);
@@ -259,7 +269,7 @@ impl SymbolState {
     #[inline]
     pub(crate) fn has_quote(&self, quote: &Quote) -> bool {
         // The number first: times are often the same, so nobody can guess the outcome.
-        self.quote_key.1 == quote.sequence && self.quote_key.0 == quote.ts_event && quote.sequence != ID_UNSET
+        self.quote_sequence == quote.sequence && self.row.quote_time == quote.ts_event && quote.sequence != ID_UNSET
     }
 
     /// Applies a mark price if it is not older than the one held; tells whether it was.
@@ -280,15 +290,24 @@ impl SymbolState {
         self.row.open = price;
     }
 
+    /// Notes how much of the row an event changed.
+    #[inline]
+    pub(crate) fn change(&mut self, change: Change) {
+        self.unpublished = self.unpublished.max(change as u32);
+    }
+
     /// Puts what changed since the last time, and the times, into the published row.
     #[inline]
     pub(crate) fn publish(&mut self, to: RowWriter<'_>) {
         let row = bytemuck::cast_ref::<Row, [u64; ROW_WORDS]>(&self.row);
-        if std::mem::take(&mut self.whole) {
-            to.put(0, row);
+        let changed = std::mem::take(&mut self.unpublished) as usize;
+        // A number of words that is known is a row of moves.
+        if changed <= QUOTE_WORDS {
+            to.put(0, &row[..QUOTE_WORDS]);
+        } else if changed <= TRADE_WORDS {
+            to.put(0, &row[..TRADE_WORDS]);
         } else {
-            to.put(QUOTE_WORDS.start, &row[QUOTE_WORDS]);
-            to.put(TIME_WORDS.start, &row[TIME_WORDS]);
+            to.put(0, row);
         }
         if self.windows.take_changed() {
             for slot in 0..self.windows.len() {

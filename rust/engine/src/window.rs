@@ -168,13 +168,13 @@ pub(crate) struct Windows {
     next: Nanos,
     /// Some row differs from what it was at the last [`Windows::take_changed`].
     changed: bool,
-    lanes: Vec<Lane>,
-    held: Vec<Window>,
+    lanes: Box<[Lane]>,
+    held: Box<[Window]>,
 }
 
 impl Windows {
-    pub(crate) const fn new() -> Self {
-        Self { next: Nanos::MIN, changed: true, lanes: Vec::new(), held: Vec::new() }
+    pub(crate) fn new() -> Self {
+        Self { next: Nanos::MIN, changed: true, lanes: Box::default(), held: Box::default() }
     }
 
     /// Registers windows that are not known yet; they start with what their lane still holds. Trades before `since`
@@ -182,21 +182,24 @@ impl Windows {
     /// before.
     pub(crate) fn register(&mut self, lengths: &[Nanos], now: Nanos, since: Nanos) {
         (self.next, self.changed) = (Nanos::MIN, true);
-        for &length in &lengths[self.held.len()..] {
+        let mut lanes = std::mem::take(&mut self.lanes).into_vec();
+        let mut held = std::mem::take(&mut self.held).into_vec();
+        for &length in &lengths[held.len()..] {
             let quantum = quantum(length);
-            let lane = self.lanes.iter().position(|lane| lane.quantum == quantum).unwrap_or_else(|| {
-                self.lanes.push(Lane::new(quantum, length));
-                self.lanes.len() - 1
+            let lane = lanes.iter().position(|lane| lane.quantum == quantum).unwrap_or_else(|| {
+                lanes.push(Lane::new(quantum, length));
+                lanes.len() - 1
             });
-            let kept = self.held.iter().any(|held| held.lane == lane && held.length >= length);
-            self.lanes[lane].span = self.lanes[lane].span.max(length);
-            self.lanes[lane].shortest = self.lanes[lane].shortest.min(length);
+            let kept = held.iter().any(|held: &Window| held.lane == lane && held.length >= length);
+            lanes[lane].span = lanes[lane].span.max(length);
+            lanes[lane].shortest = lanes[lane].shortest.min(length);
             let mut window = Window::new(lane, length);
             window.since = if kept { Nanos::MIN } else { since };
             window.known = window.since == Nanos::MIN;
-            window.rebuild(&self.lanes[lane], now);
-            self.held.push(window);
+            window.rebuild(&lanes[lane], now);
+            held.push(window);
         }
+        (self.lanes, self.held) = (lanes.into(), held.into());
     }
 
     /// True while some window holds a bucket, so that time alone can change it.

@@ -2,28 +2,17 @@
 //! row is a plain copy, and a field has one formula for the engine, the rules and every reader.
 
 use core::mem::offset_of;
-use core::ops::Range;
 
 use bytemuck::{Pod, Zeroable};
 
 use crate::units::{PRICE_UNSET, TIME_UNSET, Wide};
 
 /// Latest values of one symbol, 32 words. Prices NaN and times `TIME_UNSET` where nothing is known.
+///
+/// What changes most comes first: a quote changes words below [`QUOTE_WORDS`] only, a trade those below [`TRADE_WORDS`].
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 #[repr(C)]
 pub struct Row {
-    /// Newest LAST-eligible, not late price in tape order.
-    pub last: f64,
-    /// Its size.
-    pub last_size: f64,
-    /// Its time.
-    pub last_time: i64,
-    /// Trading date (yyyymmdd) on which `last` was set; 0 before the first trade.
-    pub last_date: u32,
-    /// Trading date of everything below; 0 before the first event.
-    pub date: u32,
-    /// Newest trade of any condition.
-    pub last_any: f64,
     /// Best bid; NaN where the side is empty.
     pub bid: f64,
     /// Best offer.
@@ -34,6 +23,22 @@ pub struct Row {
     pub ask_size: f64,
     /// Time of the quote.
     pub quote_time: i64,
+    /// Engine time of the venue when the row was published.
+    pub now: i64,
+    /// Receive time of the frame that last changed the row.
+    pub ts_recv: i64,
+    /// Newest LAST-eligible, not late price in tape order.
+    pub last: f64,
+    /// Its size.
+    pub last_size: f64,
+    /// Its time.
+    pub last_time: i64,
+    /// Trading date (yyyymmdd) on which `last` was set; 0 before the first trade.
+    pub last_date: u32,
+    /// Trading date of everything but the last price, the quote and the marks; 0 before the first event.
+    pub date: u32,
+    /// Newest trade of any condition.
+    pub last_any: f64,
     /// Regular opening print or the venue's official open; for venues without sessions the first trade.
     pub open: f64,
     /// Highest HL-eligible price of the regular session.
@@ -68,20 +73,17 @@ pub struct Row {
     pub venue: u32,
     /// Unused, zero.
     pub flags: u32,
-    /// Engine time of the venue when the row was published.
-    pub now: i64,
-    /// Receive time of the frame that last changed the row.
-    pub ts_recv: i64,
 }
 
 /// Words of a [`Row`].
 pub const ROW_WORDS: usize = size_of::<Row>() / 8;
 
-/// The words of a [`Row`] that quotes change.
-pub const QUOTE_WORDS: Range<usize> = offset_of!(Row, bid) / 8..offset_of!(Row, open) / 8;
+/// The first words of a [`Row`]: those that a quote and every publication change. With the sequence number before them
+/// they are one cache line of the published table.
+pub const QUOTE_WORDS: usize = offset_of!(Row, last) / 8;
 
-/// The words of a [`Row`] that every publication changes.
-pub const TIME_WORDS: Range<usize> = offset_of!(Row, now) / 8..ROW_WORDS;
+/// The first words of a [`Row`]: those that a trade changes.
+pub const TRADE_WORDS: usize = offset_of!(Row, prev_close) / 8;
 
 impl Row {
     /// A symbol about which nothing is known yet.

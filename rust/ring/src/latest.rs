@@ -1,7 +1,7 @@
 //! The latest table: one fixed-size row a symbol behind a sequence number.
 //!
 //! ```text
-//! row:  | sequence | payload word 0 | payload word 1 | ... |      stride = 1 + payload words
+//! row:  | sequence | payload word 0 | payload word 1 | ... |      stride = 1 + payload words, to whole cache lines
 //! ```
 //! The sequence is even at rest and odd while the writer is inside. Write: odd → payload → even. Read: even →
 //! payload → the same even number, else again.
@@ -9,6 +9,9 @@
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::words::put;
 use crate::{TRIES, Words};
+
+/// Words of a cache line.
+const LINE: usize = 8;
 
 /// The table. Cloning gives another reader; only the owner of the engine writes.
 #[derive(Clone)]
@@ -21,7 +24,7 @@ pub struct Latest {
 impl Latest {
     /// A table of `rows` rows of `payload` words, all zero.
     pub fn new(rows: usize, payload: usize) -> Self {
-        let stride = payload + 1;
+        let stride = (payload + 1).next_multiple_of(LINE);
         Self { words: Words::zeroed(rows * stride), rows, stride }
     }
 
