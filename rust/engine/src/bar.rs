@@ -11,27 +11,33 @@ use crate::window::{TAPE_START, TapeKey, widen};
 /// Nobody took a side that was known.
 const SIDED: u64 = 1;
 
-/// One bar as it is kept: sums as integers, first and last price with their places on the tape.
+/// One bar as it is kept: sums as integers, first and last price with their places on the tape. What every trade changes
+/// comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 #[repr(C)]
 pub(crate) struct Cell {
     pub(crate) start: Nanos,
-    open: f64,
     high: f64,
     low: f64,
     close: f64,
+    last_time: Nanos,
+    last_sequence: i64,
+    trade_count: u64,
+    flags: u64,
     volume: Wide,
     notional: Wide,
     vw_volume: Wide,
     vw_notional: Wide,
     buy_volume: Wide,
-    trade_count: u64,
+    open: f64,
     first_time: Nanos,
     first_sequence: i64,
-    last_time: Nanos,
-    last_sequence: i64,
-    flags: u64,
 }
+
+/// A forming bar: of its three cache lines a trade needs two.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+pub(crate) struct Forming(pub(crate) Cell);
 
 /// Words of a [`Cell`] in a page.
 pub(crate) const CELL_WORDS: usize = size_of::<Cell>() / 8;
@@ -78,6 +84,13 @@ impl Cell {
         }
     }
 
+    /// True for a time inside the bar; false for all times where none forms, which begins further back than any bar is
+    /// long.
+    #[inline]
+    pub(crate) fn holds(&self, time: Nanos, interval: Nanos) -> bool {
+        time.wrapping_sub(self.start).cast_unsigned() < interval.cast_unsigned()
+    }
+
     /// Takes a trade with the rights its conditions leave it.
     #[inline]
     pub(crate) fn add(&mut self, print: &BarPrint) {
@@ -100,16 +113,22 @@ impl Cell {
             widen(&mut self.high, &mut self.low, print.price);
         }
         if print.rights.has(condition::LAST) {
-            let first = (self.first_time, self.first_sequence);
-            if first == TAPE_START || print.key < first {
-                self.open = print.price;
-                (self.first_time, self.first_sequence) = print.key;
-            }
+            // In line, a trade is never before the first.
             if print.key >= (self.last_time, self.last_sequence) {
+                if self.last_time == TAPE_START.0 {
+                    self.set_first(print);
+                }
                 self.close = print.price;
                 (self.last_time, self.last_sequence) = print.key;
+            } else if print.key < (self.first_time, self.first_sequence) {
+                self.set_first(print);
             }
         }
+    }
+
+    fn set_first(&mut self, print: &BarPrint) {
+        self.open = print.price;
+        (self.first_time, self.first_sequence) = print.key;
     }
 
     /// A bar without a price is kept for its volume but never shown: no qualifying trade, no bar.

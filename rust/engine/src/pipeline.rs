@@ -17,7 +17,7 @@ use ringtape_model::{
 use ringtape_ring::{BarPages, Columns, EventRing, Latest, Pinned};
 use ringtape_wire::{Control, Entry, Staging};
 
-use crate::bar::{BarPrint, CELL_WORDS, Cell, SENT, SENT_AGAIN};
+use crate::bar::{BarPrint, CELL_WORDS, Cell, Forming, SENT, SENT_AGAIN};
 use crate::clock::Clock;
 use crate::read::{Reader, Registry};
 use crate::scan::Scanner;
@@ -456,7 +456,11 @@ impl Engine {
     /// The bar of a series that has not ended yet, if it has a price.
     pub fn forming(&self, id: SymbolId, series: usize) -> Option<Bar> {
         let state = self.states.get(id.index())?;
-        let cell = state.forming.get(series).filter(|cell| cell.start != TIME_UNSET && cell.is_shown())?;
+        let cell = state
+            .forming
+            .get(series)
+            .map(|forming| &forming.0)
+            .filter(|cell| cell.start != TIME_UNSET && cell.is_shown())?;
         Some(cell.to_bar(id.0, state.row.venue as u8, self.series[series].interval, state.row.ts_recv, 0))
     }
 
@@ -697,7 +701,7 @@ impl Engine {
             // Its date is over: it belongs to its bars and to the tape, and to nothing of today.
             let (past, _) = self.venues[venue as usize].calendar.day_at(trade.ts_event);
             let print = BarPrint::new(trade, state.rights(venue, trade, &past));
-            self.bars_of(venue, id, &print, recv);
+            self.bars_of(venue, id, print, recv);
             self.send_trade(id, trade, recv, conn);
             return true;
         }
@@ -708,7 +712,7 @@ impl Engine {
         }
         self.stats.late += u64::from(trade.flags & TRADE_LATE != 0);
         self.stats.unknown_conditions += u64::from(print.rights.has(condition::UNKNOWN));
-        self.bars_of(venue, id, &print, recv);
+        self.bars_of(venue, id, print, recv);
         self.send_trade(id, trade, recv, conn);
         self.mark_dirty(id, Change::Trade);
         self.mark_moving(venue, id);
@@ -797,20 +801,35 @@ impl Engine {
 
     /// Adds a trade to the bar of each series it falls into.
     #[inline]
-    fn bars_of(&mut self, venue: Venue, id: u32, print: &BarPrint, recv: Nanos) {
+    fn bars_of(&mut self, venue: Venue, id: u32, print: BarPrint, recv: Nanos) {
+        let mut all = true;
+        for (Forming(cell), series) in self.states[id as usize].forming.iter_mut().zip(&self.series) {
+            // Most trades fall into the bar that forms; a comparison tells, a division would too.
+            let inside = cell.holds(print.key.0, series.interval);
+            if inside {
+                cell.add(&print);
+            }
+            all &= inside;
+        }
+        if !all {
+            self.other_bars(venue, id, print, recv);
+        }
+    }
+
+    /// The same for the series whose forming bar does not hold the trade.
+    #[inline(never)]
+    fn other_bars(&mut self, venue: Venue, id: u32, print: BarPrint, recv: Nanos) {
         for at in 0..self.series.len() {
             let interval = self.series[at].interval;
-            let forming = &mut self.states[id as usize].forming[at];
-            // Most trades fall into the bar that forms; a comparison tells, a division would too.
-            if forming.start <= print.key.0 && print.key.0 < forming.start.saturating_add(interval) {
-                forming.add(print);
+            let forming = &self.states[id as usize].forming[at].0;
+            if forming.holds(print.key.0, interval) {
                 continue;
             }
             let start = print.key.0 - print.key.0.rem_euclid(interval);
             if forming.start == TIME_UNSET || start > forming.start {
-                self.start_bar(venue, id, at, start, print, recv);
+                self.start_bar(venue, id, at, start, &print, recv);
             } else {
-                self.revise_bar(venue, id, at, start, print, recv);
+                self.revise_bar(venue, id, at, start, &print, recv);
             }
         }
     }
@@ -825,7 +844,7 @@ impl Engine {
     /// Ends the forming bar, if there is one, and starts the next with this trade.
     fn start_bar(&mut self, venue: Venue, id: u32, at: usize, start: Nanos, print: &BarPrint, recv: Nanos) {
         let interval = self.series[at].interval;
-        if self.states[id as usize].forming[at].start == TIME_UNSET {
+        if self.states[id as usize].forming[at].0.start == TIME_UNSET {
             // Nothing forms, but the bar of this trade is over. INVARIANT: bars are sent once their end has come, and no
             // trade is later than engine time; so a bar that has not ended was never sent.
             if start + interval <= self.venues[venue as usize].clock.now() {
@@ -840,12 +859,12 @@ impl Engine {
         }
         let mut cell = Cell::new(start);
         cell.add(print);
-        self.states[id as usize].forming[at] = cell;
+        self.states[id as usize].forming[at].0 = cell;
     }
 
     /// Keeps the forming bar and sends it.
     fn end_bar(&mut self, venue: Venue, id: u32, at: usize, recv: Nanos) {
-        let cell = self.states[id as usize].forming[at];
+        let cell = self.states[id as usize].forming[at].0;
         let chain = self.pages.chain(at, id as usize);
         self.pages.append(chain, words(&cell));
         self.send_bar(venue, id, at, &cell, recv, SENT);
@@ -926,13 +945,13 @@ impl Engine {
             let mut waiting = std::mem::take(&mut self.venues[venue as usize].forming[at]);
             let mut next = Nanos::MAX;
             waiting.retain(|&id| {
-                let end = self.states[id as usize].forming[at].start + interval;
+                let end = self.states[id as usize].forming[at].0.start + interval;
                 if end > now {
                     next = next.min(end);
                     return true;
                 }
                 self.end_bar(venue, id, at, recv);
-                self.states[id as usize].forming[at].start = TIME_UNSET;
+                self.states[id as usize].forming[at].0.start = TIME_UNSET;
                 false
             });
             let own = &mut self.venues[venue as usize];
@@ -999,8 +1018,15 @@ impl Engine {
     }
 
     /// Runs the rules of a moment for one symbol.
-    #[inline]
+    #[inline(always)]
     fn scan(&mut self, moment: Moment, id: u32, ts_event: Nanos, recv: Nanos) {
+        if self.scanner.is_some() {
+            self.evaluate(moment, id, ts_event, recv);
+        }
+    }
+
+    #[inline(never)]
+    fn evaluate(&mut self, moment: Moment, id: u32, ts_event: Nanos, recv: Nanos) {
         let Some(scanner) = self.scanner.as_mut().filter(|scanner| scanner.wants(moment)) else { return };
         let state = &mut self.states[id as usize];
         let now = venue_of(state, &self.venues).clock.now();

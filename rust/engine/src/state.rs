@@ -6,7 +6,7 @@ use ringtape_model::units::{ID_UNSET, Nanos, PRICE_UNSET, TIME_UNSET};
 use ringtape_model::{ConditionRights, Mark, Quote, Row, Trade, Venue, condition};
 use ringtape_ring::RowWriter;
 
-use crate::bar::{BarPrint, Cell};
+use crate::bar::{BarPrint, Cell, Forming};
 use crate::session::Day;
 use crate::window::{Print, TAPE_START, TapeKey, Windows, widen};
 
@@ -53,7 +53,7 @@ pub(crate) struct SymbolState {
     last_sequence: i64,
     any_key: TapeKey,
     /// The forming bar of each series; `start == TIME_UNSET` where there is none.
-    pub(crate) forming: Box<[Cell]>,
+    pub(crate) forming: Box<[Forming]>,
     /// The published part.
     pub(crate) row: Row,
     mark_time: Nanos,
@@ -79,7 +79,7 @@ impl SymbolState {
         Self {
             row: Row::unset(venue as u8),
             windows: Windows::new(),
-            forming: vec![Cell::new(TIME_UNSET); series].into(),
+            forming: vec![Forming(Cell::new(TIME_UNSET)); series].into(),
             dirty: false,
             unpublished: Change::Whole as u32,
             moving: false,
@@ -238,7 +238,7 @@ impl SymbolState {
         }
         let counted = rights.has(condition::VOLUME);
         self.windows.add(
-            &Print {
+            Print {
                 key: print.key,
                 price: trade.price,
                 size: if counted { print.size } else { 0 },

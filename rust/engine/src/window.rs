@@ -125,12 +125,14 @@ impl Extremes {
     }
 }
 
-/// Hot fields first, in this order: a trade inside the newest bucket needs only what stands at its beginning.
-#[repr(C)]
+/// Hot fields first, in this order: a trade inside the newest bucket needs only the two cache lines at its beginning.
+#[repr(C, align(64))]
 struct Lane {
     quantum: Nanos,
     /// Shortest window of the lane.
     shortest: Nanos,
+    /// Which of the windows are the lane's, a bit each.
+    windows: u64,
     /// The bucket that trades in line fall into; [`NO_BUCKET`] while the lane is empty.
     newest: Bucket,
     /// The buckets before it.
@@ -146,6 +148,8 @@ struct Lane {
 /// Time of the newest bucket where there is none.
 const NO_BUCKET: Nanos = Nanos::MIN;
 
+/// The row first: a trade inside it needs that cache line alone.
+#[repr(C, align(64))]
 struct Window {
     /// Its values, whether they are known or not.
     row: WindowRow,
@@ -197,6 +201,8 @@ impl Windows {
             window.since = if kept { Nanos::MIN } else { since };
             window.known = window.since == Nanos::MIN;
             window.rebuild(&lanes[lane], now);
+            // INVARIANT: an engine has no more than 64 windows.
+            lanes[lane].windows |= 1 << held.len();
             held.push(window);
         }
         (self.lanes, self.held) = (lanes.into(), held.into());
@@ -231,24 +237,35 @@ impl Windows {
 
     /// Takes a trade. `now` is engine time and not before the trade's own.
     #[inline]
-    pub(crate) fn add(&mut self, print: &Print, now: Nanos) {
+    pub(crate) fn add(&mut self, print: Print, now: Nanos) {
         self.changed = true;
         for at in 0..self.lanes.len() {
             let lane = &mut self.lanes[at];
-            let bucket_at = if lane.is_newest(print.key.0) { lane.newest.at } else { floor(print.key.0, lane.quantum) };
             // In line and inside every window: no window can have passed the bucket already.
-            if bucket_at < lane.newest.at || now >= bucket_at + lane.shortest {
-                self.insert(at, bucket_at, print, now);
+            if !lane.is_newest(print.key.0) || now >= lane.newest.at + lane.shortest {
+                self.add_elsewhere(at, print, now);
                 continue;
             }
-            if bucket_at != lane.newest.at {
-                lane.open(bucket_at);
-                self.next = self.next.min(bucket_at + lane.shortest);
+            lane.newest.add(&print);
+            for window in ones(lane.windows) {
+                self.held[window].add(&print);
             }
-            lane.newest.add(print);
-            for window in self.held.iter_mut().filter(|window| window.lane == at) {
-                window.add(print);
-            }
+        }
+    }
+
+    /// Takes a trade outside the newest bucket: it opens the next one, or is late.
+    #[inline(never)]
+    fn add_elsewhere(&mut self, at: usize, print: Print, now: Nanos) {
+        let lane = &mut self.lanes[at];
+        let bucket_at = floor(print.key.0, lane.quantum);
+        if bucket_at <= lane.newest.at || now >= bucket_at + lane.shortest {
+            return self.insert(at, bucket_at, &print, now);
+        }
+        lane.open(bucket_at);
+        self.next = self.next.min(bucket_at + lane.shortest);
+        lane.newest.add(&print);
+        for window in ones(lane.windows) {
+            self.held[window].add(&print);
         }
     }
 
@@ -320,6 +337,7 @@ impl Lane {
         Self {
             quantum,
             shortest: length,
+            windows: 0,
             newest: Bucket::new(NO_BUCKET),
             closed: VecDeque::new(),
             dropped: 0,
@@ -337,7 +355,7 @@ impl Lane {
     /// True for a time inside the newest bucket; a comparison tells it without a division.
     #[inline]
     fn is_newest(&self, time: Nanos) -> bool {
-        self.newest.at <= time && time < self.newest.at.saturating_add(self.quantum)
+        time.wrapping_sub(self.newest.at).cast_unsigned() < self.quantum.cast_unsigned()
     }
 
     /// Number of the newest bucket, or of the one that will be.
@@ -495,6 +513,16 @@ impl Window {
     }
 }
 
+/// The places of the bits that are set.
+#[inline]
+fn ones(mut bits: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let lowest = (bits != 0).then(|| bits.trailing_zeros() as usize);
+        bits &= bits.wrapping_sub(1);
+        lowest
+    })
+}
+
 /// The newest bucket that a window of this length no longer holds.
 #[inline]
 fn before(now: Nanos, quantum: Nanos, length: Nanos) -> Nanos {
@@ -580,7 +608,7 @@ mod tests {
                     count: 1,
                     priced: kind != 2,
                 };
-                windows.add(&print, now);
+                windows.add(print, now);
                 prints.push(print);
                 if kind == 7 {
                     now += pause * MILLI;
@@ -602,7 +630,7 @@ mod tests {
         let mut windows = Windows::new();
         windows.register(&[60 * SECOND], 0, Nanos::MIN);
         let print = Print { key: (SECOND, 1), price: 1.1, size: 3, notional: 33, count: 1, priced: true };
-        windows.add(&print, SECOND);
+        windows.add(print, SECOND);
         windows.evict(62 * SECOND);
         let row = windows.row(0);
         assert_eq!((row.volume.get(), row.notional.get(), row.trade_count), (0, 0, 0));
@@ -621,13 +649,13 @@ mod tests {
             count: 1,
             priced: true,
         };
-        windows.add(&print(100), 100 * SECOND);
+        windows.add(print(100), 100 * SECOND);
         windows.register(&[60 * SECOND, 300 * SECOND, 30 * SECOND], 100 * SECOND, 100 * SECOND);
         windows.evict(100 * SECOND);
         assert!(windows.row(1).is_unknown());
         // A longer window was there, so nothing of the shorter one is missing.
         assert_eq!(windows.row(2).trade_count, 1);
-        windows.add(&print(399), 399 * SECOND);
+        windows.add(print(399), 399 * SECOND);
         windows.evict(399 * SECOND);
         assert!(windows.row(1).is_unknown());
         windows.evict(400 * SECOND);
@@ -647,7 +675,7 @@ mod tests {
                 count: 1,
                 priced: true,
             };
-            windows.add(&print, second * SECOND);
+            windows.add(print, second * SECOND);
         }
         windows.evict(39 * SECOND);
         let row = windows.scan(20 * SECOND, 39 * SECOND);
