@@ -29,6 +29,8 @@ use crate::stats::{Stats, VenueTime};
 const REVISE_FOR: Nanos = 900 * SECOND;
 /// Control messages kept for the next drain.
 const CONTROL_MAX: usize = 10_000;
+/// Kinds of staged records.
+const KINDS: usize = 4;
 /// A symbol that could not be resolved.
 const NOBODY: u32 = u32::MAX;
 
@@ -148,12 +150,8 @@ pub struct Engine {
     pinned: Vec<(u32, Vec<Pinned>)>,
     staging: Staging,
     staged: Option<Venue>,
-    resolved: Vec<u32>,
-    /// The symbols of the frame's trades.
-    traders: Vec<u32>,
-    order: Vec<u32>,
-    /// Some of the frame's symbols could not be resolved.
-    strangers: bool,
+    /// The symbols of the frame's records, a list for each kind.
+    resolved: [Vec<u32>; KINDS],
     states: Vec<SymbolState>,
     venues: Vec<VenueState>,
     /// Symbols to be published: the first `dirty_count` of the list.
@@ -219,10 +217,7 @@ impl Engine {
             pinned: Vec::new(),
             staging: Staging::with_capacity(1_024),
             staged: None,
-            resolved: Vec::with_capacity(1_024),
-            order: Vec::with_capacity(1_024),
-            traders: Vec::with_capacity(1_024),
-            strangers: false,
+            resolved: [const { Vec::new() }; KINDS],
             states: Vec::new(),
             venues,
             dirty: vec![0],
@@ -295,8 +290,11 @@ impl Engine {
         // The staging area is moved out while its events change the rest of the engine.
         let mut staging = std::mem::take(&mut self.staging);
         self.note(&mut staging, conn);
-        self.resolve(venue, frame, &staging, recv);
-        let applied = self.apply_events(venue, &mut staging, recv, conn);
+        self.resolve(venue, frame, &staging);
+        let limit = self.venues[venue as usize].clock.limit(recv);
+        let newest = self.stamp(&mut staging, recv, conn, limit);
+        self.observe(venue, newest, recv);
+        let applied = self.apply_events(venue, &mut staging, recv, limit);
         self.staging = staging;
         self.tick_venue(venue, recv);
         self.publish(venue, recv);
@@ -486,76 +484,80 @@ impl Engine {
         }
     }
 
-    /// Symbols to ids, and the order in which the entries are applied.
-    fn resolve(&mut self, venue: Venue, frame: &[u8], staging: &Staging, recv: Nanos) {
+    /// Symbols to ids.
+    fn resolve(&mut self, venue: Venue, frame: &[u8], staging: &Staging) {
+        let counts = [staging.trades.len(), staging.quotes.len(), staging.bars.len(), staging.marks.len()];
+        // INVARIANT: each record has one entry, so each place is written.
+        debug_assert_eq!(counts.iter().sum::<usize>(), staging.entries.len());
+        for (ids, count) in self.resolved.iter_mut().zip(counts) {
+            ids.resize(count, NOBODY);
+        }
         let held = self.registry.read().unwrap_or_else(PoisonError::into_inner);
-        self.resolved.clear();
-        self.traders.resize(staging.entries.len(), NOBODY);
-        self.strangers = false;
-        let mut trades = 0;
+        let mut strangers = false;
         for entry in &staging.entries {
             let (text, start, len) = staging.name_in(frame, entry);
             let id = held.symbols.lookup_in(venue, text, start, len).map_or(NOBODY, |id| id.0);
-            self.strangers |= id == NOBODY;
-            self.resolved.push(id);
-            // INVARIANT: the records of a kind lie in the order of their entries.
-            debug_assert!(entry.kind != Kind::Trade || entry.index as usize == trades);
+            strangers |= id == NOBODY;
             // No branch: kinds come in no order that could be guessed.
-            self.traders[trades] = id;
-            trades += usize::from(entry.kind == Kind::Trade);
+            self.resolved[entry.kind as usize][entry.index as usize] = id;
         }
         drop(held);
-        if self.strangers {
+        if strangers {
             self.meet(venue, frame, staging);
-        }
-        self.order.clear();
-        self.order.extend(0..staging.entries.len() as u32);
-        if staging.trades.len() > 1 && self.disorder(venue, staging, recv) {
-            self.sort_trades(staging);
         }
     }
 
     /// Gives ids to the symbols of a frame that have none; those that find the table full stay strangers.
     #[cold]
     fn meet(&mut self, venue: Venue, frame: &[u8], staging: &Staging) {
-        for (at, entry) in staging.entries.iter().enumerate() {
-            if self.resolved[at] == NOBODY {
-                self.resolved[at] = self.first_sight(venue, staging.name(frame, entry));
+        for entry in &staging.entries {
+            let (kind, index) = (entry.kind as usize, entry.index as usize);
+            if self.resolved[kind][index] == NOBODY {
+                self.resolved[kind][index] = self.first_sight(venue, staging.name(frame, entry));
             }
         }
-        self.strangers = self.resolved.contains(&NOBODY);
-        let trades = staging.entries.iter().zip(&self.resolved).filter(|(entry, _)| entry.kind == Kind::Trade);
-        for (trader, (_, &id)) in self.traders.iter_mut().zip(trades) {
-            *trader = id;
-        }
     }
 
-    /// True if a believed trade of the frame comes after one of its symbol that is later on the tape.
-    fn disorder(&mut self, venue: Venue, staging: &Staging, recv: Nanos) -> bool {
-        let limit = self.venues[venue as usize].clock.limit(recv);
+    /// Writes what is known of the frame into its records, puts trades into tape order, and gives the newest time that
+    /// is believed of a known symbol.
+    ///
+    /// Long before the records are copied: a word that is read right after a part of it was written has to wait.
+    fn stamp(&mut self, staging: &mut Staging, recv: Nanos, conn: u16, limit: Nanos) -> Nanos {
+        let mut newest = TIME_UNSET;
+        let mut see = |id, time| {
+            if time <= limit && id != NOBODY {
+                newest = newest.max(time);
+            }
+        };
+        let [trades, quotes, bars, marks] = &self.resolved;
         let mut disorder = false;
-        for (trade, &id) in staging.trades.iter().zip(&self.traders) {
+        for (trade, &id) in staging.trades.iter_mut().zip(trades) {
+            (trade.symbol, trade.ts_recv, trade.conn) = (id, recv, conn);
+            see(id, trade.ts_event);
             let Some(state) = self.states.get_mut(id as usize) else { continue };
-            let key = (trade.ts_event, trade.sequence);
-            disorder |= state.frame == self.frame && key < state.frame_key && trade.ts_event <= limit;
-            (state.frame, state.frame_key) = (self.frame, key);
+            disorder |= state.is_before(self.frame, (trade.ts_event, trade.sequence)) && trade.ts_event <= limit;
         }
-        disorder
-    }
-
-    /// Puts the trades of a frame into tape order, leaving the places of other kinds alone.
-    #[cold]
-    fn sort_trades(&mut self, staging: &Staging) {
-        let is_trade = |&at: &u32| staging.entries[at as usize].kind == Kind::Trade;
-        let places: Vec<u32> = self.order.iter().copied().filter(is_trade).collect();
-        let mut sorted = places.clone();
-        sorted.sort_by_key(|&at| {
-            let trade = &staging.trades[staging.entries[at as usize].index as usize];
-            (trade.ts_event, trade.sequence, at)
-        });
-        for (&place, &at) in places.iter().zip(&sorted) {
-            self.order[place as usize] = at;
+        for (quote, &id) in staging.quotes.iter_mut().zip(quotes) {
+            // Spot quotes carry no time: the moment of receipt is the best that is known.
+            if quote.ts_event == TIME_UNSET {
+                quote.ts_event = recv.clamp(TIME_MIN, TIME_MAX);
+            }
+            (quote.symbol, quote.ts_recv, quote.conn) = (id, recv, conn);
+            see(id, quote.ts_event);
         }
+        for (bar, &id) in staging.bars.iter_mut().zip(bars) {
+            (bar.symbol, bar.ts_recv, bar.conn) = (id, recv, conn);
+            see(id, time_of_bar(bar));
+        }
+        for (mark, &id) in staging.marks.iter_mut().zip(marks) {
+            (mark.symbol, mark.ts_recv, mark.conn) = (id, recv, conn);
+            see(id, mark.ts_event);
+        }
+        if disorder {
+            // Entries name records by their place, so the places of other kinds stay as they are.
+            staging.trades.sort_by_key(|trade| (trade.ts_event, trade.sequence));
+        }
+        newest
     }
 
     #[cold]
@@ -591,58 +593,31 @@ impl Engine {
         Some(id)
     }
 
-    /// Applies every entry in order and takes the newest believed time as the venue's.
-    fn apply_events(&mut self, venue: Venue, staging: &mut Staging, recv: Nanos, conn: u16) -> usize {
-        let newest = self.observe(venue, staging, recv);
-        let order = std::mem::take(&mut self.order);
+    /// Applies every entry in order.
+    fn apply_events(&mut self, venue: Venue, staging: &mut Staging, recv: Nanos, limit: Nanos) -> usize {
         let mut applied = 0;
-        for &at in &order {
-            let id = self.resolved[at as usize];
-            if id == NOBODY {
-                continue;
-            }
-            let Entry { kind, index, .. } = staging.entries[at as usize];
+        for &Entry { kind, index, .. } in &staging.entries {
             let index = index as usize;
             let done = match kind {
-                Kind::Trade => self.trade(venue, id, &mut staging.trades[index], recv, conn, newest),
-                Kind::Quote => self.quote(venue, id, &mut staging.quotes[index], recv, conn, newest),
-                Kind::VenueBar => self.venue_bar(venue, id, &mut staging.bars[index], recv, conn, newest),
-                Kind::Mark => self.mark(venue, id, &mut staging.marks[index], recv, conn, newest),
+                Kind::Trade => self.trade(venue, &mut staging.trades[index], recv, limit),
+                Kind::Quote => self.quote(venue, &mut staging.quotes[index], recv, limit),
+                Kind::VenueBar => self.venue_bar(venue, &mut staging.bars[index], limit),
+                Kind::Mark => self.mark(venue, &mut staging.marks[index], recv, limit),
             };
             applied += usize::from(done);
         }
-        self.order = order;
         applied
     }
 
-    /// Moves the venue's clock to the newest believed event of the frame; gives the limit of belief.
-    fn observe(&mut self, venue: Venue, staging: &mut Staging, recv: Nanos) -> Nanos {
+    /// Moves the venue's clock to the newest believed event of the frame, if there is one.
+    fn observe(&mut self, venue: Venue, newest: Nanos, recv: Nanos) {
         let state = &mut self.venues[venue as usize];
-        let limit = state.clock.limit(recv);
-        for quote in &mut staging.quotes {
-            // Spot quotes carry no time: the moment of receipt is the best that is known.
-            if quote.ts_event == TIME_UNSET {
-                quote.ts_event = recv.clamp(TIME_MIN, TIME_MAX);
-            }
-        }
-        let newest = if self.strangers {
-            let known = self.resolved.iter().zip(&staging.entries).filter(|&(&id, _)| id != NOBODY);
-            newest_of(known.map(|(_, &Entry { kind, index, .. })| time_of(staging, kind, index as usize)), limit)
-        } else {
-            // Kind by kind, without a look at the entries: their order does not matter here.
-            let trades = staging.trades.iter().map(|trade| trade.ts_event);
-            let quotes = staging.quotes.iter().map(|quote| quote.ts_event);
-            let marks = staging.marks.iter().map(|mark| mark.ts_event);
-            let newest = newest_of(trades, limit).max(newest_of(quotes, limit));
-            newest.max(newest_of(marks, limit)).max(newest_of(staging.bars.iter().map(time_of_bar), limit))
-        };
         if newest == TIME_UNSET {
             state.clock.advance(recv);
         } else {
             state.clock.observe(newest, recv);
             state.lag = recv - newest;
         }
-        limit
     }
 
     #[inline]
@@ -663,14 +638,17 @@ impl Engine {
         current
     }
 
-    fn quarantine(&mut self, time: Nanos, limit: Nanos) -> bool {
-        let ahead = time > limit;
+    /// True for an event of nobody, and for one that comes from the future.
+    #[inline]
+    fn refuses(&mut self, id: u32, time: Nanos, limit: Nanos) -> bool {
+        let ahead = time > limit && id != NOBODY;
         self.stats.quarantined += u64::from(ahead);
-        ahead
+        ahead || id == NOBODY
     }
 
-    fn trade(&mut self, venue: Venue, id: u32, trade: &mut Trade, recv: Nanos, conn: u16, limit: Nanos) -> bool {
-        if self.quarantine(trade.ts_event, limit) {
+    fn trade(&mut self, venue: Venue, trade: &mut Trade, recv: Nanos, limit: Nanos) -> bool {
+        let id = trade.symbol;
+        if self.refuses(id, trade.ts_event, limit) {
             return false;
         }
         let current = self.is_current(venue, trade.ts_event, recv);
@@ -702,7 +680,7 @@ impl Engine {
             let (past, _) = self.venues[venue as usize].calendar.day_at(trade.ts_event);
             let print = BarPrint::new(trade, state.rights(venue, trade, &past));
             self.bars_of(venue, id, print, recv);
-            self.send_trade(id, trade, recv, conn);
+            self.send_trade(trade);
             return true;
         }
         self.stats.out_of_order += u64::from(trade.ts_event < state.row.last_time && state.row.last_time != TIME_UNSET);
@@ -713,21 +691,23 @@ impl Engine {
         self.stats.late += u64::from(trade.flags & TRADE_LATE != 0);
         self.stats.unknown_conditions += u64::from(print.rights.has(condition::UNKNOWN));
         self.bars_of(venue, id, print, recv);
-        self.send_trade(id, trade, recv, conn);
+        self.send_trade(trade);
         self.mark_dirty(id, Change::Trade);
         self.mark_moving(venue, id);
         self.scan(Moment::Trade, id, trade.ts_event, recv);
         true
     }
 
-    fn send_trade(&mut self, id: u32, trade: &mut Trade, recv: Nanos, conn: u16) {
-        (trade.symbol, trade.ts_recv, trade.conn, trade.seq) = (id, recv, conn, self.next_seq());
+    #[inline]
+    fn send_trade(&mut self, trade: &mut Trade) {
+        trade.seq = self.next_seq();
         self.rings.trades.push(bytemuck::cast_ref::<_, [u64; Trade::WORDS]>(trade));
         self.stats.trades += 1;
     }
 
-    fn quote(&mut self, venue: Venue, id: u32, quote: &mut Quote, recv: Nanos, conn: u16, limit: Nanos) -> bool {
-        if self.quarantine(quote.ts_event, limit) || !self.is_current(venue, quote.ts_event, recv) {
+    fn quote(&mut self, venue: Venue, quote: &mut Quote, recv: Nanos, limit: Nanos) -> bool {
+        let id = quote.symbol;
+        if self.refuses(id, quote.ts_event, limit) || !self.is_current(venue, quote.ts_event, recv) {
             return false;
         }
         let state = &mut self.states[id as usize];
@@ -737,7 +717,7 @@ impl Engine {
         }
         let newer = state.quote(quote);
         self.stats.out_of_order += u64::from(!newer);
-        (quote.symbol, quote.ts_recv, quote.conn, quote.seq) = (id, recv, conn, self.next_seq());
+        quote.seq = self.next_seq();
         self.rings.quotes.push(bytemuck::cast_ref::<_, [u64; Quote::WORDS]>(quote));
         self.stats.quotes += 1;
         if newer {
@@ -748,16 +728,17 @@ impl Engine {
     }
 
     /// A venue's bar goes to its own series and never into sums made from trades.
-    fn venue_bar(&mut self, venue: Venue, id: u32, bar: &mut VenueBar, recv: Nanos, conn: u16, limit: Nanos) -> bool {
+    fn venue_bar(&mut self, venue: Venue, bar: &mut VenueBar, limit: Nanos) -> bool {
+        let id = bar.symbol;
         // A bar starts long before it is sent and may end a date; it moves no date and none is too old for its series.
-        if self.quarantine(bar.ts_event, limit) {
+        if self.refuses(id, bar.ts_event, limit) {
             return false;
         }
         if !bar.day_open.is_nan() && bar.ts_event >= self.venues[venue as usize].day.start {
             self.states[id as usize].official_open(bar.day_open);
             self.mark_dirty(id, Change::Trade);
         }
-        (bar.symbol, bar.ts_recv, bar.conn, bar.seq) = (id, recv, conn, self.next_seq());
+        bar.seq = self.next_seq();
         self.rings.venue_bars.push(bytemuck::cast_ref::<_, [u64; VenueBar::WORDS]>(bar));
         self.stats.venue_bars += 1;
         let interval = bar.ts_end - bar.ts_event;
@@ -786,13 +767,14 @@ impl Engine {
         self.venue_pages.insert(chain, number, words(bar));
     }
 
-    fn mark(&mut self, venue: Venue, id: u32, mark: &mut Mark, recv: Nanos, conn: u16, limit: Nanos) -> bool {
-        if self.quarantine(mark.ts_event, limit) || !self.is_current(venue, mark.ts_event, recv) {
+    fn mark(&mut self, venue: Venue, mark: &mut Mark, recv: Nanos, limit: Nanos) -> bool {
+        let id = mark.symbol;
+        if self.refuses(id, mark.ts_event, limit) || !self.is_current(venue, mark.ts_event, recv) {
             return false;
         }
         let newer = self.states[id as usize].mark(mark);
         self.stats.out_of_order += u64::from(!newer);
-        (mark.symbol, mark.ts_recv, mark.conn, mark.seq) = (id, recv, conn, self.next_seq());
+        mark.seq = self.next_seq();
         self.rings.marks.push(bytemuck::cast_ref::<_, [u64; Mark::WORDS]>(mark));
         self.stats.marks += 1;
         self.mark_dirty(id, Change::Whole);
@@ -1111,22 +1093,6 @@ impl Engine {
                 column.set(id as usize, value_of(&self.states[id as usize], *field, None, own.clock.now()));
             }
         }
-    }
-}
-
-/// The newest of some times that is believed; `TIME_UNSET` without one.
-#[inline]
-fn newest_of(times: impl Iterator<Item = Nanos>, limit: Nanos) -> Nanos {
-    times.fold(TIME_UNSET, |newest, time| if time <= limit { newest.max(time) } else { newest })
-}
-
-/// The time at which a staged event was made.
-fn time_of(staging: &Staging, kind: Kind, index: usize) -> Nanos {
-    match kind {
-        Kind::Trade => staging.trades[index].ts_event,
-        Kind::Quote => staging.quotes[index].ts_event,
-        Kind::Mark => staging.marks[index].ts_event,
-        Kind::VenueBar => time_of_bar(&staging.bars[index]),
     }
 }
 

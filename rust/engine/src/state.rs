@@ -47,8 +47,8 @@ pub(crate) struct SymbolState {
     owner: Owner,
     pub(crate) windows: Windows,
     /// Place on the tape within the frame being decoded, and that frame's number.
-    pub(crate) frame_key: TapeKey,
-    pub(crate) frame: u64,
+    frame_key: TapeKey,
+    frame: u64,
     /// The venue's number of the last trade; with `row.last_time` its place on the tape.
     last_sequence: i64,
     any_key: TapeKey,
@@ -137,6 +137,14 @@ impl SymbolState {
         self.reference_close = price;
         self.reference_date = self.row.date;
         self.row.prev_close = price;
+    }
+
+    /// True if a trade stands before the last one of the same frame on the tape.
+    #[inline]
+    pub(crate) fn is_before(&mut self, frame: u64, key: TapeKey) -> bool {
+        let before = self.frame == frame && key < self.frame_key;
+        (self.frame, self.frame_key) = (frame, key);
+        before
     }
 
     /// Rights of a trade, with the marks of [`condition`]; all of them where the venue has no such rules.
