@@ -145,6 +145,10 @@ struct Lane {
     span: Nanos,
 }
 
+/// Closed buckets for which a lane has room from the first one on, about a memory page: growing up to there costs a
+/// dozen allocations, and half a minute of trading needs it.
+const ROOM: usize = 32;
+
 /// Time of the newest bucket where there is none.
 const NO_BUCKET: Nanos = Nanos::MIN;
 
@@ -172,20 +176,22 @@ pub(crate) struct Windows {
     next: Nanos,
     /// Some row differs from what it was at the last [`Windows::take_changed`].
     changed: bool,
+    /// No window is unknown.
+    all_known: bool,
     lanes: Box<[Lane]>,
     held: Box<[Window]>,
 }
 
 impl Windows {
     pub(crate) fn new() -> Self {
-        Self { next: Nanos::MIN, changed: true, lanes: Box::default(), held: Box::default() }
+        Self { next: Nanos::MIN, changed: true, all_known: false, lanes: Box::default(), held: Box::default() }
     }
 
     /// Registers windows that are not known yet; they start with what their lane still holds. Trades before `since`
     /// may have passed unseen: until a window has left that time behind it is unknown, unless a longer one was there
     /// before.
     pub(crate) fn register(&mut self, lengths: &[Nanos], now: Nanos, since: Nanos) {
-        (self.next, self.changed) = (Nanos::MIN, true);
+        (self.next, self.changed, self.all_known) = (Nanos::MIN, true, false);
         let mut lanes = std::mem::take(&mut self.lanes).into_vec();
         let mut held = std::mem::take(&mut self.held).into_vec();
         for &length in &lengths[held.len()..] {
@@ -297,11 +303,12 @@ impl Windows {
 
     #[cold]
     fn evict_all(&mut self, now: Nanos) {
-        self.changed = true;
+        (self.changed, self.all_known) = (true, true);
         self.next = Nanos::MAX;
         for window in &mut self.held {
             let next = window.evict(&self.lanes[window.lane], now);
             self.next = self.next.min(next);
+            self.all_known &= window.known;
         }
         for (at, lane) in self.lanes.iter_mut().enumerate() {
             let tails = self.held.iter().filter(|window| window.lane == at).map(|window| window.tail);
@@ -313,7 +320,7 @@ impl Windows {
     #[inline]
     pub(crate) fn row(&self, index: usize) -> WindowRow {
         match self.held.get(index) {
-            Some(window) if window.known => window.row,
+            Some(window) if self.all_known || window.known => window.row,
             Some(_) => WindowRow::unknown(),
             None => WindowRow::empty(),
         }
@@ -383,6 +390,9 @@ impl Lane {
             return;
         }
         let number = self.newest_number();
+        if self.closed.capacity() == 0 {
+            self.closed.reserve_exact(ROOM);
+        }
         self.closed.push_back(self.newest);
         // Never more entries than buckets: the queues grow with them, so that a warm lane does not allocate.
         let room = self.closed.capacity();
