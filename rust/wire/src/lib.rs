@@ -79,9 +79,11 @@ mod tests {
         let quote = r#"{"ev":"Q","sym":"MSFT","c":1,"i":[604],"bx":4,"ax":7,"bp":114.125,"ap":114.128,"bs":100,"as":160,"t":1536036818784,"pt":1536036818763,"q":50385480,"z":3}"#;
         let trade = r#"{"ev":"T","sym":"BRK.B","i":"72815","x":12,"p":161.87,"s":1,"c":[14,37],"t":1651684192536,"pt":1651684192530,"q":4009408,"z":3,"ds":"0.740474"}"#;
         let bar = r#"{"ev":"AM","sym":"FCX","v":4989,"av":4332125,"op":75.98,"vw":78.0894,"o":78.1,"c":78.08,"h":78.125,"l":78.07,"a":76.8404,"z":62,"s":1788877043000,"e":1788877044000,"dv":"4989.0","dav":"4332125.038360"}"#;
+        let print = r#"{"ev":"T","sym":"O:SPY251219C00650000","i":"7999-x","x":4,"p":0.5,"s":0,"c":[14,37,41,9,112],"t":1651684192536,"q":4,"z":3,"trfi":202,"trft":1651684192530,"ds":"0.740474"}"#;
+        let lists = r#"{"ev":"Q","sym":"BRK.B","i":[302,604],"bx":4,"ax":7,"bp":1114.1257,"ap":1114.13,"bs":100,"as":160,"t":1536036818784,"q":50385480,"z":3}"#;
         let mut frames = Vec::new();
         let bare = r#"{"ev":"A","sym":"FCX","v":4989,"o":78.1,"c":78.08,"h":78.125,"l":78.07,"s":1788877043000}"#;
-        for event in [quote, trade, bar, bare] {
+        for event in [quote, trade, bar, print, lists, bare] {
             let list = format!("[{}]", [event; 5].join(","));
             frames.extend([list.clone(), event.to_owned(), format!("[{event}]"), list.clone()]);
             // Every cut and every changed byte of a frame, after its shape was learned.
@@ -95,7 +97,16 @@ mod tests {
             }
             // Numbers that fit their form and not their meaning, behind a shape that is known.
             for odd in ["1781781622376036", "9223372036854", "999999999999999", "0", "0.5", "00", "12345678901234567"] {
-                for (key, end) in [("\"t\":", ','), ("\"s\":", ','), ("\"bp\":", ','), ("\"i\":[", ']')] {
+                for (key, end) in [
+                    ("\"t\":", ','),
+                    ("\"s\":", ','),
+                    ("\"bp\":", ','),
+                    ("\"x\":", ','),
+                    ("\"z\":", ','),
+                    ("\"trfi\":", ','),
+                    ("\"i\":[", ']'),
+                    ("\"c\":[", ']'),
+                ] {
                     if let Some((before, rest)) = event.split_once(key) {
                         let rest = rest.split_once(end).map_or("", |(_, rest)| rest);
                         frames.push(format!("[{event},{before}{key}{odd}{end}{rest},{event}]"));

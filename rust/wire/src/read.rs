@@ -23,11 +23,6 @@ pub(crate) struct Decimal {
 
 impl Decimal {
     pub(crate) const UNSET: Self = Self { float: PRICE_UNSET, e8: E8_UNSET };
-
-    #[inline(always)]
-    pub(crate) const fn both(self) -> (f64, i64) {
-        (self.float, self.e8)
-    }
 }
 
 /// Reader over the slots of one object.

@@ -199,12 +199,6 @@ impl Staging {
         self.trades.push(trade);
     }
 
-    /// Enters a trade that stands in its list already.
-    #[inline]
-    pub(crate) fn name_trade(&mut self, frame: &[u8], name: Text, at: usize) {
-        self.entry(frame, name, Kind::Trade, at);
-    }
-
     #[inline(always)]
     pub(crate) fn push_quote(&mut self, frame: &[u8], name: Text, quote: Quote) {
         self.entry(frame, name, Kind::Quote, self.quotes.len());

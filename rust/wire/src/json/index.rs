@@ -14,6 +14,8 @@ const STRETCH: usize = 16 << 10;
 pub(crate) const FIELDS: usize = 32;
 /// At most two marks in three bytes, and room to write and to look past the last.
 const ROOM: usize = STRETCH + 2 * 64;
+/// An object has two bytes at least.
+const BOUNDS: usize = STRETCH;
 
 /// The marks of one object: where its keys after the first begin, and behind them the byte after its closing brace.
 #[derive(Clone, Copy)]
@@ -28,7 +30,7 @@ pub(crate) struct Object<'i> {
 pub(crate) struct Index {
     marks: Box<[u32; ROOM]>,
     /// Places in `marks` behind which an object opens; the last one is open at its end.
-    bounds: Box<[u32; ROOM]>,
+    bounds: Box<[u32; BOUNDS]>,
     bound_count: usize,
     /// The bound before the object that is asked for next.
     next: usize,
@@ -37,8 +39,9 @@ pub(crate) struct Index {
     to: usize,
 }
 
-fn zeroes() -> Box<[u32; ROOM]> {
-    vec![0; ROOM].into_boxed_slice().try_into().unwrap_or_else(|_| unreachable!("made with that length"))
+#[allow(clippy::unnecessary_box_returns, reason = "too much for the stack")]
+fn zeroes<const N: usize>() -> Box<[u32; N]> {
+    vec![0; N].into_boxed_slice().try_into().unwrap_or_else(|_| unreachable!("made with that length"))
 }
 
 impl Index {
@@ -98,51 +101,49 @@ impl Index {
         (self.from, self.to, self.next) = (at, at + stretch.len(), 0);
         // As if an object had ended before.
         (self.marks[0], self.bounds[0]) = ((at as u32).wrapping_sub(1), 0);
-        let mut marked = Noted { marks: 1, bounds: 1 };
-        let mut last = Marks::default();
+        let mut held = Held { marks: 1, bounds: 1, ..Held::default() };
         let (blocks, rest) = stretch.as_chunks::<64>();
         let mut base = at as u32;
         for block in blocks {
-            let marks = level.marks(block);
-            marked = self.note(level, base, marks, last, marked);
-            last = marks;
+            self.note(level, base, level.marks(block), &mut held);
             base += 64;
         }
         let mut block = [0; 64];
         block[..rest.len()].copy_from_slice(rest);
-        marked = self.note(level, base, level.marks(&block), last, marked);
+        self.note(level, base, level.marks(&block), &mut held);
         // The last object of a list has no comma behind it.
         if self.to == frame.len() && frame.ends_with(b"}]") {
-            self.marks[marked.marks] = (self.to - 1) as u32;
-            self.bounds[marked.bounds] = marked.marks as u32;
-            marked.bounds += 1;
+            self.marks[held.marks] = (self.to - 1) as u32;
+            self.bounds[held.bounds] = held.marks as u32;
+            held.bounds += 1;
         }
-        self.bound_count = marked.bounds;
+        self.bound_count = held.bounds;
     }
 
-    /// Writes the marks of a block that begins at `base` behind what is held; gives what is held then.
+    /// Writes the marks of a block that begins at `base` behind what is held.
     #[inline(always)]
-    fn note<L: Level>(&mut self, level: L, base: u32, now: Marks, last: Marks, held: Noted) -> Noted {
-        let keys = now.quotes & (now.commas << 1 | last.commas >> 63);
-        let ends = now.commas & (now.braces << 1 | last.braces >> 63);
+    fn note<L: Level>(&mut self, level: L, base: u32, now: Marks, held: &mut Held) {
+        // The bit from the block before is kept as it is used: a shift over two words takes some machines six steps.
+        let keys = now.quotes & now.commas.wrapping_mul(2).wrapping_add(held.comma);
+        let ends = now.commas & now.braces.wrapping_mul(2).wrapping_add(held.brace);
+        (held.comma, held.brace) = (now.commas >> 63, now.braces >> 63);
         let marks = keys | ends;
-        let total = held.marks + marks.count_ones() as usize;
-        let bounds = self.note_ends(marks, ends, held);
+        held.bounds = self.note_ends(marks, ends, *held);
         // What is written too much is overwritten by the next block.
         if let Some(out) = self.marks.get_mut(held.marks..).and_then(<[u32]>::first_chunk_mut) {
             level.places(marks, base, out);
         }
-        Noted { marks: total, bounds }
+        held.marks += marks.count_ones() as usize;
     }
 
     /// Writes which of a block's marks are ends; gives how many bounds are held then.
     #[inline(always)]
-    fn note_ends(&mut self, marks: u64, mut ends: u64, held: Noted) -> usize {
+    fn note_ends(&mut self, marks: u64, mut ends: u64, held: Held) -> usize {
         let mut bounds = held.bounds;
         // Most blocks hold one end or none, so the first is noted without asking.
         loop {
             let before = marks & (ends & ends.wrapping_neg()).wrapping_sub(1);
-            self.bounds[bounds % ROOM] = held.marks as u32 + before.count_ones();
+            self.bounds[bounds % BOUNDS] = held.marks as u32 + before.count_ones();
             bounds += usize::from(ends != 0);
             ends &= ends.wrapping_sub(1);
             if ends == 0 {
@@ -152,11 +153,13 @@ impl Index {
     }
 }
 
-/// How many marks and bounds are held.
-#[derive(Clone, Copy)]
-struct Noted {
+/// How many marks and bounds are held, and whether the last byte was a comma or a brace.
+#[derive(Clone, Copy, Default)]
+struct Held {
     marks: usize,
     bounds: usize,
+    comma: u64,
+    brace: u64,
 }
 
 #[cfg(test)]

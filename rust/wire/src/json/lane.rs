@@ -1,72 +1,23 @@
 //! The fast lane: an object whose keys stand where they stood before and whose values are all of the common form.
 //!
-//! Values are read by their two ends, in whatever order the caller likes, and none waits for another: what is not as
-//! expected (another key, blanks, an escape, a sign, an exponent) is remembered and asked for once, at the end. The
-//! caller then reads the whole object again the plain way, which decides alone what is sound. So a lane needs no errors,
-//! and can only be as right as the plain way is, which tests compare it with.
+//! Values are read by their two ends, four at a time, and none waits for another: what is not as expected (another key,
+//! blanks, an escape, a sign, an exponent) is remembered and asked for once, at the end. The caller then reads the whole
+//! object again the plain way, which decides alone what is sound. So a lane needs no errors, and can only be as right as
+//! the plain way is, which tests compare it with.
 //!
-//! INVARIANT: a lane that ends well has verified every byte of its object: the opening by the caller, each key and each
-//! value by the reader of its slot, the comma or brace behind each value by its mark. So a caller must read every slot
-//! that its shape may have.
+//! INVARIANT: a lane that ends well has verified every byte of its object: the opening by the caller, lengths when it was
+//! made, keys then or with their numbers, each value by the reader of its field, the comma or brace behind each value by
+//! its mark. So a caller must read every field of its plan.
 
-use std::hint::select_unpredictable;
+use ringtape_model::units::CODE_UNSET;
 
-use super::index::{FIELDS, Object};
-use super::shape::Shape;
-use super::simd::{End, Level};
+use super::index::Object;
+use super::shape::{Plan, Shape};
+use super::simd::{BEFORE, CODE, Level, REACH, Rules, Spans, Window, bytes};
 use super::text::Text;
 
-/// The bytes of a key from its first letter up to its value: `key":`, and for a text its opening quote.
-#[derive(Clone, Copy)]
-pub(crate) struct Key {
-    word: u64,
-    len: u8,
-    slot: u8,
-    comes_and_goes: bool,
-}
-
-impl Key {
-    /// The key of a slot whose value is a number or a list.
-    pub(crate) const fn plain(name: &str, slot: u8) -> Self {
-        Self::new(name, b"\":", slot)
-    }
-
-    /// The same key where one event has it and the next has not: nothing branches on it.
-    pub(crate) const fn comes_and_goes(self) -> Self {
-        Self { comes_and_goes: true, ..self }
-    }
-
-    /// Whether it comes and goes.
-    pub(crate) const fn may_miss(&self) -> bool {
-        self.comes_and_goes
-    }
-
-    /// The slot it is the key of.
-    pub(crate) const fn slot(&self) -> u8 {
-        self.slot
-    }
-
-    /// The key of a slot whose value is a text.
-    pub(crate) const fn text(name: &str, slot: u8) -> Self {
-        Self::new(name, b"\":\"", slot)
-    }
-
-    const fn new(name: &str, behind: &[u8], slot: u8) -> Self {
-        let (name, mut word, mut len) = (name.as_bytes(), 0, 0);
-        assert!(name.len() + behind.len() <= 8, "a key and what follows it fit a word");
-        while len < name.len() + behind.len() {
-            let byte = if len < name.len() { name[len] } else { behind[len - name.len()] };
-            word |= (byte as u64) << (8 * len);
-            len += 1;
-        }
-        Self { word, len: len as u8, slot, comes_and_goes: false }
-    }
-}
-
-/// Bytes before an object that a reader may look at.
-pub(crate) const BEFORE: usize = 16;
-/// Longest object that is read by marks, with the bytes before it.
-const REACH: usize = 512;
+/// Longest text that is read by its ends.
+const TEXT: usize = 31;
 
 /// A frame, with `before` bytes before it, and perhaps some behind.
 #[derive(Clone, Copy)]
@@ -75,25 +26,19 @@ pub(crate) struct Padded<'a> {
     pub(crate) before: usize,
 }
 
-/// An object with `BEFORE` bytes before it, whatever they are, and room behind: every look at it is inside by its type.
-pub(crate) type Window = [u8; REACH + 32];
-
-/// A reader of one object. `FULL` promises all keys but those that come and go, so that nothing has to ask for them.
-pub(crate) struct Lane<'a, L, const FULL: bool> {
+/// A reader of one object.
+pub(crate) struct Lane<'a, L> {
     window: &'a Window,
     /// Offset of the window in the frame; wraps at the start of the frame.
     base: usize,
-    marks: &'a [u32; FIELDS + 1],
+    plan: &'a Plan,
     shape: &'a Shape,
+    /// Its `odd` gathers whatever was not as expected.
+    spans: Spans,
     level: L,
-    /// Bits of what was not as expected.
-    odd: u64,
 }
 
-impl<'a, L: Level, const FULL: bool> Lane<'a, L, FULL> {
-    /// The ends of a zero.
-    pub(crate) const ZERO: End<'static> = (&[b'0'; 16], 1);
-
+impl<'a, L: Level> Lane<'a, L> {
     /// A reader of the object that opens at `at`; `copy` is where it is copied if the frame has not enough around it.
     #[inline(always)]
     pub(crate) fn new(
@@ -101,7 +46,7 @@ impl<'a, L: Level, const FULL: bool> Lane<'a, L, FULL> {
         padded: Padded<'a>,
         at: usize,
         object: Object<'a>,
-        shape: &'a Shape,
+        (plan, shape): (&'a Plan, &'a Shape),
         copy: &'a mut Window,
     ) -> Option<Self> {
         let base = at.wrapping_sub(BEFORE);
@@ -117,154 +62,130 @@ impl<'a, L: Level, const FULL: bool> Lane<'a, L, FULL> {
             copy[BEFORE..][..object.len()].copy_from_slice(object);
             &*copy
         };
-        Some(Self { window, base, marks: object.marks, shape, level, odd: 0 })
+        let marks = object.marks.first_chunk()?;
+        let spans = level.spans(window, marks, base as u32, plan, shape);
+        Some(Self { window, base, plan, shape, spans, level })
     }
 
-    /// Whether the object has a key.
+    /// Whether the object has a field.
     #[inline(always)]
-    pub(crate) fn has(&self, key: Key) -> bool {
-        (FULL && !key.comes_and_goes) || self.shape.has(key.slot)
+    pub(crate) fn has(&self, field: usize) -> bool {
+        self.shape.has & 1 << field != 0
     }
 
     /// The object is for the plain way if this is so.
     #[inline(always)]
     pub(crate) fn odd_if(&mut self, odd: bool) {
-        self.odd |= u64::from(odd);
+        self.spans.odd |= u64::from(odd);
     }
 
     /// True if everything was as expected.
     #[inline(always)]
     pub(crate) const fn is_sound(&self) -> bool {
-        self.odd == 0
+        self.spans.odd == 0
     }
 
-    /// `N` bytes of the window; places are below `REACH` in an object that is sound.
+    /// The byte behind a value; whatever there is, where there is no such field.
     #[inline(always)]
-    fn bytes<const N: usize>(&self, at: usize) -> &'a [u8; N] {
-        self.window[at % REACH..].first_chunk().unwrap_or(&[0; N])
+    fn closed_by(&mut self, field: usize, byte: u8) {
+        let behind = bytes::<1>(self.window, self.spans.befores[field].wrapping_add(16))[0];
+        // No branch on a field that comes and goes.
+        self.spans.odd |= u64::from((behind ^ byte) & u8::from(self.has(field)).wrapping_neg());
     }
 
-    /// The two ends of a value in the window, its key verified. Without the key, some two places.
+    /// The quote behind a number in quotes.
     #[inline(always)]
-    fn value(&mut self, key: Key) -> (usize, usize) {
-        let place = self.shape.place(key.slot) % FIELDS;
-        // INVARIANT: a place is below the number of keys, which is below `FIELDS`, so behind it there is a mark.
-        let mark = (self.marks[place] as usize).wrapping_sub(self.base);
-        let next = (self.marks[place + 1] as usize).wrapping_sub(self.base);
-        let word = u64::from_le_bytes(*self.bytes(mark + 1));
-        self.odd |= ((word ^ key.word) << (64 - 8 * u32::from(key.len))) & u64::from(self.has(key)).wrapping_neg();
-        (mark + 1 + usize::from(key.len), next.wrapping_sub(1))
+    pub(crate) fn quoted(&mut self, field: usize) {
+        self.closed_by(field, b'"');
     }
 
-    /// The number of a key, by its ends; a zero where the object has no such key.
+    /// The fields 4 × `GROUP` and the three behind it as doubles and in 1e-8; unset where the object has them not.
     #[inline(always)]
-    pub(crate) fn number(&mut self, key: Key) -> End<'a> {
-        if !key.comes_and_goes && !self.has(key) {
-            return Self::ZERO;
-        }
-        let (start, end) = self.value(key);
-        self.end_of(key, start, end)
-    }
-
-    /// The same of a number that fills a text.
-    #[inline(always)]
-    pub(crate) fn number_text(&mut self, key: Key) -> End<'a> {
-        if !self.has(key) {
-            return Self::ZERO;
-        }
-        let (start, behind) = self.value(key);
-        let end = behind.wrapping_sub(1);
-        self.odd |= u64::from(self.bytes::<1>(end)[0] ^ b'"');
-        self.end_of(key, start, end)
-    }
-
-    #[inline(always)]
-    fn end_of(&self, key: Key, start: usize, end: usize) -> End<'a> {
-        let has = self.has(key);
-        let bytes = select_unpredictable(has, self.bytes(end.wrapping_sub(16)), Self::ZERO.0);
-        (bytes, select_unpredictable(has, end.wrapping_sub(start), 1))
-    }
-
-    /// The first code of a list and how many there are: 0, 1, or more, which are then in `out`. Codes have no blanks
-    /// between them and up to three digits.
-    #[inline(always)]
-    pub(crate) fn codes<const N: usize>(&mut self, key: Key, out: &mut [u16; N]) -> (End<'a>, u8) {
-        let (start, end) = self.value(key);
-        let (first, last) = (start.wrapping_add(1), end.wrapping_sub(1));
-        let has = u64::from(self.has(key)).wrapping_neg();
-        self.odd |= u64::from(self.bytes::<1>(start)[0] ^ b'[') & has;
-        self.odd |= u64::from(self.bytes::<1>(last)[0] ^ b']') & has;
-        if last.wrapping_sub(first) <= 3 || has == 0 {
-            return (self.end_of(key, first, last), u8::from(has != 0));
-        }
-        let count = self.list(first, last, out);
-        (Self::ZERO, count)
-    }
-
-    /// A list of more than one code.
-    #[inline(never)]
-    fn list<const N: usize>(&mut self, first: usize, last: usize, out: &mut [u16; N]) -> u8 {
-        let list = self.window.get(first..last).and_then(|list| list_of(list, out));
-        self.odd_if(list.is_none());
-        list.unwrap_or(0)
-    }
-
-    /// Takes the numbers of four keys; they are read later, so that their long chains run side by side.
-    #[inline(always)]
-    pub(crate) fn numbers(&mut self, [a, b, c, d]: [Key; 4]) -> L::Four {
-        let ends = [self.number(a), self.number(b), self.number(c), self.number(d)];
-        self.gather(ends)
-    }
-
-    /// Takes four numbers by their ends.
-    #[inline(always)]
-    pub(crate) fn gather(&self, ends: [End<'a>; 4]) -> L::Four {
-        self.level.gather(ends)
-    }
-
-    /// Whole numbers of at most 15 digits; 0 for a key that is not there.
-    #[inline(always)]
-    pub(crate) fn integers(&mut self, four: L::Four) -> [u64; 4] {
-        let (values, odd) = self.level.integers(four);
-        self.odd |= odd;
+    pub(crate) fn decimals<const GROUP: usize>(&mut self) -> [(f64, i64); 4] {
+        let (values, odd) = self.level.decimals::<GROUP>(self.window, &self.spans, self.plan);
+        self.spans.odd |= odd;
         values
     }
 
-    /// Decimals of at most 15 digits as doubles and in 1e-8; 0 for a key that is not there.
+    /// The same fields as whole numbers within the limits of `rules` and in their units.
     #[inline(always)]
-    pub(crate) fn decimals(&mut self, four: L::Four) -> [(f64, i64); 4] {
-        let (values, odd) = self.level.decimals(four);
-        self.odd |= odd;
+    pub(crate) fn integers<const GROUP: usize>(&mut self, rules: &Rules) -> [i64; 4] {
+        let (values, odd) = self.level.integers::<GROUP>(self.window, &self.spans, self.plan, rules);
+        self.spans.odd |= odd;
         values
     }
 
-    /// A plain text of at most 15 bytes: its place in the frame, and 16 bytes from its first on.
+    /// The third four fields as codes; unset where the object has them not.
     #[inline(always)]
-    pub(crate) fn text(&mut self, key: Key) -> (Text, &'a [u8; 16]) {
-        let (start, behind) = self.value(key);
-        let bytes = self.bytes(start);
-        let Some(len) = self.level.quote(bytes) else {
-            self.odd = 1;
-            return (Text::default(), bytes);
-        };
-        self.odd_if(start + len + 1 != behind);
-        (Text { start: start.wrapping_add(self.base) as u32, len: len as u32, escaped: false }, bytes)
+    pub(crate) fn codes(&mut self) -> [u16; 4] {
+        let (values, odd) = self.level.codes(self.window, &self.spans, self.plan);
+        self.spans.odd |= odd;
+        values
+    }
+
+    /// The codes of a list and how many there are; `first` is what was read of its place as a number, which holds for a
+    /// list of one. Codes have no blanks between them and up to three digits.
+    #[inline(always)]
+    pub(crate) fn list<const N: usize>(&mut self, field: usize, first: u16) -> ([u16; N], u8) {
+        self.closed_by(field, b']');
+        let len = self.spans.all_lens[field];
+        if len < CODE || !self.has(field) {
+            // Made at once: a code written into a list that is read next would have to be waited for.
+            let codes = std::array::from_fn(|at| if at == 0 { first } else { CODE_UNSET });
+            return (codes, u8::from(self.has(field)));
+        }
+        self.spans.check_key(self.window, self.plan, self.shape, field);
+        let end = self.spans.befores[field].wrapping_add(16);
+        let list = self.window.get(end.wrapping_sub(len) as usize..end as usize);
+        let (codes, count) = list_of(list.unwrap_or_default());
+        self.odd_if(count == 0);
+        (codes, count)
+    }
+
+    /// The bytes of a text from its first on, its place in the frame and its length, below 32.
+    #[inline(always)]
+    fn span(&mut self, field: usize) -> (&'a [u8; TEXT + 1], Text) {
+        self.closed_by(field, b'"');
+        let len = self.spans.all_lens[field];
+        self.odd_if(len as usize > TEXT);
+        let start = self.spans.befores[field].wrapping_add(16).wrapping_sub(len);
+        let text = Text { start: start.wrapping_add(self.base as u32), len: len % 32, escaped: false };
+        (bytes(self.window, start), text)
+    }
+
+    /// A symbol of the usual bytes.
+    #[inline(always)]
+    pub(crate) fn ticker(&mut self, field: usize) -> Text {
+        let (bytes, text) = self.span(field);
+        self.odd_if(!self.level.is_ticker(bytes, text.len as usize));
+        text
+    }
+
+    /// A text without escapes, and its bytes with zeroes behind; empty where there is none.
+    #[inline(always)]
+    pub(crate) fn text(&mut self, field: usize) -> [u8; TEXT + 1] {
+        let (bytes, text) = self.span(field);
+        let len = if self.has(field) { text.len as usize } else { 0 };
+        let (bytes, odd) = self.level.plain(bytes, len);
+        self.spans.odd |= odd;
+        bytes
     }
 }
 
-/// The codes between the brackets of a list.
-fn list_of<const N: usize>(mut list: &[u8], out: &mut [u16; N]) -> Option<u8> {
-    let mut count = 0;
-    loop {
-        let (code, len) = code_of(list)?;
-        *out.get_mut(count)? = code;
-        count += 1;
+/// The codes between the brackets of a list and how many there are; none if they are not of the common form.
+#[inline(never)]
+fn list_of<const N: usize>(mut list: &[u8]) -> ([u16; N], u8) {
+    let mut codes = [CODE_UNSET; N];
+    for at in 0..N {
+        let Some((code, len)) = code_of(list) else { break };
+        codes[at] = code;
         match list.get(len) {
-            None => return Some(count as u8),
+            None => return (codes, at as u8 + 1),
             Some(b',') => list = &list[len + 1..],
-            Some(_) => return None,
+            Some(_) => break,
         }
     }
+    (codes, 0)
 }
 
 /// One to three digits at the start of a list; a leading zero is for the plain way.

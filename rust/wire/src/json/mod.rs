@@ -19,13 +19,13 @@ mod text;
 pub(crate) use guess::Guesses;
 pub(crate) use index::{Index, Object};
 pub(crate) use keys::{KeyTable, Slots, Tag, Token};
-pub(crate) use lane::{BEFORE, Key, Lane, Padded, Window};
+pub(crate) use lane::{Lane, Padded};
 pub(crate) use number::Number;
 pub(crate) use scan::{Scanner, Value};
-pub(crate) use shape::Shapes;
+pub(crate) use shape::{Key, Plan, Shapes};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use simd::decode as decode_vectored;
-pub(crate) use simd::{Level, Scalar};
+pub(crate) use simd::{BEFORE, Level, Rule, Rules, Scalar, Window};
 #[cfg(all(test, target_arch = "x86_64"))]
 pub(crate) use simd::{v3, v4};
 pub(crate) use text::Text;

@@ -3,10 +3,10 @@
 use super::guess::Guesses;
 use super::index::{Index, Object};
 use super::keys::{KIND, KeyTable, Slots, Tag, Token};
-use super::lane::{Lane, Padded, Window};
+use super::lane::{Lane, Padded};
 use super::number::{self, Number};
-use super::shape::Shape;
-use super::simd::{Level, Scalar};
+use super::shape::{Plan, Shape};
+use super::simd::{Level, Scalar, Window};
 use super::text::{self, Text};
 use super::{DEPTH_MAX, FRAME_MAX};
 use crate::error::{DecodeError, ErrorKind};
@@ -56,7 +56,7 @@ impl<'f, L: Level> Scanner<'f, L> {
         if frame.len() > FRAME_MAX {
             return Err(DecodeError { kind: ErrorKind::FrameTooLarge, offset: FRAME_MAX });
         }
-        if !frame.is_ascii() {
+        if !level.is_ascii(frame) {
             std::str::from_utf8(frame)
                 .map_err(|error| DecodeError { kind: ErrorKind::BadUtf8, offset: error.valid_up_to() })?;
         }
@@ -73,16 +73,16 @@ impl<'f, L: Level> Scanner<'f, L> {
 
     /// A fast lane through the marked object the cursor stands on, if it is not too long.
     #[inline(always)]
-    pub(crate) fn lane<'a, const FULL: bool>(
+    pub(crate) fn lane<'a>(
         &self,
         object: Object<'a>,
-        shape: &'a Shape,
+        expected: (&'a Plan, &'a Shape),
         copy: &'a mut Window,
-    ) -> Option<Lane<'a, L, FULL>>
+    ) -> Option<Lane<'a, L>>
     where
         'f: 'a,
     {
-        Lane::new(self.level, self.padded, self.at, object, shape, copy)
+        Lane::new(self.level, self.padded, self.at, object, expected, copy)
     }
 
     /// The next byte; 0 at the end, which no JSON token starts with.

@@ -1,0 +1,615 @@
+//! The loops that decide the speed of reading, at the levels a machine offers: marking bytes, finding the end of a short
+//! text, and turning digits into numbers, one or four at a time.
+//!
+//! Everything else is written once, generic over [`Level`], and compiled once for each level inside a function that
+//! enables the level's instructions; that function is chosen when a frame comes in. All levels must give the same
+//! answers: a level may say that something is odd ("not one of the common forms"), never something else.
+
+use ringtape_model::units::{CODE_UNSET, E8_UNSET, ID_UNSET, MILLI, PRICE_UNSET, TIME_UNSET};
+
+use super::number::{POW10, POW10_F64};
+use super::shape::{Plan, Shape, WIDTH};
+
+#[cfg(target_arch = "x86_64")]
+mod x86;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use x86::decode;
+#[cfg(all(test, target_arch = "x86_64"))]
+pub(crate) use x86::{v3, v4};
+
+/// A number of the common form: up to 15 digits, perhaps a point among them, no sign, no exponent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Plain {
+    /// The digits without the point.
+    pub(crate) mantissa: u64,
+    /// Bytes of the number.
+    pub(crate) len: usize,
+    /// Digits behind the point.
+    pub(crate) decimals: usize,
+}
+
+/// Bytes of the longest number that is read by its end.
+pub(crate) const NUMBER: u32 = 15;
+/// Bytes of the longest code. Those in lists have one less.
+pub(crate) const CODE: u32 = 4;
+
+/// What a number of so many decimals is divided by.
+static DIVISORS: [f64; 16] = match POW10_F64.first_chunk() {
+    Some(first) => *first,
+    None => unreachable!(),
+};
+/// What it is multiplied with to count 1e-8.
+static SCALES: [i64; 16] = {
+    let (mut scales, mut at) = ([1; 16], 0);
+    while at < 8 {
+        scales[at] = POW10[8 - at].cast_signed();
+        at += 1;
+    }
+    scales
+};
+/// The largest mantissa that then fits an `i64`. Nine decimals and more are rounded the plain way, unless it is zero.
+static FITS: [u64; 16] = {
+    let (mut fits, mut at) = ([0; 16], 0);
+    while at <= 8 {
+        fits[at] = (i64::MAX / SCALES[at]) as u64;
+        at += 1;
+    }
+    fits
+};
+
+impl Plain {
+    /// The number as a double and in 1e-8; sets bits where it does not fit.
+    #[inline(always)]
+    pub(crate) fn both(self, odd: &mut u64) -> (f64, i64) {
+        let decimals = self.decimals & 15;
+        *odd |= u64::from(self.mantissa > FITS[decimals]);
+        let mantissa = self.mantissa.cast_signed();
+        // INVARIANT: a mantissa that fits has at most 15 digits and is exact, so the division rounds once.
+        (mantissa as f64 / DIVISORS[decimals], mantissa.wrapping_mul(SCALES[decimals]))
+    }
+}
+
+/// A number that fills its place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Whole {
+    pub(crate) read: Plain,
+    /// Not zero where the number is not of the common form; `read` is then anything.
+    pub(crate) odd: u32,
+}
+
+/// Which bytes of a block are quotes, commas and closing braces, a bit each, the first byte in the lowest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Marks {
+    pub(crate) quotes: u64,
+    pub(crate) commas: u64,
+    pub(crate) braces: u64,
+}
+
+/// Longest object that is read by marks, with `BEFORE` bytes before it.
+pub(crate) const REACH: usize = 512;
+/// Bytes before an object that a reader may look at.
+pub(crate) const BEFORE: usize = 16;
+/// An object with `BEFORE` bytes before it, whatever they are, and room behind: every look at it is inside by its type.
+pub(crate) type Window = [u8; REACH + 32];
+
+/// `N` bytes of a window, up to 32; places are below `REACH` in an object that is sound.
+#[inline(always)]
+pub(crate) fn bytes<const N: usize>(window: &Window, at: u32) -> &[u8; N] {
+    window[at as usize % REACH..].first_chunk().unwrap_or(&[0; N])
+}
+
+/// Where the fields of a plan stand in a window, in the plan's order. What is said of a field that the object has not is
+/// anything, but for `lens`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(align(64))]
+pub(crate) struct Spans {
+    /// The first letter of each key.
+    pub(crate) keys: [u32; WIDTH],
+    /// Sixteen bytes before the end of each value.
+    pub(crate) befores: [u32; WIDTH],
+    /// Bytes of each value.
+    pub(crate) all_lens: [u32; WIDTH],
+    /// Bytes of each number; 0 for other fields, those that are not there, and lists of more than one code.
+    pub(crate) lens: [u32; WIDTH],
+    /// Not zero where a number has no byte or too many, or a key is another.
+    pub(crate) odd: u64,
+}
+
+impl Spans {
+    /// Sets bits where the key of a field is another.
+    #[inline(always)]
+    pub(crate) fn check_key(&mut self, window: &Window, plan: &Plan, shape: &Shape, field: usize) {
+        let word = u64::from_le_bytes(*bytes(window, self.keys[field]));
+        self.odd |= (word ^ plan.words[field]) & shape.masks[field];
+    }
+
+    #[inline(always)]
+    fn four<'w, const GROUP: usize>(&self, window: &'w Window) -> [&'w [u8; 16]; 4] {
+        let at = GROUP * 4;
+        [
+            bytes(window, self.befores[at]),
+            bytes(window, self.befores[at + 1]),
+            bytes(window, self.befores[at + 2]),
+            bytes(window, self.befores[at + 3]),
+        ]
+    }
+}
+
+/// Limits and units of a whole number.
+#[derive(Clone, Copy)]
+pub(crate) struct Rule {
+    least: u64,
+    most: u64,
+    scale: i64,
+    unset: i64,
+}
+
+impl Rule {
+    /// A time in ms between 2000 and 2100, given in ns; other units are told apart the plain way.
+    pub(crate) const MILLIS: Self =
+        Self { least: 946_684_800_000, most: 4_102_444_799_999, scale: MILLI, unset: TIME_UNSET };
+    /// Any number.
+    pub(crate) const ID: Self = Self { least: 0, most: u64::MAX, scale: 1, unset: ID_UNSET };
+    /// A digit; 0 where it is missing.
+    pub(crate) const DIGIT: Self = Self { least: 0, most: 9, scale: 1, unset: 0 };
+}
+
+/// The rules of four numbers, as tables for vectors: each at the even places.
+#[repr(align(64))]
+pub(crate) struct Rules {
+    least: [u64; 8],
+    /// What `most` is above `least`.
+    range: [u64; 8],
+    scale: [i64; 8],
+    unset: [i64; 8],
+}
+
+impl Rules {
+    pub(crate) const fn new(rules: [Rule; 4]) -> Self {
+        let mut four = Self { least: [0; 8], range: [0; 8], scale: [0; 8], unset: [0; 8] };
+        let mut at = 0;
+        while at < 4 {
+            let Rule { least, most, scale, unset } = rules[at];
+            (four.least[2 * at], four.range[2 * at]) = (least, most - least);
+            (four.scale[2 * at], four.unset[2 * at]) = (scale, unset);
+            at += 1;
+        }
+        four
+    }
+
+    const fn rule(&self, at: usize) -> Rule {
+        let (least, scale, unset) = (self.least[2 * at], self.scale[2 * at], self.unset[2 * at]);
+        Rule { least, most: least + self.range[2 * at], scale, unset }
+    }
+}
+
+/// What a machine can do.
+pub(crate) trait Level: Copy {
+    /// True if no byte has its highest bit set.
+    #[inline(always)]
+    fn is_ascii(self, frame: &[u8]) -> bool {
+        frame.is_ascii()
+    }
+
+    /// The bytes of a block that structure is made of.
+    fn marks(self, block: &[u8; 64]) -> Marks;
+
+    /// Writes `base` + place of each bit that is set, rising, to the start of `out`; what is behind them may change too.
+    #[inline(always)]
+    fn places(self, mut bits: u64, base: u32, out: &mut [u32; 64]) {
+        let total = bits.count_ones() as usize;
+        // Eight at a time, most blocks have no more.
+        for out in out.as_chunks_mut::<8>().0.iter_mut().take(total.div_ceil(8).max(1)) {
+            for place in out {
+                *place = base + bits.trailing_zeros();
+                bits &= bits.wrapping_sub(1);
+            }
+        }
+    }
+
+    /// Where fields stand in a window that begins at `base`, by the marks of their object. Keys are verified here, or
+    /// those of numbers with them.
+    #[inline(always)]
+    fn spans(self, window: &Window, marks: &[u32; WIDTH + 1], base: u32, plan: &Plan, shape: &Shape) -> Spans {
+        let mut spans = Spans { keys: [0; 16], befores: [0; 16], all_lens: [0; 16], lens: [0; 16], odd: 0 };
+        for at in 0..WIDTH {
+            let place = shape.places[at] as usize % WIDTH;
+            let key = marks[place].wrapping_sub(base).wrapping_add(1);
+            let end = marks[place + 1].wrapping_sub(base).wrapping_sub(1 + plan.tails[at]);
+            let len = end.wrapping_sub(key).wrapping_sub(plan.key_lens[at]);
+            let is_number = shape.has >> at & 1 != 0 && len <= plan.longest[at] && plan.longest[at] != 0;
+            (spans.keys[at], spans.befores[at], spans.all_lens[at]) = (key, end.wrapping_sub(16), len);
+            spans.lens[at] = if is_number { len } else { 0 };
+            spans.odd |= u64::from(is_number && len.wrapping_sub(1) >= plan.most[at]);
+            spans.check_key(window, plan, shape, at);
+        }
+        spans
+    }
+
+    /// The number that fills the last `len` bytes of the window, or that it is not of the common form or has more than
+    /// 15 bytes. Not an `Option`, so that nothing has to branch on it.
+    fn whole(self, window: &[u8; 16], len: usize) -> Whole;
+
+    /// The fields 4 × `GROUP` and the three behind it of a plan as whole numbers within limits, unset where the length
+    /// is 0; and bits that are zero if all of them are sound. Lengths are at most 15.
+    #[inline(always)]
+    fn integers<const GROUP: usize>(
+        self,
+        window: &Window,
+        spans: &Spans,
+        plan: &Plan,
+        rules: &Rules,
+    ) -> ([i64; 4], u64) {
+        let _ = plan;
+        let four = spans.four::<GROUP>(window);
+        let (mut values, mut odd) = ([0; 4], 0);
+        for at in 0..4 {
+            let len = spans.lens[GROUP * 4 + at];
+            let Rule { least, most, scale, unset } = rules.rule(at);
+            values[at] = unset;
+            if len != 0 {
+                let Whole { read, odd: is_odd } = self.whole(four[at], len as usize);
+                odd |= u64::from(is_odd) | read.decimals as u64;
+                odd |= u64::from(!(least..=most).contains(&read.mantissa));
+                values[at] = read.mantissa.cast_signed().wrapping_mul(scale);
+            }
+        }
+        (values, odd)
+    }
+
+    /// The third four fields as codes of at most 4 digits.
+    #[inline(always)]
+    fn codes(self, window: &Window, spans: &Spans, plan: &Plan) -> ([u16; 4], u64) {
+        let _ = plan;
+        let four = spans.four::<2>(window);
+        let (mut values, mut odd) = ([CODE_UNSET; 4], 0);
+        for at in 0..4 {
+            let len = spans.lens[8 + at];
+            if len != 0 {
+                let Whole { read, odd: is_odd } = self.whole(four[at], len as usize);
+                odd |= u64::from(is_odd) | read.decimals as u64;
+                values[at] = read.mantissa as u16;
+            }
+        }
+        (values, odd)
+    }
+
+    /// Four fields as doubles and in 1e-8.
+    #[inline(always)]
+    fn decimals<const GROUP: usize>(self, window: &Window, spans: &Spans, plan: &Plan) -> ([(f64, i64); 4], u64) {
+        let _ = plan;
+        let four = spans.four::<GROUP>(window);
+        let (mut values, mut odd) = ([(PRICE_UNSET, E8_UNSET); 4], 0);
+        for at in 0..4 {
+            let len = spans.lens[GROUP * 4 + at];
+            if len != 0 {
+                let Whole { read, odd: is_odd } = self.whole(four[at], len as usize);
+                odd |= u64::from(is_odd);
+                values[at] = read.both(&mut odd);
+            }
+        }
+        (values, odd)
+    }
+
+    /// True if the first `len` bytes of the window, up to 31, are a symbol of the usual bytes.
+    #[inline(always)]
+    fn is_ticker(self, window: &[u8; 32], len: usize) -> bool {
+        let name = &window[..len % 32];
+        let usual = |byte: &u8| byte.is_ascii_alphabetic() || (b'-'..=b':').contains(byte);
+        !name.is_empty() && name.iter().all(usual) && !name.windows(2).any(|two| two == b"..")
+    }
+
+    /// The first `len` bytes of the window, up to 31, with zeroes behind them; and not zero if a quote, an escape or a
+    /// control character is among them.
+    #[inline(always)]
+    fn plain(self, window: &[u8; 32], len: usize) -> ([u8; 32], u64) {
+        let (mut text, mut odd) = ([0; 32], 0);
+        for at in 0..len % 32 {
+            text[at] = window[at];
+            odd |= u64::from(matches!(window[at], 0..0x20 | b'"' | b'\\'));
+        }
+        (text, odd)
+    }
+
+    /// The digits and point at the start of the window, if they are of the common form and end inside the first 16
+    /// bytes. Whether an exponent follows is the caller's to see.
+    fn number(self, window: &[u8; 32]) -> Option<Plain>;
+
+    /// Length of the plain text at the start of the window, if its closing quote is inside and no escape or control
+    /// character comes before.
+    fn quote(self, window: &[u8; 16]) -> Option<usize>;
+}
+
+/// Nothing but 64-bit words; every machine.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scalar;
+
+impl Level for Scalar {
+    #[inline(always)]
+    fn marks(self, block: &[u8; 64]) -> Marks {
+        let mut marks = Marks::default();
+        for (at, &byte) in block.iter().enumerate() {
+            marks.quotes |= u64::from(byte == b'"') << at;
+            marks.commas |= u64::from(byte == b',') << at;
+            marks.braces |= u64::from(byte == b'}') << at;
+        }
+        marks
+    }
+
+    #[inline(always)]
+    fn whole(self, window: &[u8; 16], len: usize) -> Whole {
+        let (mut mantissa, mut points, mut decimals) = (0u64, 0, 0);
+        let mut odd = !(1..=15).contains(&len);
+        let digits = window.get(16usize.wrapping_sub(len)..).unwrap_or_default();
+        for &byte in digits {
+            points += usize::from(byte == b'.');
+            odd |= byte != b'.' && !byte.is_ascii_digit();
+            if byte != b'.' {
+                decimals += points;
+                mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(byte.wrapping_sub(b'0')));
+            }
+        }
+        odd |= points > 1 || digits.first() == Some(&b'.') || digits.last() == Some(&b'.');
+        odd |= digits.first() == Some(&b'0') && digits.get(1).is_some_and(u8::is_ascii_digit);
+        Whole { read: Plain { mantissa, len, decimals }, odd: u32::from(odd) }
+    }
+
+    #[inline(always)]
+    fn number(self, window: &[u8; 32]) -> Option<Plain> {
+        let (first, count) = run(window, 0);
+        if count == 0 || (window[0] == b'0' && count > 1) {
+            return None;
+        }
+        let plain = if count == 8 {
+            let (second, more) = run(window, 8);
+            Plain { mantissa: first * POW10[more] + second, len: 8 + more, decimals: 0 }
+        } else if window[count] == b'.' {
+            let (fraction, behind) = run(window, count + 1);
+            if behind == 0 || behind == 8 {
+                return None;
+            }
+            Plain { mantissa: first * POW10[behind] + fraction, len: count + 1 + behind, decimals: behind }
+        } else {
+            Plain { mantissa: first, len: count, decimals: 0 }
+        };
+        let open =
+            plain.len >= 16 || matches!(window[plain.len], b'e' | b'E') || (count == 8 && window[plain.len] == b'.');
+        (!open).then_some(plain)
+    }
+
+    #[inline(always)]
+    fn quote(self, window: &[u8; 16]) -> Option<usize> {
+        let (low, high) = (word(window, 0), word(window, 8));
+        let at = match (specials(low), specials(high)) {
+            (0, 0) => return None,
+            (0, special) => 8 + special.trailing_zeros() as usize / 8,
+            (special, _) => special.trailing_zeros() as usize / 8,
+        };
+        (window[at] == b'"').then_some(at)
+    }
+}
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGHS: u64 = 0x8080_8080_8080_8080;
+
+/// Eight bytes of a window as a little-endian word.
+#[inline(always)]
+fn word<const N: usize>(window: &[u8; N], at: usize) -> u64 {
+    u64::from_le_bytes(window[at..at + 8].try_into().unwrap_or_default())
+}
+
+/// Flags each byte that is a quote, a backslash or a control, in its highest bit. Flags above the lowest one may
+/// be wrong because of borrows, the lowest never is.
+#[inline(always)]
+pub(crate) fn specials(word: u64) -> u64 {
+    let quote = word ^ (ONES * 0x22);
+    let backslash = word ^ (ONES * 0x5C);
+    ((quote.wrapping_sub(ONES) & !quote)
+        | (backslash.wrapping_sub(ONES) & !backslash)
+        | (word.wrapping_sub(ONES * 0x20) & !word))
+        & HIGHS
+}
+
+/// Value and length of the run of up to eight digits at `at`; zero and zero where there are none.
+#[inline(always)]
+fn run(window: &[u8; 32], at: usize) -> (u64, usize) {
+    let word = word(window, at) ^ (ONES * 0x30);
+    let other = (word.wrapping_add(ONES * 0x76) | word) & HIGHS;
+    let bits = other.trailing_zeros() & !7;
+    // Shifting the run to the top puts zero digits before it, so one formula serves every length.
+    let digits = (word << ((64 - bits) & 63)) & u64::from(bits != 0).wrapping_neg();
+    (eight(digits), bits as usize / 8)
+}
+
+/// Value of eight digits, the first in the lowest byte: pairs, then fours, then eight.
+#[inline(always)]
+pub(crate) fn eight(word: u64) -> u64 {
+    let pairs = word.wrapping_mul(10).wrapping_add(word >> 8);
+    let low = (pairs & 0x0000_00FF_0000_00FF).wrapping_mul(0x000F_4240_0000_0064);
+    let high = ((pairs >> 16) & 0x0000_00FF_0000_00FF).wrapping_mul(0x0000_2710_0000_0001);
+    low.wrapping_add(high) >> 32
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::shape::Key;
+    use super::*;
+
+    /// The literal reading of a window: what a common number is, byte by byte.
+    fn obvious(window: &[u8; 32]) -> Option<Plain> {
+        let text: String =
+            window.iter().take_while(|b| b.is_ascii_digit() || **b == b'.').map(|&b| b as char).collect();
+        let (whole, fraction) = text.split_once('.').map_or((text.as_str(), None), |(whole, rest)| (whole, Some(rest)));
+        let fraction = fraction.map(|rest| rest.split('.').next().unwrap_or_default());
+        let len = whole.len() + fraction.map_or(0, |digits| 1 + digits.len());
+        let bad = whole.is_empty() || (whole.len() > 1 && whole.starts_with('0')) || fraction == Some("") || len >= 16;
+        if bad {
+            return None;
+        }
+        let digits = format!("{whole}{}", fraction.unwrap_or_default());
+        Some(Plain { mantissa: digits.parse().ok()?, len, decimals: fraction.map_or(0, str::len) })
+    }
+
+    fn check(window: [u8; 32]) {
+        let want = obvious(&window);
+        let shown = String::from_utf8_lossy(&window).into_owned();
+        // The scalar level may decline more, but never differ.
+        if let Some(got) = Scalar.number(&window) {
+            assert_eq!(Some(got), want, "{shown}");
+        }
+        #[cfg(target_arch = "x86_64")]
+        if let Some(level) = v3() {
+            assert_eq!(level.number(&window), want, "{shown}");
+        }
+    }
+
+    /// Four numbers, their keys none of this test's business.
+    static ANY: Plan = {
+        let key = Key::number("k", 1).far();
+        let mut keys = [Key::NONE; WIDTH];
+        (keys[0], keys[1], keys[2], keys[3]) = (key, key, key, key);
+        Plan::new(1, &keys, 0, 0)
+    };
+    static IDS: Rules = Rules::new([Rule::ID; 4]);
+
+    /// A window with four numbers in it, each behind `before`.
+    fn laid_out(texts: &[String; 4], before: &str) -> (Window, Spans) {
+        let mut window = [b'"'; size_of::<Window>()];
+        let mut spans = Spans { keys: [0; 16], befores: [0; 16], all_lens: [0; 16], lens: [0; 16], odd: 0 };
+        for (at, text) in texts.iter().enumerate() {
+            let all = format!("{before}{text}");
+            let end = 64 * (at + 1);
+            window[end - all.len()..end].copy_from_slice(all.as_bytes());
+            (spans.befores[at], spans.lens[at]) = (end as u32 - 16, text.len() as u32);
+        }
+        (window, spans)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        #[test]
+        fn numbers_agree_at_every_level(text in "[0-9]{0,17}(\\.[0-9]{0,16})?[,}eE. \\]]", tail in "[0-9.,]{32}") {
+            let mut window = [0; 32];
+            let all = format!("{text}{tail}");
+            window.copy_from_slice(&all.as_bytes()[..32]);
+            check(window);
+        }
+
+        #[test]
+        fn whole_numbers_agree_at_every_level(text in "[0-9]{0,16}(\\.[0-9]{0,15})?", before in "[0-9.,:\"]{16}", len in 0..18usize) {
+            let mut window = [0; 16];
+            let all = format!("{before}{text}");
+            window.copy_from_slice(&all.as_bytes()[all.len() - 16..]);
+            for len in [text.len(), len] {
+                let mut value = [b'}'; 32];
+                let want = (1..=15).contains(&len).then(|| {
+                    value[..len].copy_from_slice(&window[16 - len..]);
+                    obvious(&value).filter(|plain| plain.len == len)
+                });
+                let read = |whole: Whole| (whole.odd == 0).then_some(whole.read);
+                prop_assert_eq!(read(Scalar.whole(&window, len)), want.flatten(), "{} {}", all, len);
+                #[cfg(target_arch = "x86_64")]
+                if let Some(level) = v3() {
+                    prop_assert_eq!(read(level.whole(&window, len)), want.flatten(), "{} {}", all, len);
+                }
+            }
+        }
+
+        #[test]
+        fn four_numbers_agree_at_every_level(
+            texts in prop::array::uniform4(prop_oneof!["[1-9][0-9]{0,14}", "0", "", "[0-9]{1,6}\\.[0-9]{1,8}", "[0-9.x]{0,15}"]),
+            before in "[0-9.,:\"]{16}",
+        ) {
+            let (window, spans) = laid_out(&texts, &before);
+            let whole = Scalar.integers::<0>(&window, &spans, &ANY, &IDS);
+            let decimal = Scalar.decimals::<0>(&window, &spans, &ANY);
+            for (text, value) in texts.iter().zip(whole.0).filter(|_| whole.1 == 0) {
+                prop_assert_eq!(text.parse().unwrap_or(ID_UNSET), value, "{}", text);
+            }
+            for (text, value) in texts.iter().zip(decimal.0).filter(|_| decimal.1 == 0) {
+                prop_assert_eq!(text.parse().unwrap_or(PRICE_UNSET).to_bits(), value.0.to_bits(), "{}", text);
+            }
+            #[cfg(target_arch = "x86_64")]
+            if let Some(level) = v4() {
+                let read = level.integers::<0>(&window, &spans, &ANY, &IDS);
+                prop_assert_eq!((read.1 == 0).then_some(read.0), (whole.1 == 0).then_some(whole.0), "{:?}", texts);
+                let bits = |(values, odd): ([(f64, i64); 4], u64)| {
+                    (odd == 0).then(|| values.map(|(float, e8)| (float.to_bits(), e8)))
+                };
+                let read = level.decimals::<0>(&window, &spans, &ANY);
+                prop_assert_eq!(bits(read), bits(decimal), "{:?}", texts);
+            }
+        }
+
+        #[test]
+        fn texts_agree_at_every_level(
+            text in prop_oneof!["[A-Z.]{0,31}", "[A-Z0-9a-z:/.-]{0,31}", "[ -~]{0,31}", "[\\x00-\\x7F]{0,31}", "[A-Zéß中@_]{0,10}"],
+            behind in "[A-Z\",.]{32}",
+        ) {
+            let len = text.len().min(31);
+            let mut window = [0; 32];
+            window.copy_from_slice(&format!("{text}{behind}").as_bytes()[..32]);
+            let raw = &window[..len];
+            let want_ticker = len > 0
+                && raw.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-./:".contains(byte))
+                && !raw.windows(2).any(|two| two == b"..");
+            let want_plain = !raw.iter().any(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\');
+            let mut copy = [0; 32];
+            copy[..len].copy_from_slice(raw);
+            prop_assert_eq!(Scalar.is_ticker(&window, len), want_ticker);
+            prop_assert_eq!((Scalar.plain(&window, len).0, Scalar.plain(&window, len).1 == 0), (copy, want_plain));
+            #[cfg(target_arch = "x86_64")]
+            if let Some(level) = v3() {
+                prop_assert_eq!(level.is_ticker(&window, len), want_ticker);
+                prop_assert_eq!((level.plain(&window, len).0, level.plain(&window, len).1 == 0), (copy, want_plain));
+            }
+        }
+
+        #[test]
+        fn places_agree_at_every_level(bits: u64, base in 0..1u32 << 23) {
+            let want: Vec<u32> = (0..64).filter(|at| bits >> at & 1 == 1).map(|at| base + at).collect();
+            let mut out = [0; 64];
+            Scalar.places(bits, base, &mut out);
+            prop_assert_eq!(&out[..want.len()], &want[..]);
+            #[cfg(target_arch = "x86_64")]
+            if let Some(level) = v4() {
+                let mut out = [0; 64];
+                level.places(bits, base, &mut out);
+                prop_assert_eq!(&out[..want.len()], &want[..]);
+            }
+        }
+
+        #[test]
+        fn marks_agree_at_every_level(bytes in prop::collection::vec(prop::sample::select(b"\",}{a\xFF\x00".to_vec()), 64)) {
+            let mut block = [0; 64];
+            block.copy_from_slice(&bytes);
+            let marks = Scalar.marks(&block);
+            for (at, &byte) in block.iter().enumerate() {
+                prop_assert_eq!(marks.quotes >> at & 1 == 1, byte == b'"');
+                prop_assert_eq!(marks.commas >> at & 1 == 1, byte == b',');
+                prop_assert_eq!(marks.braces >> at & 1 == 1, byte == b'}');
+            }
+            #[cfg(target_arch = "x86_64")]
+            {
+                prop_assert_eq!(v3().map_or(marks, |level| level.marks(&block)), marks);
+                prop_assert_eq!(v4().map_or(marks, |level| level.marks(&block)), marks);
+            }
+        }
+
+        #[test]
+        fn quotes_agree_at_every_level(bytes in prop::array::uniform16(prop_oneof![
+            Just(b'"'), Just(b'\\'), Just(0x1Fu8), Just(0x20), any::<u8>(), 0x21u8..0x7F, 0x21u8..0x7F, 0x21u8..0x7F, 0x21u8..0x7F,
+        ])) {
+            let stop = bytes.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20);
+            let want = stop.filter(|&at| bytes[at] == b'"');
+            prop_assert_eq!(Scalar.quote(&bytes), want);
+            #[cfg(target_arch = "x86_64")]
+            if let Some(level) = v3() {
+                prop_assert_eq!(level.quote(&bytes), want);
+            }
+        }
+    }
+}

@@ -1,0 +1,769 @@
+//! The levels of x86-64 beyond what every such machine has.
+//!
+//! This is the only module of the crate with `unsafe`: vector instructions need a promise that the machine has them.
+
+#![allow(unsafe_code, reason = "vector instructions need a promise that the machine has them")]
+
+#[allow(clippy::wildcard_imports, reason = "half a hundred names of one kind")]
+use std::arch::x86_64::*;
+
+use ringtape_model::Venue;
+use ringtape_model::units::{CODE_UNSET, E8_UNSET, PRICE_UNSET};
+
+use super::{DIVISORS, FITS, Level, Marks, Plain, Rules, SCALES, Spans, Whole, Window, bytes};
+use crate::error::DecodeError;
+use crate::json::shape::{Plan, Shape, WIDTH};
+use crate::staging::Staging;
+
+/// AVX2 and BMI, as x86-64-v3. INVARIANT: made only after the machine was asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct V3(());
+
+/// AVX-512 as since 2019 (Ice Lake, Zen 4), and what `V3` has. INVARIANT: made only after the machine was asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct V4(());
+
+/// Decodes a frame with the best instructions that the machine has; `None` if it has none of these.
+#[inline]
+pub(crate) fn decode(venue: Venue, frame: &[u8], out: &mut Staging) -> Option<Result<(), DecodeError>> {
+    if has_v4() {
+        // SAFETY: the machine was asked for each of the features.
+        return Some(unsafe { decode_v4(venue, frame, out) });
+    }
+    // SAFETY: the machine was asked for each of the features.
+    has_v3().then(|| unsafe { decode_v3(venue, frame, out) })
+}
+
+/// The level, for tests of its two loops.
+#[cfg(test)]
+pub(crate) fn v3() -> Option<V3> {
+    has_v3().then_some(V3(()))
+}
+
+/// The level, for tests of its loops.
+#[cfg(test)]
+pub(crate) fn v4() -> Option<V4> {
+    has_v4().then_some(V4(()))
+}
+
+#[inline]
+fn has_v4() -> bool {
+    has_v3()
+        && is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512cd")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512vbmi")
+        && is_x86_feature_detected!("avx512vbmi2")
+}
+
+#[inline]
+fn has_v3() -> bool {
+    is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("bmi1")
+        && is_x86_feature_detected!("bmi2")
+        && is_x86_feature_detected!("popcnt")
+        && is_x86_feature_detected!("lzcnt")
+}
+
+/// The whole decoder, compiled once more with these instructions: whatever it inlines may use them.
+///
+/// # Safety
+///
+/// The machine must have the features.
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
+unsafe fn decode_v3(venue: Venue, frame: &[u8], out: &mut Staging) -> Result<(), DecodeError> {
+    crate::decode_at(V3(()), venue, frame, out)
+}
+
+/// The same with these.
+///
+/// # Safety
+///
+/// The machine must have the features.
+#[target_feature(
+    enable = "avx2,bmi1,bmi2,popcnt,lzcnt,avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512vbmi,avx512vbmi2"
+)]
+unsafe fn decode_v4(venue: Venue, frame: &[u8], out: &mut Staging) -> Result<(), DecodeError> {
+    crate::decode_at(V4(()), venue, frame, out)
+}
+
+/// The value of sixteen digits, the first in the lowest byte: pairs, then fours, then eights.
+///
+/// # Safety
+///
+/// The machine must have SSE4.1 and SSSE3.
+#[inline(always)]
+unsafe fn sixteen(digits: __m128i) -> u64 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let twos = _mm_maddubs_epi16(digits, _mm_set1_epi16(0x010A));
+        let fours = _mm_madd_epi16(twos, _mm_set1_epi32(0x0001_0064));
+        let eights = _mm_madd_epi16(_mm_packus_epi32(fours, fours), _mm_set1_epi32(0x0001_2710));
+        let both = _mm_cvtsi128_si64(eights).cast_unsigned();
+        (both & 0xFFFF_FFFF) * 100_000_000 + (both >> 32)
+    }
+}
+
+#[inline(always)]
+fn load(window: &[u8]) -> __m128i {
+    let bytes: [u8; 16] = window[..16].try_into().unwrap_or_default();
+    // SAFETY: both are 16 plain bytes.
+    unsafe { std::mem::transmute(bytes) }
+}
+
+#[inline(always)]
+fn wide(window: &[u8; 32]) -> __m256i {
+    // SAFETY: both are 32 plain bytes.
+    unsafe { std::mem::transmute(*window) }
+}
+
+/// All bits of the bytes that are at most `most`.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn up_to(bytes: __m256i, most: u8) -> __m256i {
+    // SAFETY: the caller's promise.
+    unsafe { _mm256_cmpeq_epi8(_mm256_min_epu8(bytes, _mm256_set1_epi8(most.cast_signed())), bytes) }
+}
+
+/// Thirty-two bytes of ones and as many of zeroes.
+static KEPT: [u8; 64] = {
+    let mut kept = [0; 64];
+    let mut at = 0;
+    while at < 32 {
+        kept[at] = 0xFF;
+        at += 1;
+    }
+    kept
+};
+
+/// The bytes of a block that are the same as one, a bit each.
+#[inline(always)]
+fn same(block: &[u8; 64], byte: u8) -> u64 {
+    half(block, 0, byte) | half(block, 32, byte) << 32
+}
+
+// A function and no closure, which would be compiled without the level's instructions.
+#[inline(always)]
+fn half(block: &[u8; 64], at: usize, byte: u8) -> u64 {
+    let bytes: [u8; 32] = block[at..at + 32].try_into().unwrap_or_default();
+    // SAFETY: called where the machine has AVX2; both are 32 plain bytes.
+    unsafe {
+        let bytes = std::mem::transmute::<[u8; 32], __m256i>(bytes);
+        let same = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(byte.cast_signed()));
+        u64::from(_mm256_movemask_epi8(same).cast_unsigned())
+    }
+}
+
+/// Sixteen zeroes and sixteen ones: the window that starts at `len` keeps the last `len` bytes of a vector.
+static KEEP: [u8; 32] = {
+    let mut keep = [0; 32];
+    let mut at = 16;
+    while at < 32 {
+        keep[at] = 0xFF;
+        at += 1;
+    }
+    keep
+};
+
+/// By the place of the point: where each digit comes from once those before the point have moved up to close it.
+static CLOSE: [[u8; 16]; 32] = {
+    let mut close = [[0; 16]; 32];
+    let mut point = 0;
+    while point <= 16 {
+        let mut at = 0;
+        while at < 16 {
+            let moved = at <= point && point < 16;
+            // A place with its highest bit set takes zero.
+            close[point][at] = if moved { (at as u8).wrapping_sub(1) } else { at as u8 };
+            at += 1;
+        }
+        point += 1;
+    }
+    close
+};
+
+/// The numbers of sixteen digits in four lanes, each in the low word of its lane.
+///
+/// # Safety
+///
+/// The machine must have what a `V4` stands for.
+#[inline(always)]
+unsafe fn mantissas(digits: __m512i) -> __m512i {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let twos = _mm512_maddubs_epi16(digits, _mm512_set1_epi16(0x010A));
+        let fours = _mm512_madd_epi16(twos, _mm512_set1_epi32(0x0001_0064));
+        let eights = _mm512_madd_epi16(_mm512_packus_epi32(fours, fours), _mm512_set1_epi32(0x0001_2710));
+        let high = _mm512_mul_epu32(eights, _mm512_set1_epi64(100_000_000));
+        _mm512_add_epi64(high, _mm512_srli_epi64::<32>(eights))
+    }
+}
+
+/// Bytes 0 to 15, four times, each plus something.
+const fn lane_places(more: u8) -> [u8; 64] {
+    let mut places = PLACES;
+    let mut at = 0;
+    while at < 64 {
+        places[at] = places[at] % 16 + more;
+        at += 1;
+    }
+    places
+}
+/// Plus the length of a number, these are `FIRST` where it begins and more behind.
+static TO_LENGTH: [u8; 64] = lane_places(FIRST - 16);
+const FIRST: u8 = 0x80;
+/// Places from 1 on.
+static FROM_ONE: [u8; 64] = lane_places(1);
+
+/// By group: where in 16 words the lowest byte stands that belongs to each of four lanes.
+static SPREAD: [[u8; 64]; 4] = {
+    let mut spread = [[0; 64]; 4];
+    let mut at = 0;
+    while at < 4 * 64 {
+        spread[at / 64][at % 64] = (at / 16 * 4) as u8;
+        at += 1;
+    }
+    spread
+};
+
+/// The last byte of each lane, a bit each.
+const LAST: u64 = 0x8000_8000_8000_8000;
+
+/// Four numbers, each at the end of a lane.
+#[derive(Clone, Copy)]
+struct Lanes {
+    /// Their bytes less `0`; before them zeroes.
+    digits: __m512i,
+    /// The first bytes, a bit each.
+    first: u64,
+    /// Where a key is another.
+    odd: u64,
+    /// Which of the four are there, two bits each.
+    is_there: u8,
+}
+
+#[inline(always)]
+fn block(bytes: [u8; 64]) -> __m512i {
+    // SAFETY: both are 64 plain bytes.
+    unsafe { std::mem::transmute::<[u8; 64], __m512i>(bytes) }
+}
+
+#[inline(always)]
+fn words(marks: &[u32]) -> __m512i {
+    let words: [u32; 16] = marks[..16].try_into().unwrap_or_default();
+    // SAFETY: both are 64 plain bytes.
+    unsafe { std::mem::transmute::<[u32; 16], __m512i>(words) }
+}
+
+/// Takes the numbers of a group and verifies their keys, where these stand with them in sixteen bytes.
+///
+/// # Safety
+///
+/// The machine must have what a `V4` stands for.
+#[inline(always)]
+unsafe fn lanes<const GROUP: usize>(window: &Window, spans: &Spans, plan: &Plan) -> Lanes {
+    let four = spans.four::<GROUP>(window);
+    // SAFETY: the caller's promise.
+    unsafe {
+        let bytes = _mm512_castsi128_si512(load(four[0]));
+        let bytes = _mm512_inserti32x4::<1>(bytes, load(four[1]));
+        let bytes = _mm512_inserti32x4::<2>(bytes, load(four[2]));
+        let bytes = _mm512_inserti32x4::<3>(bytes, load(four[3]));
+        let lens = _mm512_permutexvar_epi8(block(SPREAD[GROUP]), words(&spans.lens));
+        let is_there = _mm512_test_epi8_mask(lens, lens);
+        let place = _mm512_add_epi8(block(TO_LENGTH), lens);
+        // A key moves before its number; its bytes are none from `FIRST` on, where the highest bit is set.
+        let key = _mm512_maskz_shuffle_epi8(is_there, block(plan.near[GROUP]), place);
+        let odd = _mm512_mask_cmpneq_epi8_mask(_mm512_test_epi8_mask(key, key), key, bytes);
+        let zero = _mm512_set1_epi8(b'0'.cast_signed());
+        Lanes {
+            digits: _mm512_maskz_sub_epi8(_mm512_movepi8_mask(place), bytes, zero),
+            first: _mm512_cmpeq_epi8_mask(place, _mm512_set1_epi8(FIRST.cast_signed())),
+            odd,
+            is_there: _mm512_test_epi64_mask(lens, lens),
+        }
+    }
+}
+
+/// Eight bytes, four times, that with a code's length added are `FIRST` where it begins, and more behind.
+static TO_CODE: [u8; 32] = {
+    let mut places = [0; 32];
+    let mut at = 0;
+    while at < 32 {
+        places[at] = (at % 8) as u8 + FIRST - 8;
+        at += 1;
+    }
+    places
+};
+/// What makes such a place one of the eight bytes it is in.
+static IN_HALF: [u8; 32] = {
+    let mut half = [0; 32];
+    let mut at = 0;
+    while at < 32 {
+        half[at] = if at % 16 < 8 { 8 } else { 0 };
+        at += 1;
+    }
+    half
+};
+/// Which of 16 bytes is the lowest of a code's length.
+static SPREAD_CODES: [u8; 32] = {
+    let mut spread = [0; 32];
+    let mut at = 0;
+    while at < 32 {
+        spread[at] = (at / 8 * 4) as u8;
+        at += 1;
+    }
+    spread
+};
+
+/// Four codes, in half the width of four numbers.
+///
+/// # Safety
+///
+/// The machine must have what a `V4` stands for.
+#[inline(always)]
+unsafe fn codes(window: &Window, spans: &Spans, plan: &Plan) -> ([u16; 4], u64) {
+    /// The last byte of each eight, a bit each.
+    const LAST: u32 = 0x8080_8080;
+    let word = |at: usize| i64::from_le_bytes(*bytes(window, spans.befores[8 + at].wrapping_add(8)));
+    let lens: [u32; 4] = [spans.lens[8], spans.lens[9], spans.lens[10], spans.lens[11]];
+    // SAFETY: the caller's promise; vectors and arrays are of one size.
+    unsafe {
+        let bytes = _mm256_setr_epi64x(word(0), word(1), word(2), word(3));
+        let lens = _mm256_broadcastsi128_si256(std::mem::transmute::<[u32; 4], __m128i>(lens));
+        let lens = _mm256_shuffle_epi8(lens, wide(&SPREAD_CODES));
+        let is_there = _mm256_test_epi8_mask(lens, lens);
+        let place = _mm256_add_epi8(wide(&TO_CODE), lens);
+        // As in `lanes`.
+        let key = _mm256_xor_si256(place, wide(&IN_HALF));
+        let key = _mm256_maskz_shuffle_epi8(is_there, wide(&plan.near_codes), key);
+        let other = _mm256_mask_cmpneq_epi8_mask(_mm256_test_epi8_mask(key, key), key, bytes);
+        let zero = _mm256_set1_epi8(b'0'.cast_signed());
+        let digits = _mm256_maskz_sub_epi8(_mm256_movepi8_mask(place), bytes, zero);
+        let first = _mm256_mask_cmpeq_epi8_mask(!LAST, place, _mm256_set1_epi8(FIRST.cast_signed()));
+        let leading = _mm256_mask_testn_epi8_mask(first, digits, digits);
+        let no_digit = _mm256_cmpgt_epu8_mask(digits, _mm256_set1_epi8(9));
+        let twos = _mm256_maddubs_epi16(digits, _mm256_set1_epi16(0x010A));
+        // Codes have up to four digits, the upper half of eight.
+        let fours = _mm256_srli_epi64::<32>(_mm256_madd_epi16(twos, _mm256_set1_epi32(0x0001_0064)));
+        let unset = _mm256_set1_epi64x(i64::from(CODE_UNSET));
+        let values = _mm256_mask_mov_epi64(unset, _mm256_test_epi64_mask(lens, lens), fours);
+        let values = std::mem::transmute::<__m128i, [u16; 8]>(_mm256_cvtepi64_epi16(values));
+        ([values[0], values[1], values[2], values[3]], u64::from(other | leading | no_digit))
+    }
+}
+
+/// Bits where a byte is no digit.
+///
+/// # Safety
+///
+/// The machine must have what a `V4` stands for.
+#[inline(always)]
+unsafe fn others(digits: __m512i) -> u64 {
+    // SAFETY: the caller's promise.
+    unsafe { _mm512_cmpgt_epu8_mask(digits, _mm512_set1_epi8(9)) }
+}
+
+/// # Safety
+///
+/// The machine must have what a `V4` stands for.
+#[inline(always)]
+unsafe fn spans(window: &Window, marks: &[u32; WIDTH + 1], base: u32, plan: &Plan, shape: &Shape) -> Spans {
+    // SAFETY: the caller's promise; words and vectors are of one size.
+    let mut spans = unsafe {
+        let places = words(&shape.places);
+        let mark = _mm512_permutexvar_epi32(places, words(marks));
+        let next = _mm512_permutexvar_epi32(places, words(&marks[1..]));
+        let keys = _mm512_add_epi32(mark, _mm512_set1_epi32(1u32.wrapping_sub(base).cast_signed()));
+        let ends = _mm512_sub_epi32(next, _mm512_set1_epi32(1u32.wrapping_add(base).cast_signed()));
+        let ends = _mm512_sub_epi32(ends, words(&plan.tails));
+        let with_keys = _mm512_sub_epi32(ends, keys);
+        let all_lens = _mm512_sub_epi32(with_keys, words(&plan.key_lens));
+        // By limits alone: a mask that is made of others is waited for.
+        let numbers = _mm512_mask_cmple_epu32_mask(shape.numbers, all_lens, words(&plan.longest));
+        let before = _mm512_sub_epi32(all_lens, _mm512_set1_epi32(1));
+        let over = _mm512_mask_cmpge_epu32_mask(numbers, before, words(&plan.most));
+        let away = _mm512_mask_cmpgt_epu32_mask(numbers, with_keys, words(&plan.nearest));
+        Spans {
+            keys: std::mem::transmute::<__m512i, [u32; 16]>(keys),
+            befores: std::mem::transmute::<__m512i, [u32; 16]>(_mm512_sub_epi32(ends, _mm512_set1_epi32(16))),
+            all_lens: std::mem::transmute::<__m512i, [u32; 16]>(all_lens),
+            lens: std::mem::transmute::<__m512i, [u32; 16]>(_mm512_maskz_mov_epi32(numbers, all_lens)),
+            odd: u64::from(over | away),
+        }
+    };
+    for field in 0..WIDTH {
+        if plan.far >> field & 1 != 0 {
+            spans.check_key(window, plan, shape, field);
+        }
+    }
+    spans
+}
+
+impl Level for V4 {
+    #[inline(always)]
+    fn is_ascii(self, frame: &[u8]) -> bool {
+        let (chunks, rest) = frame.as_chunks::<256>();
+        for chunk in chunks {
+            let (four, _) = chunk.as_chunks::<64>();
+            // SAFETY: a `V4` exists only where the machine has AVX-512 BW.
+            let high = unsafe {
+                let two = _mm512_or_si512(block(four[0]), block(four[1]));
+                _mm512_movepi8_mask(_mm512_or_si512(two, _mm512_or_si512(block(four[2]), block(four[3]))))
+            };
+            if high != 0 {
+                return false;
+            }
+        }
+        rest.is_ascii()
+    }
+
+    #[inline(always)]
+    fn marks(self, block: &[u8; 64]) -> Marks {
+        // SAFETY: a `V4` exists only where the machine has AVX-512 BW; both are 64 plain bytes.
+        unsafe {
+            let bytes = std::mem::transmute::<[u8; 64], __m512i>(*block);
+            Marks {
+                quotes: _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(b'"'.cast_signed())),
+                commas: _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(b','.cast_signed())),
+                braces: _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(b'}'.cast_signed())),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn places(self, bits: u64, base: u32, out: &mut [u32; 64]) {
+        let total = bits.count_ones() as usize;
+        // SAFETY: a `V4` exists only where the machine has AVX-512 VBMI2; both are 64 plain bytes.
+        unsafe {
+            let all = std::mem::transmute::<[u8; 64], __m512i>(PLACES);
+            let places = _mm512_maskz_compress_epi8(bits, all);
+            let base = _mm512_set1_epi32(base.cast_signed());
+            let (chunks, _) = out.as_chunks_mut::<16>();
+            let first = _mm512_add_epi32(_mm512_cvtepu8_epi32(_mm512_castsi512_si128(places)), base);
+            chunks[0] = std::mem::transmute::<__m512i, [u32; 16]>(first);
+            if total > 16 {
+                let places = std::mem::transmute::<__m512i, [u8; 64]>(places);
+                for (chunk, places) in chunks.iter_mut().zip(places.as_chunks::<16>().0).skip(1) {
+                    let more = _mm512_add_epi32(_mm512_cvtepu8_epi32(load(places)), base);
+                    *chunk = std::mem::transmute::<__m512i, [u32; 16]>(more);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn whole(self, window: &[u8; 16], len: usize) -> Whole {
+        V3(()).whole(window, len)
+    }
+
+    #[inline(always)]
+    fn number(self, window: &[u8; 32]) -> Option<Plain> {
+        V3(()).number(window)
+    }
+
+    #[inline(always)]
+    fn is_ticker(self, window: &[u8; 32], len: usize) -> bool {
+        V3(()).is_ticker(window, len)
+    }
+
+    #[inline(always)]
+    fn plain(self, window: &[u8; 32], len: usize) -> ([u8; 32], u64) {
+        V3(()).plain(window, len)
+    }
+
+    #[inline(always)]
+    fn quote(self, window: &[u8; 16]) -> Option<usize> {
+        V3(()).quote(window)
+    }
+
+    #[inline(always)]
+    fn spans(self, window: &Window, marks: &[u32; WIDTH + 1], base: u32, plan: &Plan, shape: &Shape) -> Spans {
+        // SAFETY: a `V4` exists only where the machine has all of it.
+        unsafe { spans(window, marks, base, plan, shape) }
+    }
+
+    #[inline(always)]
+    fn integers<const GROUP: usize>(
+        self,
+        window: &Window,
+        spans: &Spans,
+        plan: &Plan,
+        rules: &Rules,
+    ) -> ([i64; 4], u64) {
+        // SAFETY: a `V4` exists only where the machine has all of it; vectors and arrays are of one size.
+        unsafe {
+            let Lanes { digits, first, odd, is_there } = lanes::<GROUP>(window, spans, plan);
+            // A leading zero is only the last digit.
+            let leading = _mm512_mask_testn_epi8_mask(first & !LAST, digits, digits);
+            let least = std::mem::transmute::<[u64; 8], __m512i>(rules.least);
+            let range = std::mem::transmute::<[u64; 8], __m512i>(rules.range);
+            let scale = std::mem::transmute::<[i64; 8], __m512i>(rules.scale);
+            let unset = std::mem::transmute::<[i64; 8], __m512i>(rules.unset);
+            let mantissas = mantissas(digits);
+            let over = _mm512_mask_cmpgt_epu64_mask(is_there & 0x55, _mm512_sub_epi64(mantissas, least), range);
+            let values = _mm512_mask_mullo_epi64(unset, is_there, mantissas, scale);
+            let values = std::mem::transmute::<__m512i, [i64; 8]>(values);
+            let odd = odd | leading | others(digits) | u64::from(over);
+            ([values[0], values[2], values[4], values[6]], odd)
+        }
+    }
+
+    #[inline(always)]
+    fn codes(self, window: &Window, spans: &Spans, plan: &Plan) -> ([u16; 4], u64) {
+        // SAFETY: a `V4` exists only where the machine has all of it.
+        unsafe { codes(window, spans, plan) }
+    }
+
+    #[inline(always)]
+    fn decimals<const GROUP: usize>(self, window: &Window, spans: &Spans, plan: &Plan) -> ([(f64, i64); 4], u64) {
+        // SAFETY: a `V4` exists only where the machine has all of it; vectors and arrays are of one size.
+        unsafe {
+            let Lanes { digits, first, odd, is_there } = lanes::<GROUP>(window, spans, plan);
+            let point = _mm512_set1_epi8(b'.'.wrapping_sub(b'0').cast_signed());
+            let points = _mm512_cmpeq_epi8_mask(digits, point);
+            // The place of the point, from 1 on, in both words of its lane; 0 if there is none.
+            let place = _mm512_sad_epu8(_mm512_maskz_mov_epi8(points, block(FROM_ONE)), _mm512_setzero_si512());
+            let place = _mm512_or_si512(place, _mm512_shuffle_epi32::<0b0100_1110>(place));
+            let until = _mm512_shuffle_epi8(place, _mm512_setzero_si512());
+            let until = _mm512_cmple_epu8_mask(block(FROM_ONE), until);
+            // The digits before it move up by one to close it. Of two points one stays at least.
+            let closed = _mm512_mask_mov_epi8(digits, until, _mm512_bslli_epi128::<1>(digits));
+            // No point is the first byte or the last; behind a leading zero comes one.
+            let edge = points & (first | LAST);
+            let leading = _mm512_mask_testn_epi8_mask(first & !LAST, digits, digits);
+            let next = _mm512_bsrli_epi128::<1>(digits);
+            let leading = _mm512_mask_cmple_epu8_mask(leading, next, _mm512_set1_epi8(9));
+            let mantissas = mantissas(closed);
+            let [low, high] = std::mem::transmute::<[f64; 16], [__m512d; 2]>(DIVISORS_BY_PLACE);
+            let divisors = _mm512_permutex2var_pd(low, place, high);
+            let [low, high] = std::mem::transmute::<[i64; 16], [__m512i; 2]>(SCALES_BY_PLACE);
+            let scales = _mm512_permutex2var_epi64(low, place, high);
+            let [low, high] = std::mem::transmute::<[u64; 16], [__m512i; 2]>(FITS_BY_PLACE);
+            let fits = _mm512_permutex2var_epi64(low, place, high);
+            let over = u64::from(_mm512_mask_cmpgt_epu64_mask(0x55, mantissas, fits));
+            let [low, high] = std::mem::transmute::<[f64; 16], [__m512d; 2]>(INVERSES_BY_PLACE);
+            let inverses = _mm512_permutex2var_pd(low, place, high);
+            let floats = quotients(_mm512_cvtepu64_pd(mantissas), divisors, inverses);
+            let floats = _mm512_mask_mov_pd(_mm512_set1_pd(PRICE_UNSET), is_there, floats);
+            let floats = std::mem::transmute::<__m512d, [f64; 8]>(floats);
+            let unset = _mm512_set1_epi64(E8_UNSET);
+            let scaled = _mm512_mask_mullo_epi64(unset, is_there, mantissas, scales);
+            let scaled = std::mem::transmute::<__m512i, [i64; 8]>(scaled);
+            let odd = odd | edge | leading | others(closed) | over;
+            ([(floats[0], scaled[0]), (floats[2], scaled[2]), (floats[4], scaled[4]), (floats[6], scaled[6])], odd)
+        }
+    }
+}
+
+/// Quotients, correctly rounded, without a division, of which a machine makes one in the time of a dozen other steps.
+/// SOURCE: Markstein's theorem (IBM J. Res. Dev. 34, 1990): if `y` is 1 / d correctly rounded and `q` is one of the two
+/// neighbours of n / d, then q + (n - q d) y, with the remainder exact and the rest rounded once, is n / d correctly
+/// rounded.
+///
+/// # Safety
+///
+/// The machine must have what a `V4` stands for.
+#[inline(always)]
+unsafe fn quotients(n: __m512d, d: __m512d, y: __m512d) -> __m512d {
+    // SAFETY: the caller's promise.
+    unsafe {
+        // Twice: the product alone may be off by more than one place.
+        let q = _mm512_mul_pd(n, y);
+        let q = _mm512_fmadd_pd(_mm512_fnmadd_pd(q, d, n), y, q);
+        _mm512_fmadd_pd(_mm512_fnmadd_pd(q, d, n), y, q)
+    }
+}
+
+static INVERSES_BY_PLACE: [f64; 16] = {
+    let (mut by, mut place) = (DIVISORS_BY_PLACE, 0);
+    while place < 16 {
+        by[place] = 1.0 / by[place];
+        place += 1;
+    }
+    by
+};
+
+/// A table by decimals becomes one by the place of the point in sixteen bytes, from 1 on, or 0 for none; its last place,
+/// which has no decimals either, is that one, too.
+macro_rules! by_place {
+    ($table:expr) => {{
+        let (mut by, mut place) = ($table, 1);
+        while place < 16 {
+            by[place] = $table[16 - place];
+            place += 1;
+        }
+        by
+    }};
+}
+static DIVISORS_BY_PLACE: [f64; 16] = by_place!(DIVISORS);
+static SCALES_BY_PLACE: [i64; 16] = by_place!(SCALES);
+static FITS_BY_PLACE: [u64; 16] = by_place!(FITS);
+
+/// The place of each byte of a block.
+static PLACES: [u8; 64] = {
+    let mut places = [0; 64];
+    let mut at = 0;
+    while at < 64 {
+        places[at] = at as u8;
+        at += 1;
+    }
+    places
+};
+
+impl Level for V3 {
+    #[inline(always)]
+    fn marks(self, block: &[u8; 64]) -> Marks {
+        Marks { quotes: same(block, b'"'), commas: same(block, b','), braces: same(block, b'}') }
+    }
+
+    /// The digits stand at the right end already, so only the point has to be closed.
+    #[inline(always)]
+    fn whole(self, window: &[u8; 16], len: usize) -> Whole {
+        // SAFETY: a `V3` exists only where the machine has SSE4.1 and SSSE3.
+        unsafe {
+            let bytes = load(window);
+            let keep = load(&KEEP[len & 15..]);
+            let digits = _mm_sub_epi8(bytes, _mm_set1_epi8(b'0'.cast_signed()));
+            let is_digit = _mm_cmpeq_epi8(_mm_min_epu8(digits, _mm_set1_epi8(9)), digits);
+            let others = _mm_movemask_epi8(_mm_andnot_si128(is_digit, keep)).cast_unsigned();
+            let is_point = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'.'.cast_signed()));
+            let points = _mm_movemask_epi8(_mm_and_si128(is_point, keep)).cast_unsigned();
+            let zeroes = _mm_movemask_epi8(_mm_cmpeq_epi8(digits, _mm_setzero_si128())).cast_unsigned();
+            let first = 0x1_0000u32 >> (len & 31);
+            // Anything but digits and one point; no digit before or behind the point; a leading zero with a digit
+            // behind it; a length that does not fit.
+            let odd = (others ^ (points & points.wrapping_neg()))
+                | (points & (first | 0x8000))
+                | (zeroes & first & !(points >> 1) & 0x7FFF)
+                | u32::from(len.wrapping_sub(1) >= 15);
+            let point = (points | 0x1_0000).trailing_zeros() as usize;
+            let packed = _mm_shuffle_epi8(_mm_and_si128(digits, keep), load(&CLOSE[point & 31]));
+            Whole { read: Plain { mantissa: sixteen(packed), len, decimals: 15usize.saturating_sub(point) }, odd }
+        }
+    }
+
+    /// The digits before and behind the point are moved to the right end of a vector, the point left out, and
+    /// multiplied together in pairs, fours, eights. No branch depends on how many there are.
+    #[inline(always)]
+    #[allow(clippy::needless_bitwise_bool, reason = "one branch for all of them")]
+    fn number(self, window: &[u8; 32]) -> Option<Plain> {
+        // SAFETY: a `V3` exists only where the machine has SSE4.1 and SSSE3.
+        unsafe {
+            let digits = _mm_sub_epi8(load(window), _mm_set1_epi8(b'0'.cast_signed()));
+            let is_digit = _mm_cmpeq_epi8(_mm_min_epu8(digits, _mm_set1_epi8(9)), digits);
+            let other = !_mm_movemask_epi8(is_digit).cast_unsigned();
+            let whole = other.trailing_zeros() as usize;
+            let has_point = window[whole & 31] == b'.';
+            let after = (other & (other.wrapping_sub(1))).trailing_zeros() as usize;
+            let len = if has_point { after } else { whole };
+            let point = usize::from(has_point);
+            // Not the common form: no digit before or behind the point, a leading zero, no end in sight.
+            let odd =
+                (whole == 0) | (len >= 16) | ((len == whole + 1) & has_point) | ((window[0] == b'0') & (whole > 1));
+            if odd {
+                return None;
+            }
+            let count = len - point;
+            let places = _mm_setr_epi8(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+            // Place j takes digit j - (16 - count), and one more from the point on; negative takes zero.
+            let right = _mm_add_epi8(places, _mm_set1_epi8((count as i8) - 16));
+            let over = _mm_cmpgt_epi8(right, _mm_set1_epi8((whole as i8) - 1));
+            let packed = _mm_shuffle_epi8(digits, _mm_sub_epi8(right, over));
+            Some(Plain { mantissa: sixteen(packed), len, decimals: if has_point { len - whole - 1 } else { 0 } })
+        }
+    }
+
+    #[inline(always)]
+    fn is_ticker(self, window: &[u8; 32], len: usize) -> bool {
+        // SAFETY: a `V3` exists only where the machine has AVX2.
+        let (usual, points) = unsafe {
+            let bytes = wide(window);
+            let lower = _mm256_or_si256(bytes, _mm256_set1_epi8(0x20));
+            let letter = _mm256_sub_epi8(lower, _mm256_set1_epi8(b'a'.cast_signed()));
+            let mark = _mm256_sub_epi8(bytes, _mm256_set1_epi8(b'-'.cast_signed()));
+            let usual = _mm256_or_si256(up_to(letter, 25), up_to(mark, b':' - b'-'));
+            let points = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'.'.cast_signed()));
+            (_mm256_movemask_epi8(usual).cast_unsigned(), _mm256_movemask_epi8(points).cast_unsigned())
+        };
+        let used = !(u32::MAX << (len % 32));
+        let points = points & used;
+        used != 0 && (used & !usual) | (points & points >> 1) == 0
+    }
+
+    #[inline(always)]
+    fn plain(self, window: &[u8; 32], len: usize) -> ([u8; 32], u64) {
+        // SAFETY: a `V3` exists only where the machine has AVX2; both are 32 plain bytes.
+        unsafe {
+            let used = wide(KEPT[32 - len % 32..].first_chunk().unwrap_or(&[0; 32]));
+            let bytes = wide(window);
+            let quote = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'"'.cast_signed()));
+            let backslash = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'\\'.cast_signed()));
+            let special = _mm256_or_si256(_mm256_or_si256(quote, backslash), up_to(bytes, 0x1F));
+            let odd = _mm256_testz_si256(special, used) == 0;
+            (std::mem::transmute::<__m256i, [u8; 32]>(_mm256_and_si256(bytes, used)), u64::from(odd))
+        }
+    }
+
+    #[inline(always)]
+    fn quote(self, window: &[u8; 16]) -> Option<usize> {
+        // SAFETY: SSE2 is part of x86-64.
+        let special = unsafe {
+            let bytes = load(window);
+            let quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'"'.cast_signed()));
+            let backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'\\'.cast_signed()));
+            let control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1F)), bytes);
+            _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), control)).cast_unsigned()
+        };
+        let at = special.trailing_zeros() as usize;
+        (at < 16 && window[at] == b'"').then_some(at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Eight quotients by the way without a division, and by one.
+    ///
+    /// # Safety
+    ///
+    /// The machine must have AVX-512 F.
+    #[target_feature(enable = "avx512f")]
+    unsafe fn both(n: [f64; 8], d: f64) -> ([f64; 8], [f64; 8]) {
+        // SAFETY: the caller's promise; vectors and arrays are of one size.
+        unsafe {
+            let n = std::mem::transmute::<[f64; 8], __m512d>(n);
+            let (d, y) = (_mm512_set1_pd(d), _mm512_set1_pd(1.0 / d));
+            let (ours, want) = (quotients(n, d, y), _mm512_div_pd(n, d));
+            (std::mem::transmute::<__m512d, [f64; 8]>(ours), std::mem::transmute::<__m512d, [f64; 8]>(want))
+        }
+    }
+
+    #[test]
+    fn quotients_are_those_of_a_division() {
+        if v4().is_none() {
+            return;
+        }
+        let mut random = 0x9E37_79B9_7F4A_7C15u64;
+        let mut mantissa = |digits: u32| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            (random % 10u64.pow(digits)) as f64
+        };
+        for (decimals, &divisor) in DIVISORS.iter().enumerate() {
+            for round in 0..100_000u32 {
+                let n = std::array::from_fn(|_| mantissa(1 + round % 15));
+                // SAFETY: the machine was asked.
+                let (ours, want) = unsafe { both(n, divisor) };
+                assert_eq!(ours.map(f64::to_bits), want.map(f64::to_bits), "{n:?} with {decimals} decimals");
+            }
+        }
+    }
+}
