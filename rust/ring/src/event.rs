@@ -1,7 +1,7 @@
 //! Event rings: records in order, one writer that never waits, any number of readers that may lose the oldest.
 //!
 //! ```text
-//! | intent | warm | ... | published | ... | slot 0 | slot 1 | ... | slot capacity-1 |      slot = one record
+//! | intent | ... | published | ... | slot 0 | slot 1 | ... | slot capacity-1 |      slot = one record
 //! ```
 //! Record number n lives in slot n & (capacity - 1). Order of writes: intent, payload, published. A reader
 //! copies records below `published` and then looks at `intent`: record n is whole while `intent <= n + capacity`.
@@ -13,8 +13,6 @@ use crate::sync::{Ordering, fence};
 
 /// The two counters, a cache line apart from each other and from the records.
 const INTENT: usize = 0;
-/// Records whose memory was asked for ahead; the writer's own.
-const WARM: usize = 1;
 const PUBLISHED: usize = 8;
 const HEADER: usize = 16;
 
@@ -39,7 +37,10 @@ impl EventRing {
     /// A ring for at least `capacity` records of `record` words.
     pub fn new(capacity: usize, record: usize) -> Self {
         let capacity = capacity.max(2).next_power_of_two();
-        Self { words: Words::zeroed(HEADER + capacity * record), capacity, record }
+        let words = Words::zeroed(HEADER + capacity * record);
+        // All of it is written sooner or later, and a feed should not wait for pages.
+        words.warm(0, words.len());
+        Self { words, capacity, record }
     }
 
     /// Words of one record.
@@ -64,21 +65,6 @@ impl EventRing {
         let intent = self.words.word(INTENT).load(Ordering::Relaxed);
         // ORDERING: Release; pairs with the Acquire in `read`.
         self.words.word(PUBLISHED).store(intent, Ordering::Release);
-        if intent > self.words.word(WARM).load(Ordering::Relaxed) {
-            self.warm(intent);
-        }
-    }
-
-    /// Asks for the memory of the records that come next, once in many, until all of the ring was touched.
-    #[cold]
-    fn warm(&self, next: u64) {
-        const STRETCH: usize = 16_384;
-        let ahead = (STRETCH / self.record).max(1);
-        let warm = if next as usize >= self.capacity { u64::MAX } else { next + ahead as u64 };
-        if warm != u64::MAX {
-            self.words.warm(self.slot(next), ahead * self.record);
-        }
-        self.words.word(WARM).store(warm, Ordering::Relaxed);
     }
 
     /// Number of records published since the start.
