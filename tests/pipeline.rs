@@ -4,10 +4,12 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use ringtape::engine::rule::{RuleSource, compile};
 use ringtape::engine::{Config, Engine};
 use ringtape::model::row::{ROW_WORDS, WINDOW_WORDS};
 use ringtape::model::units::SECOND;
 use ringtape::model::{Record, Trade, Venue};
+use ringtape::ring::EventRing;
 use ringtape::sim::{self, Kind, Market, Route};
 
 thread_local! {
@@ -153,5 +155,47 @@ fn one_event_a_frame_or_many_give_the_same_trades() {
         let one = run(1, max_symbols);
         assert_eq!(one, run(7, max_symbols));
         assert_eq!(one, run(100, max_symbols));
+    }
+}
+
+/// The records of all rings, the rows of all symbols and the counters, after some frames.
+fn seen(frames: &[(i64, Vec<u8>)], venue: Venue, rules: &[RuleSource]) -> (Vec<Vec<u64>>, Vec<Vec<u64>>, String) {
+    let mut engine = engine(16);
+    if !rules.is_empty() {
+        let Ok(rules) = compile(rules) else { panic!("the rule is right") };
+        assert!(engine.set_rules(rules).is_ok());
+    }
+    let rings = engine.rings();
+    let mut readers =
+        [&rings.trades, &rings.quotes, &rings.venue_bars, &rings.bars, &rings.marks].map(EventRing::reader);
+    for (recv, frame) in frames {
+        engine.feed(frame, venue, *recv, 0);
+    }
+    let records = readers.each_mut().map(|reader| {
+        let mut words = Vec::new();
+        assert_eq!(reader.read(&mut words, usize::MAX).lost, 0);
+        words
+    });
+    (records.to_vec(), published(&engine, 2), format!("{:?}", engine.stats()))
+}
+
+/// An engine with rules applies events in the order of the frame, one without kind by kind.
+#[test]
+fn events_kind_by_kind_give_what_the_order_of_the_frame_gives() {
+    let never = [RuleSource::new("never", "last < 0")];
+    for (kind, venue) in [(Kind::Stocks, Venue::MassiveStocks), (Kind::Crypto, Venue::BinanceUsdm)] {
+        let mut frames = market(70, 400, if kind == Kind::Stocks { 60 } else { 1 }, kind);
+        // Late, doubled and out of order as well; and a date that begins in the middle of a frame.
+        for at in (0..frames.len() - 40).step_by(7) {
+            let frame = frames[at].1.clone();
+            frames[at + 30].1 = frame;
+        }
+        let midnight = br#"[{"ev":"Q","sym":"SPY","bp":9.5,"ap":9.75,"t":1795219199000},{"ev":"T","sym":"SPY","p":9.5,"s":5,"t":1795219199500},{"ev":"T","sym":"SPY","p":9.75,"s":7,"t":1795219200500},{"ev":"Q","sym":"SPY","bp":9.25,"ap":9.5,"t":1795219200600},{"ev":"T","sym":"SPY","p":9.25,"s":2,"t":1795219199900}]"#;
+        if kind == Kind::Stocks {
+            frames.push((1_795_219_201 * SECOND, midnight.to_vec()));
+        }
+        let (records, rows, stats) = seen(&frames, venue, &[]);
+        assert!(records[0].len() > 10_000 && records[1].len() > 10_000, "{stats}");
+        assert_eq!((records, rows, stats), seen(&frames, venue, &never));
     }
 }
