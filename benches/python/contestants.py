@@ -64,7 +64,8 @@ class Ringtape(Contestant):
         engine = rt.Engine(bars=("1s", "1m"), windows=("5m",))
         for frame, now in frames:
             engine.feed(frame, VENUE, now)
-        engine.drain()
+            # As a feed does after each read: at the end it would be a copy of all rings, and the caches full of it.
+            engine.drain()
         return engine
 
     @staticmethod
