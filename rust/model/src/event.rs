@@ -119,7 +119,7 @@ pub const BAR_OTC: u16 = 4;
 record! {
     /// An execution report.
     Trade, "trade" {
-        /// Engine sequence number, rising over all records of an engine.
+        /// Engine sequence number, rising over all records of an engine; one that was refused leaves a hole.
         seq: u64,
         /// Venue time: SIP time for US stocks, matching-engine time for Binance.
         ts_event: i64,
