@@ -5,6 +5,8 @@
 //! enables the level's instructions; that function is chosen when a frame comes in. All levels must give the same
 //! answers: a level may say that something is odd ("not one of the common forms"), never something else.
 
+use std::hint::select_unpredictable;
+
 use ringtape_model::units::{CODE_UNSET, E8_UNSET, ID_UNSET, MILLI, PRICE_UNSET, TIME_UNSET};
 
 use super::number::{POW10, POW10_F64};
@@ -116,6 +118,10 @@ pub(crate) struct Spans {
 }
 
 impl Spans {
+    /// No fields.
+    pub(crate) const NONE: Self =
+        Self { keys: [0; WIDTH], befores: [0; WIDTH], all_lens: [0; WIDTH], lens: [0; WIDTH], odd: 0 };
+
     /// Sets bits where the key of a field is another.
     #[inline(always)]
     pub(crate) fn check_key(&mut self, window: &Window, plan: &Plan, shape: &Shape, field: usize) {
@@ -211,7 +217,7 @@ pub(crate) trait Level: Copy {
     /// those of numbers with them.
     #[inline(always)]
     fn spans(self, window: &Window, marks: &[u32; WIDTH + 1], base: u32, plan: &Plan, shape: &Shape) -> Spans {
-        let mut spans = Spans { keys: [0; 16], befores: [0; 16], all_lens: [0; 16], lens: [0; 16], odd: 0 };
+        let mut spans = Spans::NONE;
         for at in 0..WIDTH {
             let place = shape.places[at] as usize % WIDTH;
             let key = marks[place].wrapping_sub(base).wrapping_add(1);
@@ -246,13 +252,11 @@ pub(crate) trait Level: Copy {
         for at in 0..4 {
             let len = spans.lens[GROUP * 4 + at];
             let Rule { least, most, scale, unset } = rules.rule(at);
-            values[at] = unset;
-            if len != 0 {
-                let Whole { read, odd: is_odd } = self.whole(four[at], len as usize);
-                odd |= u64::from(is_odd) | read.decimals as u64;
-                odd |= u64::from(!(least..=most).contains(&read.mantissa));
-                values[at] = read.mantissa.cast_signed().wrapping_mul(scale);
-            }
+            let Whole { read, odd: is_odd } = self.whole(four[at], len as usize);
+            let beyond = u64::from(!(least..=most).contains(&read.mantissa));
+            // No branch on a field that comes and goes, here and below.
+            odd |= select_unpredictable(len != 0, u64::from(is_odd) | read.decimals as u64 | beyond, 0);
+            values[at] = select_unpredictable(len != 0, read.mantissa.cast_signed().wrapping_mul(scale), unset);
         }
         (values, odd)
     }
@@ -265,11 +269,9 @@ pub(crate) trait Level: Copy {
         let (mut values, mut odd) = ([CODE_UNSET; 4], 0);
         for at in 0..4 {
             let len = spans.lens[8 + at];
-            if len != 0 {
-                let Whole { read, odd: is_odd } = self.whole(four[at], len as usize);
-                odd |= u64::from(is_odd) | read.decimals as u64;
-                values[at] = read.mantissa as u16;
-            }
+            let Whole { read, odd: is_odd } = self.whole(four[at], len as usize);
+            odd |= select_unpredictable(len != 0, u64::from(is_odd) | read.decimals as u64, 0);
+            values[at] = select_unpredictable(len != 0, read.mantissa as u16, CODE_UNSET);
         }
         (values, odd)
     }
@@ -282,11 +284,12 @@ pub(crate) trait Level: Copy {
         let (mut values, mut odd) = ([(PRICE_UNSET, E8_UNSET); 4], 0);
         for at in 0..4 {
             let len = spans.lens[GROUP * 4 + at];
-            if len != 0 {
-                let Whole { read, odd: is_odd } = self.whole(four[at], len as usize);
-                odd |= u64::from(is_odd);
-                values[at] = read.both(&mut odd);
-            }
+            let Whole { read, odd: is_odd } = self.whole(four[at], len as usize);
+            let mut one = u64::from(is_odd);
+            let read = read.both(&mut one);
+            odd |= select_unpredictable(len != 0, one, 0);
+            values[at] =
+                (select_unpredictable(len != 0, read.0, PRICE_UNSET), select_unpredictable(len != 0, read.1, E8_UNSET));
         }
         (values, odd)
     }
@@ -477,7 +480,7 @@ mod tests {
     /// A window with four numbers in it, each behind `before`.
     fn laid_out(texts: &[String; 4], before: &str) -> (Window, Spans) {
         let mut window = [b'"'; size_of::<Window>()];
-        let mut spans = Spans { keys: [0; 16], befores: [0; 16], all_lens: [0; 16], lens: [0; 16], odd: 0 };
+        let mut spans = Spans::NONE;
         for (at, text) in texts.iter().enumerate() {
             let all = format!("{before}{text}");
             let end = 64 * (at + 1);

@@ -616,7 +616,87 @@ static PLACES: [u8; 64] = {
     places
 };
 
+/// Half of the words of a table that have these places.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn looked_up(words: &[u32], places: __m256i) -> __m256i {
+    // SAFETY: the caller's promise. Which half a place is in is its fourth bit, here the highest.
+    unsafe {
+        let low = _mm256_permutevar8x32_epi32(eight(words), places);
+        let high = _mm256_permutevar8x32_epi32(eight(&words[8..]), places);
+        let half = _mm256_castsi256_ps(_mm256_slli_epi32::<28>(places));
+        _mm256_castps_si256(_mm256_blendv_ps(_mm256_castsi256_ps(low), _mm256_castsi256_ps(high), half))
+    }
+}
+
+#[inline(always)]
+fn eight(words: &[u32]) -> __m256i {
+    let words: [u32; 8] = words[..8].try_into().unwrap_or_default();
+    // SAFETY: both are 32 plain bytes.
+    unsafe { std::mem::transmute::<[u32; 8], __m256i>(words) }
+}
+
+#[inline(always)]
+fn put(into: &mut [u32], words: __m256i) {
+    // SAFETY: both are 32 plain bytes.
+    into[..8].copy_from_slice(&unsafe { std::mem::transmute::<__m256i, [u32; 8]>(words) });
+}
+
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn half_of_spans<const HALF: usize>(
+    into: &mut Spans,
+    marks: &[u32; WIDTH + 1],
+    base: u32,
+    plan: &Plan,
+    shape: &Shape,
+) {
+    let from = HALF * 8;
+    // SAFETY: the caller's promise; words and vectors are of one size.
+    unsafe {
+        let places = eight(&shape.places[from..]);
+        let keys = _mm256_add_epi32(looked_up(marks, places), _mm256_set1_epi32(1u32.wrapping_sub(base).cast_signed()));
+        let ends = looked_up(&marks[1..], places);
+        let ends = _mm256_sub_epi32(ends, _mm256_set1_epi32(1u32.wrapping_add(base).cast_signed()));
+        let ends = _mm256_sub_epi32(ends, eight(&plan.tails[from..]));
+        let all_lens = _mm256_sub_epi32(_mm256_sub_epi32(ends, keys), eight(&plan.key_lens[from..]));
+        let bits = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+        let has = _mm256_and_si256(_mm256_set1_epi32(i32::from(shape.numbers >> from)), bits);
+        let longest = eight(&plan.longest[from..]);
+        let short = _mm256_cmpeq_epi32(_mm256_min_epu32(all_lens, longest), all_lens);
+        let numbers = _mm256_and_si256(_mm256_cmpeq_epi32(has, bits), short);
+        let before = _mm256_sub_epi32(all_lens, _mm256_set1_epi32(1));
+        let over = _mm256_cmpeq_epi32(_mm256_max_epu32(before, eight(&plan.most[from..])), before);
+        put(&mut into.keys[from..], keys);
+        put(&mut into.befores[from..], _mm256_sub_epi32(ends, _mm256_set1_epi32(16)));
+        put(&mut into.all_lens[from..], all_lens);
+        put(&mut into.lens[from..], _mm256_and_si256(all_lens, numbers));
+        into.odd |= u64::from(_mm256_testz_si256(over, numbers) == 0);
+    }
+}
+
 impl Level for V3 {
+    #[inline(always)]
+    fn spans(self, window: &Window, marks: &[u32; WIDTH + 1], base: u32, plan: &Plan, shape: &Shape) -> Spans {
+        let mut spans = Spans::NONE;
+        // SAFETY: a `V3` exists only where the machine has AVX2.
+        unsafe {
+            half_of_spans::<0>(&mut spans, marks, base, plan, shape);
+            half_of_spans::<1>(&mut spans, marks, base, plan, shape);
+        }
+        for at in 0..WIDTH {
+            if plan.words[at] != 0 {
+                spans.check_key(window, plan, shape, at);
+            }
+        }
+        spans
+    }
+
     #[inline(always)]
     fn marks(self, block: &[u8; 64]) -> Marks {
         Marks { quotes: same(block, b'"'), commas: same(block, b','), braces: same(block, b'}') }
