@@ -556,7 +556,7 @@ impl Engine {
         }
         for (bar, resolved) in staging.bars.iter_mut().zip(bars) {
             (bar.symbol, bar.ts_recv, bar.conn, bar.seq) = (resolved.id, recv, conn, seq(resolved));
-            see(resolved.id, time_of_bar(bar));
+            see(resolved.id, time_of_bar(bar, recv));
         }
         for (mark, resolved) in staging.marks.iter_mut().zip(marks) {
             (mark.symbol, mark.ts_recv, mark.conn, mark.seq) = (resolved.id, recv, conn, seq(resolved));
@@ -1125,10 +1125,12 @@ impl Engine {
     }
 }
 
-/// A bar is made after it has ended, or when the venue says so.
+/// A bar is made when the venue says so, or after it has ended. One that is sent while it forms says only that it has
+/// begun: its end would move engine time ahead of the trades that it is made of.
 #[inline]
-fn time_of_bar(bar: &VenueBar) -> Nanos {
-    if bar.ts_sent == TIME_UNSET { bar.ts_end } else { bar.ts_sent }
+fn time_of_bar(bar: &VenueBar, recv: Nanos) -> Nanos {
+    let made = if bar.ts_end <= recv { bar.ts_end } else { bar.ts_event };
+    if bar.ts_sent == TIME_UNSET { made } else { bar.ts_sent }
 }
 
 fn venue_of<'a>(state: &SymbolState, venues: &'a [VenueState]) -> &'a VenueState {
