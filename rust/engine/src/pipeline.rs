@@ -8,13 +8,13 @@ use std::mem::offset_of;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ringtape_model::event::{SOURCE_VENUE, TRADE_LATE};
-use ringtape_model::row::{ROW_WORDS, WINDOW_WORDS};
+use ringtape_model::row::{QUOTE_WORDS, ROW_WORDS, TRADE_WORDS, WINDOW_WORDS};
 use ringtape_model::units::{Nanos, SECOND, TIME_MAX, TIME_MIN, TIME_UNSET};
 use ringtape_model::{
     Bar, FieldRef, Kind, Mark, Moment, Quote, Record, Signal, SymbolId, SymbolTable, Trade, Venue, VenueBar, WindowRow,
     condition, field,
 };
-use ringtape_ring::{BarPages, Columns, EventRing, Latest, Pinned};
+use ringtape_ring::{BarPages, Columns, EventRing, Latest, Pinned, prefetch};
 use ringtape_wire::{Control, Entry, Staging};
 
 use crate::bar::{BarPrint, CELL_WORDS, Cell, Forming, SENT, SENT_AGAIN};
@@ -29,6 +29,8 @@ use crate::stats::{Stats, VenueTime};
 const REVISE_FOR: Nanos = 900 * SECOND;
 /// Control messages kept for the next drain.
 const CONTROL_MAX: usize = 10_000;
+/// Events of a frame from which on places are fetched before they are looked at.
+const FEW: usize = 4;
 /// Kinds of staged records.
 const KINDS: usize = 4;
 /// Whose a record is, and which of the frame's it is, from 1.
@@ -213,7 +215,7 @@ impl Engine {
         let venues = (0..Venue::COUNT).map(|_| venue()).collect();
         let registry =
             Registry { symbols: SymbolTable::new(config.max_symbols), windows: Vec::new(), columns: Vec::new() };
-        let windows = config.windows.clone();
+        let (windows, max_symbols) = (config.windows.clone(), config.max_symbols);
         let mut engine = Self {
             config: Config { max_windows, ..config },
             series,
@@ -225,7 +227,7 @@ impl Engine {
             staging: Staging::with_capacity(1_024),
             staged: None,
             resolved: [const { Vec::new() }; KINDS],
-            states: Vec::new(),
+            states: Vec::with_capacity(max_symbols),
             venues,
             dirty: vec![0],
             dirty_count: 0,
@@ -500,6 +502,13 @@ impl Engine {
             resolved.resize(count, Resolved { id: NOBODY, place: 0 });
         }
         let held = self.registry.read().unwrap_or_else(PoisonError::into_inner);
+        // Symbols lie in no order: what a frame of many needs is asked for before any of it is waited for.
+        if staging.entries.len() >= FEW {
+            for entry in &staging.entries {
+                let (text, start, len) = staging.name_in(frame, entry);
+                prefetch(held.symbols.place_in(venue, text, start, len));
+            }
+        }
         let mut strangers = false;
         for (entry, place) in staging.entries.iter().zip(1..) {
             let (text, start, len) = staging.name_in(frame, entry);
@@ -508,9 +517,35 @@ impl Engine {
             // No branch: kinds come in no order that could be guessed.
             self.resolved[entry.kind as usize][entry.index as usize] = Resolved { id, place };
         }
+        let windows = held.windows.len();
         drop(held);
         if strangers {
             self.meet(venue, frame, staging);
+        }
+        self.fetch(windows);
+    }
+
+    /// Asks for what the symbols of a frame have in memory.
+    #[inline]
+    fn fetch(&self, windows: usize) {
+        let [trades, quotes, bars, _] = &self.resolved;
+        let words = if windows == 0 { TRADE_WORDS } else { ROW_WORDS + windows.min(2) * WINDOW_WORDS };
+        for quote in quotes {
+            let Some(state) = self.states.get(quote.id as usize) else { continue };
+            state.fetch_quote();
+            self.rings.latest.prefetch(quote.id as usize, QUOTE_WORDS);
+        }
+        for trade in trades {
+            let Some(state) = self.states.get(trade.id as usize) else { continue };
+            state.fetch_trade();
+            self.rings.latest.prefetch(trade.id as usize, words);
+        }
+        for bar in bars {
+            let Some(state) = self.states.get(bar.id as usize) else { continue };
+            state.fetch_open();
+            for series in 0..self.series.len() {
+                self.venue_pages.fetch_head(self.venue_pages.chain(series, bar.id as usize));
+            }
         }
     }
 
@@ -545,6 +580,7 @@ impl Engine {
             see(resolved.id, trade.ts_event);
             let Some(state) = self.states.get_mut(resolved.id as usize) else { continue };
             disorder |= state.is_before(self.frame, (trade.ts_event, trade.sequence)) && trade.ts_event <= limit;
+            state.fetch_parts();
         }
         for (quote, resolved) in staging.quotes.iter_mut().zip(quotes) {
             // Spot quotes carry no time: the moment of receipt is the best that is known.
@@ -557,6 +593,11 @@ impl Engine {
         for (bar, resolved) in staging.bars.iter_mut().zip(bars) {
             (bar.symbol, bar.ts_recv, bar.conn, bar.seq) = (resolved.id, recv, conn, seq(resolved));
             see(resolved.id, time_of_bar(bar, recv));
+            if let Some(series) = self.series.iter().position(|series| series.interval == bar.ts_end - bar.ts_event)
+                && resolved.id != NOBODY
+            {
+                self.venue_pages.fetch_cells(self.venue_pages.chain(series, resolved.id as usize));
+            }
         }
         for (mark, resolved) in staging.marks.iter_mut().zip(marks) {
             (mark.symbol, mark.ts_recv, mark.conn, mark.seq) = (resolved.id, recv, conn, seq(resolved));
@@ -594,6 +635,9 @@ impl Engine {
             }
             own.symbols.push(id);
             self.states.push(state);
+            self.rings.latest.introduce(id as usize);
+            self.pages.introduce(id as usize);
+            self.venue_pages.introduce(id as usize);
             self.dirty.push(0);
             if let Some(scanner) = &mut self.scanner {
                 scanner.grow(self.states.len());
@@ -766,8 +810,10 @@ impl Engine {
             return false;
         }
         if !bar.day_open.is_nan() && bar.ts_event >= self.venues[venue as usize].day.start {
-            self.states[id as usize].official_open(bar.day_open);
-            self.mark_dirty(id, Change::Trade);
+            let news = self.states[id as usize].official_open(bar.day_open);
+            if news {
+                self.mark_dirty(id, Change::Trade);
+            }
         }
         self.rings.venue_bars.push(bytemuck::cast_ref::<_, [u64; VenueBar::WORDS]>(bar));
         self.stats.venue_bars += 1;

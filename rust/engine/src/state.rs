@@ -4,7 +4,7 @@ use ringtape_model::event::{TRADE_AGGREGATE, TRADE_LATE};
 use ringtape_model::row::{QUOTE_WORDS, ROW_WORDS, TRADE_WORDS, WINDOW_WORDS};
 use ringtape_model::units::{ID_UNSET, Nanos, PRICE_UNSET, TIME_UNSET};
 use ringtape_model::{ConditionRights, Mark, Quote, Row, Trade, Venue, condition};
-use ringtape_ring::RowWriter;
+use ringtape_ring::{RowWriter, prefetch};
 
 use crate::bar::{BarPrint, Cell, Forming};
 use crate::session::Day;
@@ -96,6 +96,39 @@ impl SymbolState {
             reference_close: PRICE_UNSET,
             reference_date: 0,
         }
+    }
+
+    /// Asks for the cache lines that a quote needs.
+    #[inline(always)]
+    pub(crate) fn fetch_quote(&self) {
+        prefetch(&self.quote_sequence);
+        prefetch(&self.row.bid);
+    }
+
+    /// Asks for the cache lines that a venue's bar needs.
+    #[inline(always)]
+    pub(crate) fn fetch_open(&self) {
+        prefetch(&self.quote_sequence);
+        prefetch(&self.row.open);
+    }
+
+    /// Asks for the cache lines that a trade needs.
+    #[inline(always)]
+    pub(crate) fn fetch_trade(&self) {
+        self.fetch_quote();
+        prefetch(&self.frame_key);
+        prefetch(&self.row.last_size);
+        prefetch(&self.row.volume);
+        prefetch(&self.row.trade_count);
+    }
+
+    /// Asks for what a trade needs of the parts that lie elsewhere.
+    #[inline(always)]
+    pub(crate) fn fetch_parts(&self) {
+        for forming in &self.forming {
+            forming.fetch();
+        }
+        self.windows.fetch();
     }
 
     /// Starts a trading date: sums, extremes and windows of the old one end, the last price stays and is stale.
@@ -293,9 +326,9 @@ impl SymbolState {
         true
     }
 
-    /// The venue's official open, from its bars; it is known better there than here.
-    pub(crate) fn official_open(&mut self, price: f64) {
-        self.row.open = price;
+    /// The venue's official open, from its bars; it is known better there than here. Tells whether it is news.
+    pub(crate) fn official_open(&mut self, price: f64) -> bool {
+        std::mem::replace(&mut self.row.open, price) != price
     }
 
     /// Notes how much of the row an event changed.
