@@ -48,6 +48,13 @@ impl Forming {
         prefetch(&self.0.start);
         prefetch(&self.0.volume);
     }
+
+    /// Asks for all of it.
+    #[inline(always)]
+    pub(crate) fn fetch_all(&self) {
+        self.fetch();
+        prefetch(&self.0.first_sequence);
+    }
 }
 
 /// Words of a [`Cell`] in a page.

@@ -31,6 +31,8 @@ const REVISE_FOR: Nanos = 900 * SECOND;
 const CONTROL_MAX: usize = 10_000;
 /// Events of a frame from which on places are fetched before they are looked at.
 const FEW: usize = 4;
+/// How many trades ahead of the one being applied windows are asked for what the end of a bucket needs.
+const AHEAD: usize = 3;
 /// Kinds of staged records.
 const KINDS: usize = 4;
 /// Whose a record is, and which of the frame's it is, from 1.
@@ -674,8 +676,13 @@ impl Engine {
         for quote in quotes {
             applied += usize::from(self.quote(venue, quote, recv, limit));
         }
-        for trade in trades {
-            applied += usize::from(self.trade(venue, trade, recv, limit));
+        for at in 0..trades.len() {
+            if let Some(trade) = trades.get(at + AHEAD)
+                && let Some(state) = self.states.get(trade.symbol as usize)
+            {
+                state.windows.fetch_closed();
+            }
+            applied += usize::from(self.trade(venue, &mut trades[at], recv, limit));
         }
         for bar in bars {
             applied += usize::from(self.venue_bar(venue, bar, limit));
@@ -1001,19 +1008,40 @@ impl Engine {
             let interval = self.series[at].interval;
             let mut waiting = std::mem::take(&mut self.venues[venue as usize].forming[at]);
             let mut next = Nanos::MAX;
-            waiting.retain(|&id| {
+            let mut kept = 0;
+            for place in 0..waiting.len() {
+                self.fetch_ends(&waiting[place..], at);
+                let id = waiting[place];
                 let end = self.states[id as usize].forming[at].0.start + interval;
                 if end > now {
                     next = next.min(end);
-                    return true;
+                    waiting[kept] = id;
+                    kept += 1;
+                    continue;
                 }
                 self.end_bar(venue, id, at, recv);
                 self.states[id as usize].forming[at].0.start = TIME_UNSET;
-                false
-            });
+            }
+            waiting.truncate(kept);
             let own = &mut self.venues[venue as usize];
             own.forming[at] = waiting;
             own.next_end[at] = next;
+        }
+    }
+
+    /// Asks for what the ends of bars need that come next: hundreds end together, and none of it is near.
+    #[inline]
+    fn fetch_ends(&self, waiting: &[u32], at: usize) {
+        let ahead = |by: usize| waiting.get(by).map(|&id| (&self.states[id as usize], self.pages.chain(at, id as usize)));
+        if let Some((state, chain)) = ahead(24) {
+            state.fetch_forming();
+            self.pages.fetch_head(chain);
+        }
+        if let Some((state, _)) = ahead(16) {
+            state.forming[at].fetch_all();
+        }
+        if let Some((_, chain)) = ahead(8) {
+            self.pages.fetch_cells(chain);
         }
     }
 

@@ -122,6 +122,12 @@ impl SymbolState {
         prefetch(&self.row.trade_count);
     }
 
+    /// Asks for the line that says where the forming bars are.
+    #[inline(always)]
+    pub(crate) fn fetch_forming(&self) {
+        prefetch(&self.forming);
+    }
+
     /// Asks for what a trade needs of the parts that lie elsewhere.
     #[inline(always)]
     pub(crate) fn fetch_parts(&self) {

@@ -221,10 +221,24 @@ impl Windows {
         for lane in &self.lanes {
             prefetch(&lane.quantum);
             prefetch(&lane.newest.high);
+            prefetch(&lane.closed);
+            prefetch(&lane.lows);
         }
         for window in &self.held {
             prefetch(&window.row);
             prefetch(&window.base_key);
+        }
+    }
+
+    /// Asks for what a trade that ends the newest buckets needs.
+    #[inline(always)]
+    pub(crate) fn fetch_closed(&self) {
+        for lane in &self.lanes {
+            if let (Some(bucket), Some(high), Some(low)) = (lane.closed.back(), lane.highs.0.back(), lane.lows.0.back()) {
+                prefetch(bucket);
+                prefetch(high);
+                prefetch(low);
+            }
         }
     }
 
