@@ -128,7 +128,7 @@ fn top<L: Level>(
         let at = scan.offset();
         let slot = KEYS.slot(frame, key);
         if slot == DATA {
-            out.rewind(before);
+            out.rewind(&before);
             if matches!(scan.peek(), b'{' | b'[') {
                 *scratch.outer.place(DATA) = Token::at(Tag::Object, at);
                 return payload(venue, scan, out, scratch);
@@ -140,7 +140,7 @@ fn top<L: Level>(
         && scratch.outer.get(STREAM).is_some()
         && !scratch.outer.has(KIND);
     if !is_envelope {
-        out.rewind(before);
+        out.rewind(&before);
         understand(
             venue,
             Fields { frame, slots: &scratch.outer },
