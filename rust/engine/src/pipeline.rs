@@ -5,16 +5,16 @@
 //! Nothing here reads a clock: time comes in with [`Engine::apply`] and [`Engine::advance`].
 
 use std::mem::offset_of;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use ringtape_model::event::{SOURCE_VENUE, TRADE_LATE};
 use ringtape_model::row::{QUOTE_WORDS, ROW_WORDS, TRADE_WORDS, WINDOW_WORDS};
 use ringtape_model::units::{Nanos, SECOND, TIME_MAX, TIME_MIN, TIME_UNSET};
 use ringtape_model::{
-    Bar, FieldRef, Kind, Mark, Moment, Quote, Record, Signal, Stamp, SymbolId, SymbolTable, Trade, Venue, VenueBar,
-    WindowRow, condition, field, for_each_kind,
+    Bar, FieldRef, Kind, Mark, Moment, Quote, Record, Signal, Sought, Stamp, SymbolId, SymbolTable, Trade, Venue,
+    VenueBar, WindowRow, condition, field, for_each_kind,
 };
-use ringtape_ring::{BarPages, Columns, EventRing, Latest, Pinned, prefetch};
+use ringtape_ring::{BarPages, Columns, EventRing, EventWriter, Latest, Pinned, prefetch};
 use ringtape_wire::{Control, Entry, Listed, Plain, Staging};
 
 use crate::bar::{BarPrint, CELL_WORDS, Cell, Forming, SENT, SENT_AGAIN};
@@ -29,8 +29,6 @@ use crate::stats::{Stats, VenueTime};
 const REVISE_FOR: Nanos = 900 * SECOND;
 /// Control messages kept for the next drain.
 const CONTROL_MAX: usize = 10_000;
-/// Events of a frame from which on places are fetched before they are looked at.
-const FEW: usize = 4;
 /// How many trades ahead of the one being applied windows are asked for what the end of a bucket needs.
 const AHEAD: usize = 3;
 /// Rare events kept for the next drain.
@@ -188,13 +186,18 @@ struct VenueState {
 pub struct Engine {
     config: Config,
     series: Vec<Series>,
+    /// The engine's own, which costs no lock, and its twin for readers. INVARIANT: both hold the same whenever a call returns.
+    own: Registry,
     registry: Arc<RwLock<Registry>>,
     rings: Rings,
     pages: BarPages,
     venue_pages: BarPages,
     pinned: Vec<(u32, Vec<Pinned>)>,
-    staging: Staging,
+    /// Where frames are decoded to; `None` only while its events are applied.
+    staging: Option<Box<Staging>>,
     staged: Option<Venue>,
+    /// The names of the frame's events, in its order.
+    sought: Vec<Sought>,
     /// The symbols of the frame's records, a list for each kind.
     resolved: [Vec<Resolved>; Kind::COUNT],
     states: Vec<SymbolState>,
@@ -259,18 +262,20 @@ impl Engine {
         };
         let venues = (0..Venue::COUNT).map(|_| venue()).collect();
         let registry =
-            Registry { symbols: SymbolTable::new(config.max_symbols), windows: Vec::new(), columns: Vec::new() };
+            || Registry { symbols: SymbolTable::new(config.max_symbols), windows: Vec::new(), columns: Vec::new() };
         let (windows, max_symbols) = (config.windows.clone(), config.max_symbols);
         let mut engine = Self {
             config: Config { max_windows, ..config },
             series,
-            registry: Arc::new(RwLock::new(registry)),
+            own: registry(),
+            registry: Arc::new(RwLock::new(registry())),
             rings,
             pages: pages_own,
             venue_pages: pages_venue,
             pinned: Vec::new(),
-            staging: Staging::with_capacity(1_024),
+            staging: Some(Box::new(Staging::with_capacity(1_024))),
             staged: None,
+            sought: Vec::with_capacity(1_024),
             resolved: [const { Vec::new() }; Kind::COUNT],
             states: Vec::with_capacity(max_symbols),
             venues,
@@ -303,7 +308,7 @@ impl Engine {
         self.stats.frames += 1;
         self.stats.bytes += frame.len() as u64;
         self.staged = None;
-        match ringtape_wire::decode(venue, frame, &mut self.staging) {
+        match ringtape_wire::decode(venue, frame, self.staging.get_or_insert_default()) {
             Ok(()) => {
                 self.staged = Some(venue);
                 true
@@ -324,21 +329,24 @@ impl Engine {
             return None;
         }
         let state = &self.venues[venue as usize];
-        // The current day is known, so a frame inside it needs no look at the calendar.
-        let inside = |time: Nanos| state.day.start <= time && time < state.day_ends && state.day_ends != TIME_UNSET;
-        let times = self.staging.trades.iter().map(|trade| trade.ts_event);
-        let times = times.chain(self.staging.quotes.iter().map(|quote| quote.ts_event));
-        let mut times = times.chain(self.staging.bars.iter().map(|bar| bar.ts_event));
+        let staging = self.staging.as_deref()?;
+        // The current day is known, so a frame inside it needs no look at the calendar. No branch: nearly all are.
+        let known = state.day.start..if state.day_ends == TIME_UNSET { state.day.start } else { state.day_ends };
+        let inside = |time: Nanos| known.contains(&time);
+        let all = staging.trades.iter().fold(true, |all, trade| all & inside(trade.ts_event))
+            & staging.quotes.iter().fold(true, |all, quote| all & inside(quote.ts_event))
+            & staging.bars.iter().fold(true, |all, bar| all & inside(bar.ts_event));
+        if all && staging.plain.is_empty() {
+            return None;
+        }
+        let times = staging.trades.iter().map(|trade| trade.ts_event);
+        let times = times.chain(staging.quotes.iter().map(|quote| quote.ts_event));
+        let times = times.chain(staging.bars.iter().map(|bar| bar.ts_event));
+        let mut times = times.chain(plain_times(&staging.plain));
         // Times that will be quarantined ask for nothing.
         let limit = state.clock.limit(recv);
         let is_new = |&time: &Nanos| !inside(time) && time <= limit && !state.calendar.covers(time);
-        let found = times.find(is_new);
-        let found = if self.staging.plain.is_empty() {
-            found
-        } else {
-            found.or_else(|| plain_times(&self.staging.plain).into_iter().find(is_new))
-        };
-        found.map(|time| (venue, time))
+        times.find(is_new).map(|time| (venue, time))
     }
 
     /// Gives a venue's trading days as ns boundaries.
@@ -352,7 +360,7 @@ impl Engine {
         let Some(venue) = self.staged.take() else { return 0 };
         self.frame += 1;
         // The staging area is moved out while its events change the rest of the engine.
-        let mut staging = std::mem::take(&mut self.staging);
+        let Some(mut staging) = self.staging.take() else { return 0 };
         self.note(&mut staging, conn);
         self.resolve(venue, frame, &staging);
         let limit = self.venues[venue as usize].clock.limit(recv);
@@ -363,7 +371,7 @@ impl Engine {
             applied += self.apply_plain(&mut staging.plain, limit);
             applied += self.keep_notices(frame, &staging.plain, (venue, recv, conn));
         }
-        self.staging = staging;
+        self.staging = Some(staging);
         self.tick_venue(venue, recv);
         self.publish(venue, recv);
         applied
@@ -472,14 +480,13 @@ impl Engine {
             field::FieldError::BadWindow(why) => EngineError::BadWindow(length, why),
             _ => EngineError::BadWindow(length, "not a window"),
         })?;
-        let mut registry = self.registry.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = registry.windows.iter().position(|&held| held == length) {
+        if let Some(at) = self.own.windows.iter().position(|&held| held == length) {
             return Ok(at);
         }
-        if registry.windows.len() >= self.config.max_windows {
+        if self.own.windows.len() >= self.config.max_windows {
             return Err(EngineError::TooManyWindows(self.config.max_windows));
         }
-        let mut windows = registry.windows.clone();
+        let mut windows = self.own.windows.clone();
         windows.push(length);
         for (id, state) in self.states.iter_mut().enumerate() {
             let now = venue_of(state, &self.venues).clock.now();
@@ -490,8 +497,9 @@ impl Engine {
             let parts = [(0, words(&state.row)), (ROW_WORDS, bytemuck::cast_slice(&rows))];
             self.rings.latest.write(id, &parts);
         }
-        registry.windows = windows;
-        Ok(registry.windows.len() - 1)
+        self.own.windows.clone_from(&windows);
+        self.registry_mut().windows = windows;
+        Ok(self.own.windows.len() - 1)
     }
 
     /// The live column of a field, kept from now on.
@@ -499,14 +507,13 @@ impl Engine {
         if field.window != 0 {
             self.register_window(field.window)?;
         }
-        let mut registry = self.registry.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, column)) = registry.columns.iter().find(|(held, _)| *held == field) {
+        if let Some((_, column)) = self.own.columns.iter().find(|(held, _)| *held == field) {
             return Ok(column.clone());
         }
         let column = Columns::new(self.config.max_symbols);
-        registry.columns.push((field, column.clone()));
-        let slot = registry.window_slot(field.window);
-        drop(registry);
+        self.own.columns.push((field, column.clone()));
+        self.registry_mut().columns.push((field, column.clone()));
+        let slot = self.own.window_slot(field.window);
         for (id, state) in self.states.iter_mut().enumerate() {
             let now = venue_of(state, &self.venues).clock.now();
             column.set(id, value_of(state, field, slot, now));
@@ -570,33 +577,33 @@ impl Engine {
                 resolved.resize(count, Resolved { id: NOBODY, place: 0 });
             }
         }
-        let held = self.registry.read().unwrap_or_else(PoisonError::into_inner);
-        // Symbols lie in no order: what a frame of many needs is asked for before any of it is waited for.
-        if staging.entries.len() >= FEW {
-            for entry in &staging.entries {
-                let (text, start, len) = staging.name_in(frame, entry);
-                prefetch(held.symbols.place_in(venue, text, start, len));
-            }
+        let symbols = &self.own.symbols;
+        // Symbols lie in no order: the places of all are asked for before one is waited for.
+        self.sought.clear();
+        for entry in &staging.entries {
+            let (text, start, len) = staging.name_in(frame, entry);
+            let sought = symbols.seek(venue, text, start, len);
+            prefetch(symbols.place(&sought));
+            self.sought.push(sought);
         }
         let mut strangers = false;
-        for (entry, place) in staging.entries.iter().zip(1..) {
+        for ((entry, sought), place) in staging.entries.iter().zip(&self.sought).zip(1..) {
             let (text, start, len) = staging.name_in(frame, entry);
-            let id = held.symbols.lookup_in(venue, text, start, len).map_or(NOBODY, |id| id.0);
+            let id = symbols.found(sought, text, start, len).map_or(NOBODY, |id| id.0);
             strangers |= id == NOBODY;
             // No branch: kinds come in no order that could be guessed.
             self.resolved[entry.kind as usize][entry.index as usize] = Resolved { id, place };
         }
-        let windows = held.windows.len();
-        drop(held);
         if strangers {
             self.meet(venue, frame, staging);
         }
-        self.fetch(windows);
+        self.fetch();
     }
 
     /// Asks for what the symbols of a frame have in memory.
     #[inline]
-    fn fetch(&self, windows: usize) {
+    fn fetch(&self) {
+        let windows = self.own.windows.len();
         let [trades, quotes, bars, ..] = &self.resolved;
         let words = if windows == 0 { TRADE_WORDS } else { ROW_WORDS + windows.min(2) * WINDOW_WORDS };
         for quote in quotes {
@@ -687,6 +694,11 @@ impl Engine {
         newest
     }
 
+    /// What readers know of names; the engine's own must change with it.
+    fn registry_mut(&self) -> RwLockWriteGuard<'_, Registry> {
+        self.registry.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
     #[cold]
     fn first_sight(&mut self, venue: Venue, name: &[u8]) -> u32 {
         let id = std::str::from_utf8(name).ok().and_then(|name| self.intern(venue, name));
@@ -697,12 +709,13 @@ impl Engine {
     }
 
     fn intern(&mut self, venue: Venue, name: &str) -> Option<u32> {
-        let mut registry = self.registry.write().unwrap_or_else(PoisonError::into_inner);
-        let id = registry.symbols.intern(venue, name).ok()?.0;
+        let id = self.own.symbols.intern(venue, name).ok()?.0;
         if id as usize == self.states.len() {
+            let twin = self.registry_mut().symbols.intern(venue, name);
+            debug_assert_eq!(twin, Ok(SymbolId(id)));
             let mut state = SymbolState::new(venue, self.series.len());
             let own = &mut self.venues[venue as usize];
-            state.windows.register(&registry.windows, own.clock.now(), Nanos::MIN);
+            state.windows.register(&self.own.windows, own.clock.now(), Nanos::MIN);
             if own.day_ends != TIME_UNSET {
                 state.roll(own.day.date);
             }
@@ -746,9 +759,7 @@ impl Engine {
             }
             return applied;
         }
-        for quote in quotes {
-            applied += usize::from(self.quote(venue, quote, recv, limit));
-        }
+        applied += self.quotes(venue, quotes, limit);
         for at in 0..trades.len() {
             if let Some(trade) = trades.get(at + AHEAD)
                 && let Some(state) = self.states.get(trade.symbol as usize)
@@ -889,20 +900,41 @@ impl Engine {
         if self.refuses(id, quote.ts_event, limit) || !self.is_current(venue, quote.ts_event, recv) {
             return false;
         }
-        let state = &mut self.states[id as usize];
-        if state.has_quote(quote) {
-            self.stats.duplicates += 1;
-            return false;
-        }
-        let newer = state.quote(quote);
-        self.stats.out_of_order += u64::from(!newer);
-        self.rings.quotes.push(bytemuck::cast_ref::<_, [u64; Quote::WORDS]>(quote));
-        self.stats.quotes += 1;
-        if newer {
-            self.mark_dirty(id, Change::Quote);
+        let taken = self.quote_taker().take(quote);
+        if taken == Some(true) {
             self.scan(Moment::Quote, id, quote.ts_event, recv);
         }
-        true
+        taken.is_some()
+    }
+
+    /// The same for many, where no rules look and no date begins.
+    fn quotes(&mut self, venue: Venue, quotes: &[Quote], limit: Nanos) -> usize {
+        let start = self.venues[venue as usize].day.start;
+        let mut taker = self.quote_taker();
+        let (mut taken, mut ahead, mut past) = (0, 0, 0);
+        for quote in quotes {
+            if quote.symbol == NOBODY {
+            } else if quote.ts_event > limit {
+                ahead += 1;
+            } else if quote.ts_event < start {
+                past += 1;
+            } else {
+                taken += usize::from(taker.take(quote).is_some());
+            }
+        }
+        drop(taker);
+        self.stats.quarantined += ahead;
+        self.stats.previous_date += past;
+        taken
+    }
+
+    fn quote_taker(&mut self) -> QuoteTaker<'_> {
+        QuoteTaker {
+            states: &mut self.states,
+            ring: self.rings.quotes.writer(),
+            dirty: DirtyList { ids: &mut self.dirty, count: &mut self.dirty_count },
+            stats: &mut self.stats,
+        }
     }
 
     /// A venue's bar goes to its own series and never into sums made from trades.
@@ -1128,7 +1160,8 @@ impl Engine {
     /// Asks for what the ends of bars need that come next: hundreds end together, and none of it is near.
     #[inline]
     fn fetch_ends(&self, waiting: &[u32], at: usize) {
-        let ahead = |by: usize| waiting.get(by).map(|&id| (&self.states[id as usize], self.pages.chain(at, id as usize)));
+        let ahead =
+            |by: usize| waiting.get(by).map(|&id| (&self.states[id as usize], self.pages.chain(at, id as usize)));
         if let Some((state, chain)) = ahead(24) {
             state.fetch_forming();
             self.pages.fetch_head(chain);
@@ -1159,15 +1192,11 @@ impl Engine {
         self.venues[venue as usize].symbols = symbols;
     }
 
-    /// Lists a symbol to be published. No branch: a guess would be wrong every third time.
+    /// Lists a symbol to be published.
     #[inline]
     fn mark_dirty(&mut self, id: u32, change: Change) {
-        let state = &mut self.states[id as usize];
-        state.change(change);
-        // INVARIANT: the list has a place for every symbol and one more, so its end can always be written.
-        self.dirty[self.dirty_count] = id;
-        self.dirty_count += usize::from(!state.dirty);
-        state.dirty = true;
+        let mut dirty = DirtyList { ids: &mut self.dirty, count: &mut self.dirty_count };
+        dirty.mark(&mut self.states[id as usize], id, change);
     }
 
     /// Lists a symbol whose windows took a trade as one that time alone changes.
@@ -1212,7 +1241,7 @@ impl Engine {
         let state = &mut self.states[id as usize];
         let now = venue_of(state, &self.venues).clock.now();
         state.windows.evict(now);
-        let registry = self.registry.read().unwrap_or_else(PoisonError::into_inner);
+        let registry = &self.own;
         let value = |_, field: FieldRef| value_of(state, field, registry.window_slot(field.window), now);
         let (rings, stats, seq) = (&self.rings, &mut self.stats, &mut self.seq);
         scanner.evaluate(moment, id, now, value, |rule, firing| {
@@ -1260,7 +1289,7 @@ impl Engine {
         self.rings.clock.write(venue as usize, &[(0, &clock)]);
         // Every dirty symbol is of this venue: each call that changes one publishes before it returns.
         let now = own.clock.now();
-        let registry = self.registry.read().unwrap_or_else(PoisonError::into_inner);
+        let registry = &self.own;
         for &id in &self.dirty[..std::mem::take(&mut self.dirty_count)] {
             let state = &mut self.states[id as usize];
             debug_assert_eq!(state.row.venue, venue as u32);
@@ -1288,7 +1317,7 @@ impl Engine {
 
     /// Live columns that change with engine time alone.
     fn refresh_ages(&mut self, venue: Venue) {
-        let registry = self.registry.read().unwrap_or_else(PoisonError::into_inner);
+        let registry = &self.own;
         let own = &self.venues[venue as usize];
         let ages =
             registry.columns.iter().filter(|(field, _)| field.field.info().unit == ringtape_model::Unit::Seconds);
@@ -1366,6 +1395,53 @@ fn stamp_all<R: Listed>(
         }
     }
     newest
+}
+
+/// The symbols to be published: the first `count` of the list.
+struct DirtyList<'a> {
+    ids: &'a mut [u32],
+    count: &'a mut usize,
+}
+
+impl DirtyList<'_> {
+    /// Lists a symbol, once. No branch: a guess would be wrong every third time.
+    #[inline(always)]
+    fn mark(&mut self, state: &mut SymbolState, id: u32, change: Change) {
+        state.change(change);
+        // INVARIANT: the list has a place for every symbol and one more, so its end can always be written.
+        self.ids[*self.count] = id;
+        *self.count += usize::from(!state.dirty);
+        state.dirty = true;
+    }
+}
+
+/// What quotes change, apart from the rest of the engine, so that a run of them has it at hand.
+struct QuoteTaker<'a> {
+    states: &'a mut [SymbolState],
+    ring: EventWriter<'a>,
+    dirty: DirtyList<'a>,
+    stats: &'a mut Stats,
+}
+
+impl QuoteTaker<'_> {
+    /// Applies a quote of a known symbol; tells whether it is the newest, or nothing if it was seen before.
+    #[inline(always)]
+    fn take(&mut self, quote: &Quote) -> Option<bool> {
+        let state = &mut self.states[quote.symbol as usize];
+        if state.has_quote(quote) {
+            self.stats.duplicates += 1;
+            return None;
+        }
+        let newer = state.quote(quote);
+        self.ring.push(bytemuck::cast_ref::<_, [u64; Quote::WORDS]>(quote));
+        self.stats.quotes += 1;
+        if newer {
+            self.dirty.mark(state, quote.symbol, Change::Quote);
+        } else {
+            self.stats.out_of_order += 1;
+        }
+        Some(newer)
+    }
 }
 
 /// A bar is made when the venue says so, or after it has ended. One that is sent while it forms says only that it has

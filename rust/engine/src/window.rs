@@ -234,7 +234,8 @@ impl Windows {
     #[inline(always)]
     pub(crate) fn fetch_closed(&self) {
         for lane in &self.lanes {
-            if let (Some(bucket), Some(high), Some(low)) = (lane.closed.back(), lane.highs.0.back(), lane.lows.0.back()) {
+            if let (Some(bucket), Some(high), Some(low)) = (lane.closed.back(), lane.highs.0.back(), lane.lows.0.back())
+            {
                 prefetch(bucket);
                 prefetch(high);
                 prefetch(low);

@@ -21,7 +21,7 @@ mod sync;
 mod words;
 
 pub use column::Columns;
-pub use event::{EventReader, EventRing, Got};
+pub use event::{EventReader, EventRing, EventWriter, Got};
 pub use latest::{Latest, RowWriter};
 pub use page::{BarPages, BarReader, ChainId};
 pub use pinned::Pinned;

@@ -68,6 +68,11 @@ impl Words {
     }
 
     #[inline]
+    pub(crate) fn all(&self) -> &[AtomicU64] {
+        self.0.words()
+    }
+
+    #[inline]
     pub(crate) fn word(&self, at: usize) -> &AtomicU64 {
         &self.0.words()[at]
     }
