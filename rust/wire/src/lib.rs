@@ -6,6 +6,7 @@
 pub mod binance;
 mod error;
 mod json;
+mod level;
 pub mod massive;
 mod read;
 mod staging;
@@ -13,6 +14,7 @@ mod text;
 
 pub use error::{DecodeError, ErrorKind, Skip, SkipReason};
 pub use json::{DEPTH_MAX, FRAME_MAX};
+pub use level::Level;
 pub use staging::{Control, EVENTS_MAX, Entry, Listed, Notice, Plain, Staging};
 
 use ringtape_model::Venue;
@@ -25,22 +27,23 @@ use ringtape_model::Venue;
 /// empty: nothing of a rejected frame may be used.
 #[inline]
 pub fn decode(venue: Venue, frame: &[u8], out: &mut Staging) -> Result<(), DecodeError> {
+    // There is no switch: levels differ in speed alone.
+    decode_with(Level::Avx512, venue, frame, out)
+}
+
+/// Decodes as [`decode`] does, with the best instructions of this machine up to a level: for benches and tests.
+///
+/// # Errors
+///
+/// As [`decode`], at every level the same.
+#[inline]
+pub fn decode_with(most: Level, venue: Venue, frame: &[u8], out: &mut Staging) -> Result<(), DecodeError> {
     out.clear();
-    let decoded = decode_best(venue, frame, out);
+    let decoded = level::decode(most, venue, frame, out);
     if decoded.is_err() {
         out.clear();
     }
     decoded
-}
-
-/// Decodes at the best level this machine has. There is no switch: levels differ in speed alone.
-#[inline]
-fn decode_best(venue: Venue, frame: &[u8], out: &mut Staging) -> Result<(), DecodeError> {
-    #[cfg(target_arch = "x86_64")]
-    if let Some(decoded) = json::decode_vectored(venue, frame, out) {
-        return decoded;
-    }
-    decode_at(json::Scalar, venue, frame, out)
 }
 
 #[inline(always)]

@@ -24,7 +24,7 @@ pub(crate) use number::Number;
 pub(crate) use scan::{Scanner, Value};
 pub(crate) use shape::{Key, Plan, Shapes};
 #[cfg(target_arch = "x86_64")]
-pub(crate) use simd::decode as decode_vectored;
+pub(crate) use simd::{best as best_level, decode as decode_vectored};
 pub(crate) use simd::{BEFORE, Level, Rule, Rules, Scalar, Window};
 #[cfg(all(test, target_arch = "x86_64"))]
 pub(crate) use simd::{v3, v4};

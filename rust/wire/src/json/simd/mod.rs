@@ -15,7 +15,7 @@ use super::shape::{Plan, Shape, WIDTH};
 #[cfg(target_arch = "x86_64")]
 mod x86;
 #[cfg(target_arch = "x86_64")]
-pub(crate) use x86::decode;
+pub(crate) use x86::{best, decode};
 #[cfg(all(test, target_arch = "x86_64"))]
 pub(crate) use x86::{v3, v4};
 

@@ -23,15 +23,32 @@ pub(crate) struct V3(());
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct V4(());
 
-/// Decodes a frame with the best instructions that the machine has; `None` if it has none of these.
+/// Decodes a frame with the best instructions that the machine has, up to a level; `None` if it has none of these.
 #[inline]
-pub(crate) fn decode(venue: Venue, frame: &[u8], out: &mut Staging) -> Option<Result<(), DecodeError>> {
-    if has_v4() {
+pub(crate) fn decode(
+    most: crate::Level,
+    venue: Venue,
+    frame: &[u8],
+    out: &mut Staging,
+) -> Option<Result<(), DecodeError>> {
+    if most >= crate::Level::Avx512 && has_v4() {
         // SAFETY: the machine was asked for each of the features.
         return Some(unsafe { decode_v4(venue, frame, out) });
     }
+    let vectored = most >= crate::Level::Avx2 && has_v3();
     // SAFETY: the machine was asked for each of the features.
-    has_v3().then(|| unsafe { decode_v3(venue, frame, out) })
+    vectored.then(|| unsafe { decode_v3(venue, frame, out) })
+}
+
+/// The best level of this machine.
+pub(crate) fn best() -> crate::Level {
+    if has_v4() {
+        crate::Level::Avx512
+    } else if has_v3() {
+        crate::Level::Avx2
+    } else {
+        crate::Level::Scalar
+    }
 }
 
 /// The level, for tests of its two loops.
