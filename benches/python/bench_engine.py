@@ -18,7 +18,7 @@ import ringtape as rt
 from ringtape.strategy.dispatch import Dispatcher
 
 sys.path.insert(0, str(Path(__file__).parent))
-from corpus import VENUE, Corpus, Frame, corpus
+from corpus import VENUE, Corpus, Frame, simulated
 
 ROUNDS = 20
 
@@ -29,7 +29,7 @@ def make() -> Callable[[int], Corpus]:
 
     def get(per_frame: int) -> Corpus:
         if per_frame not in made:
-            made[per_frame] = corpus(per_frame, warm_s=2, measured_s=1, symbols=200)
+            made[per_frame] = simulated(per_frame, warm_s=2, measured_s=1, symbols=200)
         return made[per_frame]
 
     return get

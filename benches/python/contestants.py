@@ -2,68 +2,81 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import math
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from importlib import metadata
 from typing import Any
 
 import msgspec
-import orjson
-from corpus import VENUE, Corpus, Frame
+from corpus import Corpus
+from generated import ADDED
 from massive.websocket import parse
 from massive.websocket.models import EquityQuote, EquityTrade, Market
+from structs import AM, A, AggTrade, BinanceFrame, Kline, MarkPrice, MassiveFrame, Q, T, Ticker
 
 import ringtape as rt
 
 Seen = tuple[int, float]
-"""Number of events, and the exactly rounded sum of their prices: trade, bid and ask, close."""
+"""Number of events, and the exactly rounded sum of their prices: trade, bid and ask, close, mark."""
+
+
+def timed(work: Callable[[], None]) -> int:
+    """Return the nanoseconds of one core that a call takes, the collector switched off."""
+    gc.collect()
+    gc.disable()
+    try:
+        start = time.thread_time_ns()
+        work()
+        return time.thread_time_ns() - start
+    finally:
+        gc.enable()
 
 
 class Contestant(ABC):
-    """One line of the table: what it is called, the distribution it comes from, what its user has afterwards."""
+    """One line of the table: what it is called, its version, what its user has afterwards."""
 
     name: str
-    distribution: str
+    version: str
     does: str
 
-    @property
-    def version(self) -> str:
-        """The installed version."""
-        return metadata.version(self.distribution)
+    @abstractmethod
+    def round(self, corpus: Corpus) -> int:
+        """Return the nanoseconds of one core that the measured part takes."""
 
     @abstractmethod
-    def prepare(self, corpus: Corpus) -> Callable[[], None]:
-        """Return the work to be timed; what precedes it is not timed."""
-
-    @abstractmethod
-    def see(self, corpus: Corpus) -> Seen:
-        """Return what the contestant saw in the measured part."""
+    def see(self, corpus: Corpus) -> Seen | None:
+        """Return what the contestant saw in the measured part; None if it does not look."""
 
 
 class Ringtape(Contestant):
     """`Engine.feed`: decodes, and keeps day state, a 5 m window, 1 s and 1 m bars, event rings, the latest table."""
 
-    name = "ringtape"
-    distribution = "ringtape"
+    name = "ringtape engine"
+    version = rt.__version__
     does = "decode, state, 5 m window, 1 s and 1 m bars, rings"
 
-    def prepare(self, corpus: Corpus) -> Callable[[], None]:
+    def round(self, corpus: Corpus) -> int:
         """Warm a fresh engine: a second pass over the same frames would be a day of late events."""
-        feed = self.warm(corpus.warm).feed
+        feed = self.warm(corpus).feed
+        venue = corpus.venue
+        # As a WebSocket library hands them over.
+        frames = [(memoryview(frame), now) for frame, now in corpus.measured]
 
         def work() -> None:
-            for frame, now in corpus.measured:
-                feed(frame, VENUE, now)
+            for frame, now in frames:
+                feed(frame, venue, now)
 
-        return work
+        return timed(work)
 
-    def warm(self, frames: Sequence[Frame]) -> rt.Engine:
+    def warm(self, corpus: Corpus) -> rt.Engine:
         engine = rt.Engine(bars=("1s", "1m"), windows=("5m",))
-        for frame, now in frames:
-            engine.feed(frame, VENUE, now)
+        for frame, now in corpus.warm:
+            engine.feed(frame, corpus.venue, now)
             # As a feed does after each read: at the end it would be a copy of all rings, and the caches full of it.
             engine.drain()
         return engine
@@ -74,18 +87,45 @@ class Ringtape(Contestant):
         yield from batch.quotes["bid"]
         yield from batch.quotes["ask"]
         yield from batch.venue_bars["close"]
+        yield from batch.marks["mark"]
 
     def see(self, corpus: Corpus) -> Seen:
-        engine = self.warm(corpus.warm)
+        engine = self.warm(corpus)
         count = 0
         prices: list[float] = []
         for frame, now in corpus.measured:
-            count += engine.feed(frame, VENUE, now)
+            count += engine.feed(frame, corpus.venue, now)
             batch = engine.drain()
             assert not batch.lost
             prices.extend(self.prices(batch))
         assert engine.stats()["events_skipped"] == 0
         return count, math.fsum(prices)
+
+
+class EmptyFeed(Contestant):
+    """What a call of `Engine.feed` takes by itself: as many frames without an event as the corpus has frames."""
+
+    name = "call of feed, from Python"
+    version = rt.__version__
+    does = "a frame without events"
+
+    def round(self, corpus: Corpus) -> int:
+        feed = rt.Engine(windows=("5m",)).feed
+        venue = corpus.venue
+        frames = [(memoryview(b"[]"), now) for _, now in corpus.measured]
+
+        def work() -> None:
+            for frame, now in frames:
+                feed(frame, venue, now)
+
+        def loop() -> None:
+            for _frame, _now in frames:
+                pass
+
+        return timed(work) - timed(loop)
+
+    def see(self, corpus: Corpus) -> None:
+        return None
 
 
 class Decoder(Contestant):
@@ -97,11 +137,16 @@ class Decoder(Contestant):
         """Return a frame as the contestant's WebSocket library hands it over."""
         return frame
 
+    def events(self, decoded: Any) -> Sequence[Any]:
+        """Return the events of a decoded frame."""
+        found: Sequence[Any] = decoded
+        return found
+
     @abstractmethod
     def prices(self, events: Any) -> Iterable[float]:
         """Yield the prices of decoded events."""
 
-    def prepare(self, corpus: Corpus) -> Callable[[], None]:
+    def round(self, corpus: Corpus) -> int:
         frames = [self.input(frame) for frame, _ in corpus.measured]
         decode = self.decode
 
@@ -109,84 +154,29 @@ class Decoder(Contestant):
             for frame in frames:
                 decode(frame)
 
-        return work
+        return timed(work)
 
     def see(self, corpus: Corpus) -> Seen:
         count = 0
         prices: list[float] = []
         for frame, _ in corpus.measured:
-            events = self.decode(self.input(frame))
+            events = self.events(self.decode(self.input(frame)))
             count += len(events)
             prices.extend(self.prices(events))
         return count, math.fsum(prices)
-
-
-class T(msgspec.Struct, tag_field="ev", gc=False):
-    sym: str
-    p: float
-    s: int
-    t: int
-    x: int | None = None
-    i: str | None = None
-    z: int | None = None
-    c: list[int] | None = None
-    ds: str | None = None
-    pt: int | None = None
-    q: int | None = None
-    trfi: int | None = None
-    trft: int | None = None
-
-
-class Q(msgspec.Struct, tag_field="ev", gc=False):
-    sym: str
-    t: int
-    bx: int | None = None
-    bp: float | None = None
-    bs: int | None = None
-    ax: int | None = None
-    ap: float | None = None
-    as_: int | None = msgspec.field(default=None, name="as")
-    c: int | None = None
-    i: list[int] | None = None
-    pt: int | None = None
-    q: int | None = None
-    z: int | None = None
-
-
-class A(msgspec.Struct, tag_field="ev", gc=False):
-    sym: str
-    v: int
-    o: float
-    c: float
-    h: float
-    l: float  # noqa: E741 - the venue's key
-    s: int
-    e: int
-    vw: float | None = None
-    a: float | None = None
-    av: int | None = None
-    op: float | None = None
-    z: float | None = None
-    dv: str | None = None
-    dav: str | None = None
-    otc: bool | None = None
-
-
-class AM(A, tag_field="ev", gc=False):
-    pass
 
 
 class Msgspec(Decoder):
     """The fastest decoder that Python can have without knowing the venue: tagged structs of all fields, no GC."""
 
     name = "msgspec"
-    distribution = "msgspec"
+    version = metadata.version("msgspec")
     does = "typed decode, all fields"
 
     def __init__(self) -> None:
-        self.decode = msgspec.json.Decoder(list[T | Q | A | AM]).decode
+        self.decode = msgspec.json.Decoder(MassiveFrame).decode
 
-    def prices(self, events: list[T | Q | A | AM]) -> Iterable[float]:
+    def prices(self, events: MassiveFrame) -> Iterable[float]:
         for event in events:
             match event:
                 case T():
@@ -197,33 +187,36 @@ class Msgspec(Decoder):
                     yield event.c
 
     def see(self, corpus: Corpus) -> Seen:
-        """Also check that no key of the corpus is missing in the structs above."""
+        """Also check that no key of the corpus is missing in the structs."""
         keys = {"T": T, "Q": Q, "A": A, "AM": AM}
         for frame, _ in corpus.measured:
             for event in json.loads(frame):
-                assert event.keys() - {"ev"} <= set(keys[event["ev"]].__struct_encode_fields__), event
+                assert event.keys() - {"ev"} - ADDED <= set(keys[event["ev"]].__struct_encode_fields__), event
         return super().see(corpus)
 
 
-class Orjson(Decoder):
-    """The fastest decoder to plain dicts."""
+class MsgspecBinance(Decoder):
+    """The same for Binance's combined streams, with decimals left as the strings that they are."""
 
-    name = "orjson"
-    distribution = "orjson"
-    does = "untyped decode to dicts"
+    name = "msgspec"
+    version = metadata.version("msgspec")
+    does = "typed decode, all fields"
 
     def __init__(self) -> None:
-        self.decode = orjson.loads
+        self.decode = msgspec.json.Decoder(BinanceFrame).decode
 
-    def prices(self, events: list[dict[str, Any]]) -> Iterable[float]:
+    def events(self, decoded: BinanceFrame) -> Sequence[Any]:
+        return decoded.data if isinstance(decoded.data, list) else [decoded.data]
+
+    def prices(self, events: Sequence[Ticker | AggTrade | Kline | MarkPrice]) -> Iterable[float]:
         for event in events:
-            match event["ev"]:
-                case "T":
-                    yield event["p"]
-                case "Q":
-                    yield from (event[side] for side in ("bp", "ap") if side in event)
+            match event:
+                case Ticker():
+                    yield from (float(event.b), float(event.a))
+                case Kline():
+                    yield float(event.k.c)
                 case _:
-                    yield event["c"]
+                    yield float(event.p)
 
 
 class Massive(Decoder):
@@ -234,7 +227,7 @@ class Massive(Decoder):
     """
 
     name = "massive client"
-    distribution = "massive"
+    version = metadata.version("massive")
     does = "its own parsing to models"
 
     def __init__(self) -> None:
@@ -261,8 +254,3 @@ class Massive(Decoder):
                     yield from (side for side in (event.bid_price, event.ask_price) if side is not None)
                 case _:
                     yield float(event.close)
-
-
-def contestants() -> list[Contestant]:
-    """Return all of them, ours first."""
-    return [Ringtape(), Msgspec(), Orjson(), Massive()]
