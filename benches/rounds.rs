@@ -10,7 +10,6 @@
 use std::error::Error;
 use std::hint::black_box;
 use std::io::{BufRead, Write};
-use std::path::Path;
 
 use cpu_time::ThreadTime;
 use ringtape::engine::{Config, Day, Engine, Rings};
@@ -65,10 +64,9 @@ impl<'a> Rest<'a> {
 }
 
 impl Corpus {
-    /// Reads a file: the venue's name, trading days, frames to warm up with, frames to measure.
-    fn read(path: &Path) -> Result<Self, Box<dyn Error>> {
-        let file = std::fs::read(path)?;
-        let mut rest = Rest(&file);
+    /// Reads a file's bytes: the venue's name, trading days, frames to warm up with, frames to measure.
+    fn read(file: &[u8]) -> Result<Self, Box<dyn Error>> {
+        let mut rest = Rest(file);
         let venue = Venue::from_name(std::str::from_utf8(rest.bytes()?)?).ok_or("no such venue")?;
         let days = (0..rest.u32()?).map(|_| rest.day()).collect::<Result<_, _>>()?;
         Ok(Self { venue, days, warm: rest.frames()?, measured: rest.frames()? })
@@ -281,6 +279,20 @@ fn serve(corpus: &Corpus) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// A file of one day, two frames to warm up with and one to measure is read as such, and cut short it is refused.
+fn reads_files() {
+    let sized = |text: &[u8]| [&(text.len() as u32).to_le_bytes(), text].concat();
+    let words = |words: &[i64]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
+    let frame = |now: i64| [words(&[now]), sized(b"[]")].concat();
+    let count = |count: u32| count.to_le_bytes().to_vec();
+    let day = words(&[20_261_120, 1, 2, 3, 4]);
+    let file = [sized(b"massive.stocks"), count(1), day, count(2), frame(7), frame(8), count(1), frame(9)].concat();
+    let Ok(corpus) = Corpus::read(&file) else { panic!("the file is whole") };
+    assert_eq!(corpus.days, [Day { date: 20_261_120, start: 1, open: 2, close: 3, end: 4 }]);
+    assert_eq!((corpus.warm.len(), corpus.measured), (2, vec![(9, b"[]".to_vec())]));
+    assert!((0..file.len()).all(|len| Corpus::read(&file[..len]).is_err()));
+}
+
 /// Runs everybody once over the simulator; all that decode must see the same.
 fn once() {
     let corpus = Corpus::simulated();
@@ -299,8 +311,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     if let [order, file] = given.as_slice()
         && order == "serve"
     {
-        return serve(&Corpus::read(Path::new(file))?);
+        return serve(&Corpus::read(&std::fs::read(file)?)?);
     }
+    reads_files();
     once();
     Ok(())
 }

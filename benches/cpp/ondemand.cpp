@@ -32,9 +32,10 @@ constexpr int64_t no_number = std::numeric_limits<int64_t>::min();
 struct Text {
     char bytes[24] = {};
     uint32_t len = 0;
+    // simdjson's strings stand in a buffer with room behind them, so the copy need not ask for their length.
     void set(std::string_view text) {
         len = uint32_t(std::min(text.size(), sizeof bytes));
-        std::memcpy(bytes, text.data(), len);
+        std::memcpy(bytes, text.data(), sizeof bytes);
     }
 };
 
@@ -99,10 +100,14 @@ struct Out {
     void see(double price) {
         if (is_seeing && !std::isnan(price)) prices.push_back(price);
     }
-    void push(const Trade& it) { trades.push_back(it), see(it.price), ++events; }
-    void push(const Quote& it) { quotes.push_back(it), see(it.bid), see(it.ask), ++events; }
-    void push(const Bar& it) { bars.push_back(it), see(it.close), ++events; }
-    void push(const Mark& it) { marks.push_back(it), see(it.mark), ++events; }
+    void add(Trade*& record) { record = &trades.emplace_back(); }
+    void add(Quote*& record) { record = &quotes.emplace_back(); }
+    void add(Bar*& record) { record = &bars.emplace_back(); }
+    void add(Mark*& record) { record = &marks.emplace_back(); }
+    void done(const Trade& it) { see(it.price), ++events; }
+    void done(const Quote& it) { see(it.bid), see(it.ask), ++events; }
+    void done(const Bar& it) { see(it.close), ++events; }
+    void done(const Mark& it) { see(it.mark), ++events; }
 };
 
 [[noreturn]] void fail(const char* why) {
@@ -136,114 +141,132 @@ struct Into {
 };
 
 // The keys of each kind in the order of the wire. A field that two keys give is taken from the last of them.
-template <class F> INLINE void fields(Trade& t, Into& in, F&& field) {
-    field("sym", [&](od::value v) { in.text(v, t.symbol); });
-    field("i", [&](od::value v) { in.text(v, t.id); });
-    field("x", [&](od::value v) { in.number(v, t.exchange); });
-    field("p", [&](od::value v) { in.number(v, t.price); });
-    field("s", [&](od::value v) { in.number(v, t.size); });
-    field("c", [&](od::value v) { in.codes(v, t.conditions); });
-    field("t", [&](od::value v) { in.number(v, t.time); });
-    field("pt", [&](od::value v) { in.number(v, t.participant); });
-    field("q", [&](od::value v) { in.number(v, t.sequence); });
-    field("z", [&](od::value v) { in.number(v, t.tape); });
-    field("trfi", [&](od::value v) { in.number(v, t.trf); });
-    field("trft", [&](od::value v) { in.number(v, t.trf_time); });
-    field("ds", [&](od::value v) { in.decimal(v, t.size); });
-}
+struct MassiveTrade {
+    using Record = Trade;
+    template <class F> INLINE static void fields(Trade& t, Into& in, F&& field) {
+        field("sym", [&](od::value v) { in.text(v, t.symbol); });
+        field("i", [&](od::value v) { in.text(v, t.id); });
+        field("x", [&](od::value v) { in.number(v, t.exchange); });
+        field("p", [&](od::value v) { in.number(v, t.price); });
+        field("s", [&](od::value v) { in.number(v, t.size); });
+        field("c", [&](od::value v) { in.codes(v, t.conditions); });
+        field("t", [&](od::value v) { in.number(v, t.time); });
+        field("pt", [&](od::value v) { in.number(v, t.participant); });
+        field("q", [&](od::value v) { in.number(v, t.sequence); });
+        field("z", [&](od::value v) { in.number(v, t.tape); });
+        field("trfi", [&](od::value v) { in.number(v, t.trf); });
+        field("trft", [&](od::value v) { in.number(v, t.trf_time); });
+        field("ds", [&](od::value v) { in.decimal(v, t.size); });
+    }
+};
 
-template <class F> INLINE void fields(Quote& q, Into& in, F&& field) {
-    field("sym", [&](od::value v) { in.text(v, q.symbol); });
-    field("c", [&](od::value v) { in.number(v, q.condition); });
-    field("i", [&](od::value v) { in.codes(v, q.indicators); });
-    field("bx", [&](od::value v) { in.number(v, q.bid_exchange); });
-    field("ax", [&](od::value v) { in.number(v, q.ask_exchange); });
-    field("bp", [&](od::value v) { in.number(v, q.bid); });
-    field("ap", [&](od::value v) { in.number(v, q.ask); });
-    field("bs", [&](od::value v) { in.number(v, q.bid_size); });
-    field("as", [&](od::value v) { in.number(v, q.ask_size); });
-    field("t", [&](od::value v) { in.number(v, q.time); });
-    field("pt", [&](od::value v) { in.number(v, q.participant); });
-    field("q", [&](od::value v) { in.number(v, q.sequence); });
-    field("z", [&](od::value v) { in.number(v, q.tape); });
-}
+struct MassiveQuote {
+    using Record = Quote;
+    template <class F> INLINE static void fields(Quote& q, Into& in, F&& field) {
+        field("sym", [&](od::value v) { in.text(v, q.symbol); });
+        field("c", [&](od::value v) { in.number(v, q.condition); });
+        field("i", [&](od::value v) { in.codes(v, q.indicators); });
+        field("bx", [&](od::value v) { in.number(v, q.bid_exchange); });
+        field("ax", [&](od::value v) { in.number(v, q.ask_exchange); });
+        field("bp", [&](od::value v) { in.number(v, q.bid); });
+        field("ap", [&](od::value v) { in.number(v, q.ask); });
+        field("bs", [&](od::value v) { in.number(v, q.bid_size); });
+        field("as", [&](od::value v) { in.number(v, q.ask_size); });
+        field("t", [&](od::value v) { in.number(v, q.time); });
+        field("pt", [&](od::value v) { in.number(v, q.participant); });
+        field("q", [&](od::value v) { in.number(v, q.sequence); });
+        field("z", [&](od::value v) { in.number(v, q.tape); });
+    }
+};
 
-template <class F> INLINE void fields(Bar& b, Into& in, F&& field) {
-    field("sym", [&](od::value v) { in.text(v, b.symbol); });
-    field("v", [&](od::value v) { in.number(v, b.volume); });
-    field("av", [&](od::value v) { in.number(v, b.day_volume); });
-    field("op", [&](od::value v) { in.number(v, b.day_open); });
-    field("vw", [&](od::value v) { in.number(v, b.vwap); });
-    field("o", [&](od::value v) { in.number(v, b.open); });
-    field("c", [&](od::value v) { in.number(v, b.close); });
-    field("h", [&](od::value v) { in.number(v, b.high); });
-    field("l", [&](od::value v) { in.number(v, b.low); });
-    field("a", [&](od::value v) { in.number(v, b.day_vwap); });
-    field("z", [&](od::value v) { in.number(v, b.average_size); });
-    field("s", [&](od::value v) { in.number(v, b.start); });
-    field("e", [&](od::value v) { in.number(v, b.end); });
-    field("dv", [&](od::value v) { in.decimal(v, b.volume); });
-    field("dav", [&](od::value v) { in.decimal(v, b.day_volume); });
-}
+struct MassiveBar {
+    using Record = Bar;
+    template <class F> INLINE static void fields(Bar& b, Into& in, F&& field) {
+        field("sym", [&](od::value v) { in.text(v, b.symbol); });
+        field("v", [&](od::value v) { in.number(v, b.volume); });
+        field("av", [&](od::value v) { in.number(v, b.day_volume); });
+        field("op", [&](od::value v) { in.number(v, b.day_open); });
+        field("vw", [&](od::value v) { in.number(v, b.vwap); });
+        field("o", [&](od::value v) { in.number(v, b.open); });
+        field("c", [&](od::value v) { in.number(v, b.close); });
+        field("h", [&](od::value v) { in.number(v, b.high); });
+        field("l", [&](od::value v) { in.number(v, b.low); });
+        field("a", [&](od::value v) { in.number(v, b.day_vwap); });
+        field("z", [&](od::value v) { in.number(v, b.average_size); });
+        field("s", [&](od::value v) { in.number(v, b.start); });
+        field("e", [&](od::value v) { in.number(v, b.end); });
+        field("dv", [&](od::value v) { in.decimal(v, b.volume); });
+        field("dav", [&](od::value v) { in.decimal(v, b.day_volume); });
+    }
+};
 
-struct Ticker : Quote {};
-template <class F> INLINE void fields(Ticker& q, Into& in, F&& field) {
-    field("u", [&](od::value v) { in.number(v, q.sequence); });
-    field("s", [&](od::value v) { in.text(v, q.symbol); });
-    field("b", [&](od::value v) { in.decimal(v, q.bid); });
-    field("B", [&](od::value v) { in.decimal(v, q.bid_size); });
-    field("a", [&](od::value v) { in.decimal(v, q.ask); });
-    field("A", [&](od::value v) { in.decimal(v, q.ask_size); });
-    field("T", [&](od::value v) { in.number(v, q.time); });
-    field("E", [&](od::value v) { in.number(v, q.sent); });
-}
+struct Ticker {
+    using Record = Quote;
+    template <class F> INLINE static void fields(Quote& q, Into& in, F&& field) {
+        field("u", [&](od::value v) { in.number(v, q.sequence); });
+        field("s", [&](od::value v) { in.text(v, q.symbol); });
+        field("b", [&](od::value v) { in.decimal(v, q.bid); });
+        field("B", [&](od::value v) { in.decimal(v, q.bid_size); });
+        field("a", [&](od::value v) { in.decimal(v, q.ask); });
+        field("A", [&](od::value v) { in.decimal(v, q.ask_size); });
+        field("T", [&](od::value v) { in.number(v, q.time); });
+        field("E", [&](od::value v) { in.number(v, q.sent); });
+    }
+};
 
-struct Aggregate : Trade {};
-template <class F> INLINE void fields(Aggregate& t, Into& in, F&& field) {
-    field("E", [&](od::value v) { in.number(v, t.sent); });
-    field("a", [&](od::value v) { in.number(v, t.sequence); });
-    field("s", [&](od::value v) { in.text(v, t.symbol); });
-    field("p", [&](od::value v) { in.decimal(v, t.price); });
-    field("q", [&](od::value v) { in.decimal(v, t.size); });
-    field("f", [&](od::value v) { in.number(v, t.first); });
-    field("l", [&](od::value v) { in.number(v, t.last); });
-    field("T", [&](od::value v) { in.number(v, t.time); });
-    field("m", [&](od::value v) { in.flag(v, t.is_buyer_maker); });
-}
+struct Aggregate {
+    using Record = Trade;
+    template <class F> INLINE static void fields(Trade& t, Into& in, F&& field) {
+        field("E", [&](od::value v) { in.number(v, t.sent); });
+        field("a", [&](od::value v) { in.number(v, t.sequence); });
+        field("s", [&](od::value v) { in.text(v, t.symbol); });
+        field("p", [&](od::value v) { in.decimal(v, t.price); });
+        field("q", [&](od::value v) { in.decimal(v, t.size); });
+        field("f", [&](od::value v) { in.number(v, t.first); });
+        field("l", [&](od::value v) { in.number(v, t.last); });
+        field("T", [&](od::value v) { in.number(v, t.time); });
+        field("m", [&](od::value v) { in.flag(v, t.is_buyer_maker); });
+    }
+};
 
-struct Candle : Bar {};
-template <class F> INLINE void fields(Candle& b, Into& in, F&& field) {
-    field("t", [&](od::value v) { in.number(v, b.start); });
-    field("T", [&](od::value v) { in.number(v, b.end); });
-    field("f", [&](od::value v) { in.number(v, b.first); });
-    field("L", [&](od::value v) { in.number(v, b.last); });
-    field("o", [&](od::value v) { in.decimal(v, b.open); });
-    field("c", [&](od::value v) { in.decimal(v, b.close); });
-    field("h", [&](od::value v) { in.decimal(v, b.high); });
-    field("l", [&](od::value v) { in.decimal(v, b.low); });
-    field("v", [&](od::value v) { in.decimal(v, b.volume); });
-    field("n", [&](od::value v) { in.number(v, b.count); });
-    field("x", [&](od::value v) { in.flag(v, b.is_closed); });
-    field("q", [&](od::value v) { in.decimal(v, b.notional); });
-    field("V", [&](od::value v) { in.decimal(v, b.buys); });
-    field("Q", [&](od::value v) { in.decimal(v, b.bought); });
-}
+struct Candle {
+    using Record = Bar;
+    template <class F> INLINE static void fields(Bar& b, Into& in, F&& field) {
+        field("t", [&](od::value v) { in.number(v, b.start); });
+        field("T", [&](od::value v) { in.number(v, b.end); });
+        field("f", [&](od::value v) { in.number(v, b.first); });
+        field("L", [&](od::value v) { in.number(v, b.last); });
+        field("o", [&](od::value v) { in.decimal(v, b.open); });
+        field("c", [&](od::value v) { in.decimal(v, b.close); });
+        field("h", [&](od::value v) { in.decimal(v, b.high); });
+        field("l", [&](od::value v) { in.decimal(v, b.low); });
+        field("v", [&](od::value v) { in.decimal(v, b.volume); });
+        field("n", [&](od::value v) { in.number(v, b.count); });
+        field("x", [&](od::value v) { in.flag(v, b.is_closed); });
+        field("q", [&](od::value v) { in.decimal(v, b.notional); });
+        field("V", [&](od::value v) { in.decimal(v, b.buys); });
+        field("Q", [&](od::value v) { in.decimal(v, b.bought); });
+    }
+};
 
-template <class F> INLINE void fields(Mark& m, Into& in, F&& field) {
-    field("E", [&](od::value v) { in.number(v, m.time); });
-    field("s", [&](od::value v) { in.text(v, m.symbol); });
-    field("p", [&](od::value v) { in.decimal(v, m.mark); });
-    field("ap", [&](od::value v) { in.decimal(v, m.average); });
-    field("P", [&](od::value v) { in.decimal(v, m.settle); });
-    field("i", [&](od::value v) { in.decimal(v, m.index); });
-    field("r", [&](od::value v) { in.decimal(v, m.rate); });
-    field("T", [&](od::value v) { in.number(v, m.next_funding); });
-}
+struct MarkPrice {
+    using Record = Mark;
+    template <class F> INLINE static void fields(Mark& m, Into& in, F&& field) {
+        field("E", [&](od::value v) { in.number(v, m.time); });
+        field("s", [&](od::value v) { in.text(v, m.symbol); });
+        field("p", [&](od::value v) { in.decimal(v, m.mark); });
+        field("ap", [&](od::value v) { in.decimal(v, m.average); });
+        field("P", [&](od::value v) { in.decimal(v, m.settle); });
+        field("i", [&](od::value v) { in.decimal(v, m.index); });
+        field("r", [&](od::value v) { in.decimal(v, m.rate); });
+        field("T", [&](od::value v) { in.number(v, m.next_funding); });
+    }
+};
 
 // A style: how the fields of a record are found in an object.
 struct ByKey {
-    template <class Record> static void read(od::object& from, Record& to, Into& in) {
-        fields(to, in, [&](std::string_view key, auto&& take) __attribute__((always_inline)) {
+    template <class Layout> static void read(od::object& from, typename Layout::Record& to, Into& in) {
+        Layout::fields(to, in, [&](std::string_view key, auto&& take) __attribute__((always_inline)) {
             od::value value;
             if (!from.find_field_unordered(key).get(value)) take(value);
         });
@@ -267,7 +290,7 @@ uint64_t packed(const char* raw) {
 }
 
 struct KeyByKey {
-    template <class Record> static void read(od::object& from, Record& to, Into& in) {
+    template <class Layout> static void read(od::object& from, typename Layout::Record& to, Into& in) {
         // The kind was asked for before.
         in.check(from.reset().error());
         for (auto member : from) {
@@ -278,25 +301,26 @@ struct KeyByKey {
             if (!in.is_sound) return;
             uint64_t word = packed(name.raw());
             // All of it is inlined, and the compiler makes a tree of the comparisons.
-            fields(to, in, [&](std::string_view key, auto&& take) __attribute__((always_inline)) {
+            Layout::fields(to, in, [&](std::string_view key, auto&& take) __attribute__((always_inline)) {
                 if (word == packed(key)) take(value);
             });
         }
     }
 };
 
-template <class Style, class Record> void read(od::object& from, Out& out, Into& in) {
-    Record record;
-    Style::read(from, record, in);
-    out.push(record);
+template <class Style, class Layout> void read(od::object& from, Out& out, Into& in) {
+    typename Layout::Record* record;
+    out.add(record);
+    Style::template read<Layout>(from, *record, in);
+    out.done(*record);
 }
 
 template <class Style> void massive_event(od::object event, Out& out, Into& in) {
     std::string_view kind;
     in.check(event.find_field_unordered("ev").get_string().get(kind));
-    if (kind == "Q") return read<Style, Quote>(event, out, in);
-    if (kind == "T") return read<Style, Trade>(event, out, in);
-    if (kind == "A" || kind == "AM") return read<Style, Bar>(event, out, in);
+    if (kind == "Q") return read<Style, MassiveQuote>(event, out, in);
+    if (kind == "T") return read<Style, MassiveTrade>(event, out, in);
+    if (kind == "A" || kind == "AM") return read<Style, MassiveBar>(event, out, in);
     fail("an event of no known kind");
 }
 
@@ -305,16 +329,17 @@ template <class Style> void binance_event(od::object event, Out& out, Into& in) 
     in.check(event.find_field_unordered("e").get_string().get(kind));
     if (kind == "bookTicker") return read<Style, Ticker>(event, out, in);
     if (kind == "aggTrade") return read<Style, Aggregate>(event, out, in);
-    if (kind == "markPriceUpdate") return read<Style, Mark>(event, out, in);
+    if (kind == "markPriceUpdate") return read<Style, MarkPrice>(event, out, in);
     if (kind != "kline") fail("an event of no known kind");
-    Candle candle;
+    Bar* candle;
+    out.add(candle);
     od::object inner;
     od::value value;
-    if (!event.find_field_unordered("E").get(value)) in.number(value, candle.sent);
-    if (!event.find_field_unordered("s").get(value)) in.text(value, candle.symbol);
+    if (!event.find_field_unordered("E").get(value)) in.number(value, candle->sent);
+    if (!event.find_field_unordered("s").get(value)) in.text(value, candle->symbol);
     in.check(event.find_field_unordered("k").get_object().get(inner));
-    Style::read(inner, candle, in);
-    out.push(candle);
+    Style::template read<Candle>(inner, *candle, in);
+    out.done(*candle);
 }
 
 template <class Style> void massive_frame(od::document& frame, Out& out, Into& in) {

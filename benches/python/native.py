@@ -121,7 +121,7 @@ LEVELS = {
     "scalar": "ringtape scalar",
 }
 """What the levels of the decoder are called in the tables, the best first."""
-WALKS = {"by-key": "simdjson, by key", "key-by-key": "simdjson, key by key"}
+WALKS = {"by-key": "simdjson (by key)", "key-by-key": "simdjson (key by key)"}
 """What the two styles of the On-Demand walk are called in the tables."""
 
 

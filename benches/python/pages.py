@@ -79,18 +79,20 @@ def sheets(record: Record) -> list[Sheet]:
 
 def show(record: Record) -> None:
     """Print the tables."""
+    console = Console()
+    # Where nobody watches, lines may be as long as they are.
+    width = None if console.is_terminal else 200
     for sheet in sheets(record):
-        heads = sheet.heads()
         table = Table(title=f"{sheet.title}: times the speed of msgspec (ns an event)", title_style="bold")
-        for at, title in enumerate(heads):
-            table.add_column(title, justify="right" if at > 1 else "left", no_wrap=at > 1)
+        for at, title in enumerate(sheet.heads()):
+            table.add_column(title, justify="right" if at > 1 else "left", no_wrap=at != 1)
         for row in sheet.rows(record):
             table.add_row(*row)
-        Console().print(table)
+        console.print(table, width=width)
     table = Table(*GOAL_HEADS, title="Goals", title_style="bold")
     for goal in judged(record):
         table.add_row(*goal.row())
-    Console().print(table)
+    console.print(table, width=width)
     for sentence in [*call(record), *record.left_out]:
         print(sentence)
 
