@@ -79,7 +79,8 @@ test-full: lint types
 		"hypothesis: 5,000 examples, seed $(SEED)" | tee results/python.txt
 	@bash -o pipefail -c '$(BIN)/pytest -v --hypothesis-seed=$(SEED) --hypothesis-show-statistics 2>&1 | tee -a results/python.txt'
 
-# Rust rooms, single calls from Python, and the comparison; the record of all three is benches/record/<date>-<commit>.md.
+# Rust rooms, single calls from Python, and the comparison, which builds its own two programs. The record of all three is
+# benches/record/<date>-<commit>.md.
 bench: build
 	@$(BIN)/python -m pip install --quiet --group bench
 	@mkdir -p results
