@@ -17,7 +17,9 @@ from record import Place, Record
 ENGINE, ENGINE_IN_RUST = "ringtape engine", "ringtape engine, from Rust"
 CALL, CALL_IN_RUST = "call of feed, from Python", "call of feed, from Rust"
 ON_DEMAND = list(WALKS.values())
+NUMBA = "msgspec + numba"
 MIX, MIX_1, MIX_100 = "mix", ("mix", 1), ("mix", 100)
+TRADES = ("trades", 100)
 STREAMS, MARKS = ("binance streams", 1), ("binance mark price array", 540)
 
 
@@ -53,11 +55,11 @@ def _cells(parts: list[Part]) -> list[str]:
 
 
 class Judge:
-    """Looks figures up in a record for a decoder."""
+    """Looks figures of one contestant up in a record."""
 
-    def __init__(self, record: Record, decoder: str) -> None:
+    def __init__(self, record: Record, ours: str) -> None:
         self._record = record
-        self._decoder = decoder
+        self._ours = ours
 
     def _part(
         self, wanted: str, ratio: float | None, shown: str, meets: Callable[[float, float], bool], bound: float
@@ -68,13 +70,13 @@ class Judge:
 
     def faster(self, times: float, rivals: list[str], called: str, place: Place) -> Part:
         """Judge "so many times as fast as the fastest of the rivals"."""
-        ours, theirs = self._record.ns(self._decoder, place), self._record.fastest(rivals, place)
+        ours, theirs = self._record.ns(self._ours, place), self._record.fastest(rivals, place)
         ratio = None if ours is None or theirs is None else theirs / ours
         return self._part(f"{times:g}x {called}", ratio, called, operator.ge, times)
 
     def within(self, times: float, rivals: list[str], called: str, place: Place) -> Part:
         """Judge "at most so many times the time of the rival"."""
-        ours, theirs = self._record.ns(self._decoder, place), self._record.fastest(rivals, place)
+        ours, theirs = self._record.ns(self._ours, place), self._record.fastest(rivals, place)
         ratio = None if ours is None or theirs is None else ours / theirs
         return self._part(f"at most {times:g}x {called}", ratio, called, operator.le, times)
 
@@ -82,22 +84,22 @@ class Judge:
         """Judge "at most 1.25 times the known shape, never slower than On-Demand" for one change of shape."""
         wanted = "at most 1.25x, never slower than simdjson"
         place = (shape, MIX_100[1])
-        ours, known = self._record.ns(self._decoder, place), self._record.ns(self._decoder, MIX_100)
+        ours, known = self._record.ns(self._ours, place), self._record.ns(self._ours, MIX_100)
         walk = self._record.fastest(ON_DEMAND, place)
         if ours is None or known is None or walk is None:
             return Part(wanted, f"{shape}: not measured", is_met=False)
         got = f"{shape}: {ours / known:.2f}x ({walk / ours:.1f}x simdjson)"
         return Part(wanted, got, ours <= 1.25 * known and ours <= walk)
 
-    def slowest(self, ns: float, contestant: str, place: Place, called: str) -> Part:
+    def slowest(self, ns: float, place: Place, called: str) -> Part:
         """Judge "at most so many nanoseconds"."""
-        ours = self._record.ns(contestant, place)
+        ours = self._record.ns(self._ours, place)
         got = f"{called}: not measured" if ours is None else f"{ours:.0f} ns {called}"
         return Part(f"at most {ns:g} ns {called}", got, ours is not None and ours <= ns)
 
-    def dearer(self, ns: float, contestant: str, than: str, place: Place, called: str) -> Part:
+    def dearer(self, ns: float, than: str, place: Place, called: str) -> Part:
         """Judge "at most so many nanoseconds more"."""
-        ours, theirs = self._record.ns(contestant, place), self._record.ns(than, place)
+        ours, theirs = self._record.ns(self._ours, place), self._record.ns(than, place)
         if ours is None or theirs is None:
             return Part(f"at most {ns:g} ns", f"{called}: not measured", is_met=False)
         return Part(f"at most {ns:g} ns", f"{ours - theirs:.0f} ns {called}", ours - theirs <= ns)
@@ -112,7 +114,7 @@ def judged(record: Record) -> list[Judged]:
     avx2 = LEVELS["avx2"]
     if avx2 in decoders[1:]:
         rows += _floors(Judge(record, avx2), "AVX2")
-    return rows + _engine(Judge(record, decoders[0]))
+    return rows + _engine(record)
 
 
 def _decoding(judge: Judge) -> list[Judged]:
@@ -161,18 +163,23 @@ def _floors(judge: Judge, level: str) -> list[Judged]:
     ]
 
 
-def _engine(judge: Judge) -> list[Judged]:
+def _engine(record: Record) -> list[Judged]:
+    judge = Judge(record, ENGINE)
     return [
         Judged(
             "G5",
             "the whole engine, fed from Python",
-            [judge.slowest(60, ENGINE, MIX_100, "at 100 a frame")],
-            [judge.slowest(45, ENGINE, MIX_100, "at 100 a frame"), judge.slowest(85, ENGINE, MIX_1, "at 1")],
+            [judge.slowest(60, MIX_100, "at 100 a frame")],
+            [
+                judge.slowest(45, MIX_100, "at 100 a frame"),
+                judge.slowest(85, MIX_1, "at 1"),
+                judge.faster(10, [NUMBA], f"{NUMBA}, trades", TRADES),
+            ],
         ),
         Judged(
             "call",
             "`Engine.feed` of a memoryview beyond the Rust function",
             [],
-            [judge.dearer(25, CALL, CALL_IN_RUST, MIX_1, "a call")],
+            [Judge(record, CALL).dearer(25, CALL_IN_RUST, MIX_1, "a call")],
         ),
     ]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 from generated import SHAPES
-from goals import CALL, CALL_IN_RUST, ENGINE, ENGINE_IN_RUST, MARKS, MIX, STREAMS, judged
+from goals import CALL, CALL_IN_RUST, ENGINE, ENGINE_IN_RUST, MARKS, MIX, NUMBA, STREAMS, TRADES, judged
 from native import LEVELS, WALKS
 from record import RECORD, ROOT, Place, Record, newest
 from rich.console import Console
@@ -19,7 +19,7 @@ _MARKS = ("<!-- bench: begin -->", "<!-- bench: end -->")
 
 OTHERS = ["msgspec", "orjson", "massive client"]
 DECODERS = [*LEVELS.values(), *WALKS.values(), *OTHERS, "memcpy"]
-ENGINES = [ENGINE, ENGINE_IN_RUST, *OTHERS]
+ENGINES = [ENGINE, ENGINE_IN_RUST, NUMBA, *OTHERS]
 
 INTRODUCTION = """\
 Times the speed of msgspec, ns for one event in brackets; everybody on the same frames in one run. First decoding alone;
@@ -67,7 +67,7 @@ def sheets(record: Record) -> list[Sheet]:
     """Return the tables of a record, those that are stated first first."""
     mix, simulated = record.places(MIX), record.places("simulator")
     binance = [place for place in (STREAMS, MARKS) if place in record.places(place[0])]
-    trades = [place for name in ("trades", "trades, documented order") for place in record.places(name)]
+    trades = [place for name in (TRADES[0], "trades, documented order") for place in record.places(name)]
     shapes = [place for shape in SHAPES for place in record.places(shape)]
     made = [
         Sheet("Decode only, the goals' frames", DECODERS, [*mix, *binance]),
@@ -75,6 +75,7 @@ def sheets(record: Record) -> list[Sheet]:
         Sheet("Decode only, the simulator's frames", DECODERS, simulated),
         Sheet("The whole engine, the simulator's frames", ENGINES, simulated),
         Sheet("Decode only, trades alone, 100 a frame", DECODERS, trades),
+        Sheet("The whole engine, trades alone, 100 a frame", ENGINES, record.places(TRADES[0])),
         Sheet("Decode only, shapes after their first 64 events, 100 a frame", DECODERS, shapes),
     ]
     return [sheet for sheet in made if sheet.places]

@@ -14,9 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import generated
+from compiled import Numba
 from contestants import Contestant, EmptyFeed, Massive, Msgspec, MsgspecBinance, Ringtape
 from corpus import SEED, Corpus, simulated
-from goals import CALL_IN_RUST, ENGINE_IN_RUST, MARKS, MIX, STREAMS
+from goals import CALL_IN_RUST, ENGINE_IN_RUST, MARKS, MIX, STREAMS, TRADES
 from measure import measure
 from native import Native, Program, Walk, build_rounds, build_walk, decoders, walks
 from pages import criterion, fill_readme, show, suites, write
@@ -28,6 +29,8 @@ import ringtape as rt
 ROUNDS = 9
 PER_FRAME = (1, 10, 100)
 RESULTS = ROOT / "results"
+# The corpora that the whole engine also gets.
+ENGINE_TOO = {MIX, "simulator", TRADES[0]}
 
 
 def of_goals(directory: Path) -> Iterator[Corpus]:
@@ -35,7 +38,7 @@ def of_goals(directory: Path) -> Iterator[Corpus]:
     generated.generate(directory)
     for per_frame in (*PER_FRAME, 1_000):
         yield generated.corpus(directory, f"massive_mix_{per_frame}", MIX)
-    yield generated.corpus(directory, "massive_T_100", "trades")
+    yield generated.corpus(directory, "massive_T_100", TRADES[0])
     yield generated.corpus(directory, "massive_Tdocs_100", "trades, documented order")
     yield generated.corpus(directory, "binance_1", STREAMS[0], "binance.usdm")
     yield generated.corpus(directory, "binance_markarr", MARKS[0], "binance.usdm")
@@ -60,7 +63,7 @@ def native(corpus: Corpus, rounds: Program, walk: Program | None, simdjson: str)
         all_of_them += walks(walk, simdjson)
     if corpus.name not in generated.SHAPES:
         all_of_them.append(Native(rounds, "memcpy", "memcpy", "", "a copy to a hot buffer", looks=False))
-    if corpus.name in {MIX, "simulator"}:
+    if corpus.name in ENGINE_TOO:
         name, does = ENGINE_IN_RUST, "the same, fed from Rust"
         all_of_them.append(Native(rounds, "feed", name, rt.__version__, does, looks=False))
         if corpus.per_frame == 1:
@@ -76,7 +79,9 @@ def in_python(corpus: Corpus) -> list[Contestant]:
     if corpus.name in generated.SHAPES:
         return [Msgspec()]
     found: list[Contestant] = [Msgspec(), Orjson(), Massive()]
-    if corpus.name in {MIX, "simulator"}:
+    if corpus.name == TRADES[0]:
+        found.append(Numba())
+    if corpus.name in ENGINE_TOO:
         found.append(Ringtape())
         if corpus.per_frame == 1:
             found.append(EmptyFeed())

@@ -14,7 +14,7 @@ import generated
 import pages
 from contestants import EmptyFeed, Massive, Msgspec, MsgspecBinance, Ringtape
 from corpus import Corpus, simulated
-from goals import CALL, CALL_IN_RUST, ENGINE, MARKS, MIX_1, MIX_100, STREAMS, judged
+from goals import CALL, CALL_IN_RUST, ENGINE, MARKS, MIX_1, MIX_100, NUMBA, STREAMS, TRADES, judged
 from measure import measure, same_for_all
 from native import LEVELS, WALKS
 from record import Column, Line, Place, Record, commit, machine
@@ -121,6 +121,8 @@ REACHED: dict[tuple[str, Place], float] = {
     **{(WALK, (shape, 100)): 109.0 for shape in generated.SHAPES},
     (ENGINE, MIX_100): 44.0,
     (ENGINE, MIX_1): 84.0,
+    (ENGINE, TRADES): 44.0,
+    (NUMBA, TRADES): 467.0,
     (CALL, MIX_1): 70.0,
     (CALL_IN_RUST, MIX_1): 50.0,
 }
@@ -143,6 +145,7 @@ def test_goals_that_are_reached() -> None:
         ((OURS, ("added keys", 100)), "G4", "-"),
         ((ENGINE, MIX_100), "G5", "no"),
         ((ENGINE, MIX_1), "G5", "yes"),
+        ((ENGINE, TRADES), "G5", "yes"),
         ((CALL, MIX_1), "call", "-"),
     ],
 )
