@@ -12,10 +12,10 @@ use std::hint::black_box;
 use std::io::{BufRead, Write};
 
 use cpu_time::ThreadTime;
-use ringtape::engine::{Config, Day, Engine, Rings};
+use ringtape::engine::{Config, Day, Engine};
 use ringtape::model::units::SECOND;
 use ringtape::model::{Kind, Venue};
-use ringtape::ring::EventReader;
+use ringtape::ring::{EventReader, EventRing};
 use ringtape::sim::{self, Kind as Market, Market as Simulator, Route};
 use ringtape::wire::{self, Level, Staging};
 
@@ -114,10 +114,12 @@ impl Seen {
             match entry.kind {
                 Kind::Trade => self.prices.push(out.trades[at].price),
                 Kind::Quote => {
-                    self.prices.extend([out.quotes[at].bid, out.quotes[at].ask].iter().filter(|p| !p.is_nan()))
+                    self.prices.extend([out.quotes[at].bid, out.quotes[at].ask].iter().filter(|p| !p.is_nan()));
                 }
                 Kind::VenueBar => self.prices.push(out.bars[at].close),
                 Kind::Mark => self.prices.push(out.marks[at].mark),
+                // The corpora have no others.
+                _ => {}
             }
         }
     }
@@ -145,7 +147,7 @@ impl Decoder {
 /// An engine as the Python contestant has it, and what drains it.
 struct Fed {
     engine: Engine,
-    readers: [EventReader; 6],
+    readers: Vec<EventReader>,
     drained: Vec<u64>,
 }
 
@@ -154,8 +156,9 @@ impl Fed {
         let config = Config { windows: vec![300 * SECOND], ..Config::default() };
         let Ok(mut engine) = Engine::new(config) else { panic!("the configuration is valid") };
         engine.add_days(corpus.venue, &corpus.days);
-        let Rings { trades, quotes, bars, venue_bars, marks, signals, .. } = engine.rings();
-        let readers = [trades, quotes, bars, venue_bars, marks, signals].map(ringtape::ring::EventRing::reader);
+        let rings = engine.rings();
+        let kinds = Kind::HOT.iter().chain(Kind::PLAIN).filter_map(|&kind| rings.of(kind));
+        let readers = [&rings.bars, &rings.signals].into_iter().chain(kinds).map(EventRing::reader).collect();
         Self { engine, readers, drained: Vec::new() }
     }
 

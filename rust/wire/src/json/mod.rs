@@ -23,9 +23,9 @@ pub(crate) use lane::{Lane, Padded};
 pub(crate) use number::Number;
 pub(crate) use scan::{Scanner, Value};
 pub(crate) use shape::{Key, Plan, Shapes};
+pub(crate) use simd::{BEFORE, Level, Rule, Rules, Scalar, Window};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use simd::{best as best_level, decode as decode_vectored};
-pub(crate) use simd::{BEFORE, Level, Rule, Rules, Scalar, Window};
 #[cfg(all(test, target_arch = "x86_64"))]
 pub(crate) use simd::{v3, v4};
 pub(crate) use text::Text;
