@@ -84,19 +84,20 @@ def sheets(record: Record) -> list[Sheet]:
 def show(record: Record) -> None:
     """Print the tables."""
     console = Console()
-    # Where nobody watches, lines may be as long as they are.
-    width = None if console.is_terminal else 200
+    if not console.is_terminal:
+        # Where nobody watches, lines may be as long as they are.
+        console = Console(width=200)
     for sheet in sheets(record):
         table = Table(title=f"{sheet.title}: times the speed of msgspec (ns an event)", title_style="bold")
-        for at, title in enumerate(sheet.heads()):
-            table.add_column(title, justify="right" if at > 1 else "left", no_wrap=at != 1)
-        for row in sheet.rows(record):
-            table.add_row(*row)
-        console.print(table, width=width)
+        for at, title in enumerate(["", *sheet.heads()[2:]]):
+            table.add_column(title, justify="right" if at else "left", no_wrap=True)
+        for name, _, *cells in sheet.rows(record):
+            table.add_row(name, *cells)
+        console.print(table)
     table = Table(*GOAL_HEADS, title="Goals", title_style="bold")
     for goal in judged(record):
         table.add_row(*goal.row())
-    console.print(table, width=width)
+    console.print(table)
     for sentence in [*call(record), *record.left_out]:
         print(sentence)
 
