@@ -187,6 +187,7 @@ def summary(record: Record, stem: str) -> str:
         parts += [f"{sheet.title}:", _sheet(record, sheet)]
     if judged(record):
         parts += ["What was to be reached, and what is:", _goals(record)]
+    parts += record.left_out
     link = f"[record of {record.taken[:10]}](benches/record/{stem}.md)"
     parts.append(f"{record.machine['cpu']}, {record.machine['python']}: {link}")
     return "\n\n".join(parts)
