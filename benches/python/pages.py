@@ -94,10 +94,12 @@ def show(record: Record) -> None:
         for name, _, *cells in sheet.rows(record):
             table.add_row(name, *cells)
         console.print(table)
-    table = Table(*GOAL_HEADS, title="Goals", title_style="bold")
-    for goal in judged(record):
-        table.add_row(*goal.row())
-    console.print(table)
+    goals = judged(record)
+    if goals:
+        table = Table(*GOAL_HEADS, title="Goals", title_style="bold")
+        for goal in goals:
+            table.add_row(*goal.row())
+        console.print(table)
     for sentence in [*call(record), *record.left_out]:
         print(sentence)
 
