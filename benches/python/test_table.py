@@ -16,7 +16,7 @@ from contestants import EmptyFeed, Massive, Msgspec, MsgspecBinance, Ringtape
 from corpus import Corpus, simulated
 from goals import CALL, CALL_IN_RUST, ENGINE, MARKS, MIX_1, MIX_100, NUMBA, STREAMS, TRADES, judged
 from measure import measure, same_for_all
-from native import LEVELS, WALKS
+from native import LEVELS, WALKS, build_walk
 from record import Column, Line, Place, Record, commit, machine
 
 
@@ -174,3 +174,11 @@ def test_pages(capsys: pytest.CaptureFixture[str]) -> None:
     assert "(benches/record/stem.md)" in summary
     pages.show(record)
     assert "Goals" in capsys.readouterr().out
+
+
+def test_simdjson_is_left_out_with_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PKG_CONFIG_LIBDIR", str(tmp_path))
+    monkeypatch.setenv("PKG_CONFIG_PATH", "")
+    walk = build_walk(tmp_path)
+    assert walk.program is None
+    assert walk.missing.startswith("simdjson is left out because")
