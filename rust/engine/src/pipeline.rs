@@ -342,12 +342,11 @@ impl Engine {
         }
         let times = staging.trades.iter().map(|trade| trade.ts_event);
         let times = times.chain(staging.quotes.iter().map(|quote| quote.ts_event));
-        let times = times.chain(staging.bars.iter().map(|bar| bar.ts_event));
-        let mut times = times.chain(plain_times(&staging.plain));
+        let mut times = times.chain(staging.bars.iter().map(|bar| bar.ts_event));
         // Times that will be quarantined ask for nothing.
         let limit = state.clock.limit(recv);
         let is_new = |&time: &Nanos| !inside(time) && time <= limit && !state.calendar.covers(time);
-        times.find(is_new).map(|time| (venue, time))
+        times.find(is_new).or_else(|| find_time(&staging.plain, is_new)).map(|time| (venue, time))
     }
 
     /// Gives a venue's trading days as ns boundaries.
@@ -578,7 +577,7 @@ impl Engine {
         }
         if !staging.plain.is_empty() {
             for (resolved, count) in self.resolved.iter_mut().zip(staging.plain.counts()).skip(counts.len()) {
-                resolved.resize(count, Resolved { id: NOBODY, place: 0 });
+                resolved.resize(count as usize, Resolved { id: NOBODY, place: 0 });
             }
         }
         let symbols = &self.own.symbols;
@@ -1354,10 +1353,13 @@ macro_rules! plain_kinds {
             }
         }
 
-        fn plain_times(plain: &Plain) -> Vec<Nanos> {
-            let mut times = Vec::new();
-            $(times.extend(plain.$list.iter().map(|record| record.ts_event));)*
-            times
+        /// The first of their times that is looked for, list by list.
+        #[cold]
+        fn find_time(plain: &Plain, wanted: impl Fn(&Nanos) -> bool) -> Option<Nanos> {
+            $(if let Some(found) = plain.$list.iter().map(|record| record.ts_event).find(&wanted) {
+                return Some(found);
+            })*
+            None
         }
     };
 }

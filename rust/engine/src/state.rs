@@ -401,5 +401,6 @@ impl SymbolState {
 /// A side without a price has none and no size: zero is how venues write "empty".
 #[inline]
 fn side(price: f64, size: f64) -> (f64, f64) {
-    if price > 0.0 { (price, size) } else { (PRICE_UNSET, PRICE_UNSET) }
+    // A future's price may lie below zero; NaN does not differ from zero in this comparison.
+    if price.abs() > 0.0 { (price, size) } else { (PRICE_UNSET, PRICE_UNSET) }
 }
