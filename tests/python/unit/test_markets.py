@@ -52,10 +52,11 @@ def test_a_future_may_fall_below_zero() -> None:
     engine = rt.Engine(windows=["1m"])
     first = {"ev": "T", "sym": "CLK0", "p": 0.5, "s": 2, "q": 1, "t": NOON}
     prints = [first, first | {"p": -37.63, "q": 2, "t": NOON + 1}]
-    quote = {"ev": "Q", "sym": "CLK0", "bp": 1, "bs": 3, "bt": NOON - 5, "ap": 2, "as": 4, "at": NOON - 7, "t": NOON}
+    quote = {"ev": "Q", "sym": "CLK0", "bp": -40, "bs": 3, "bt": NOON - 5, "ap": 0, "as": 4, "at": NOON - 7, "t": NOON}
     assert feed(engine, "massive.futures", *prints, quote) == 3
     row = engine.row("CLK0")
     assert (row["last"], row["low"], row["volume"], row["vwap"]) == (-37.63, -37.63, 4, (0.5 - 37.63) / 2)
+    assert (row["bid"], row["bid_size"], row["ask"]) == (-40.0, 3, None)
     quotes = engine.drain().quotes
     assert quotes["flags"].tolist() == [1]
     assert quotes["ts_participant"].tolist() == [(NOON - 5) * MS]
