@@ -10,6 +10,7 @@ import pytest
 
 import ringtape as rt
 from ringtape import _native, events
+from ringtape.strategy.base import KINDS
 
 NOON = 1_795_197_600_000  # 2026-11-20 13:00 in New York, in ms
 MS = 1_000_000
@@ -117,6 +118,10 @@ def test_records_of_all_kinds_are_numbered_as_they_stand_in_the_frame() -> None:
     assert engine.get("B", "last") is None
     imbalance = batch.imbalances[0]
     assert (imbalance["imbalance"], imbalance["auction_time"], chr(imbalance["auction_type"])) == (-40.0, 1600, "C")
+
+
+def test_strategies_take_every_kind_of_array() -> None:
+    assert set(KINDS) == events.dtypes().keys()
 
 
 def test_a_plain_event_from_the_future_is_quarantined() -> None:
