@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import msgspec
@@ -49,6 +50,59 @@ def test_a_frame_says_what_its_fixture_states(venue: str, case: dict[str, Any]) 
     assert [[message.status, message.message] for message in decoded.control] == case.get("control", [])
     assert wanted or case.get("control") or case.get("skipped")
     assert case["source"]
+
+
+class Raw(str):
+    """A number as it is written."""
+
+    __slots__ = ()
+
+
+def varied(item: Any, random: Random) -> str:
+    """Return a JSON value in another form that means the same: order, blanks, escapes, doubled and unknown keys."""
+    blank = random.choice(["", " ", "\n", "\t\r "])
+    if isinstance(item, dict):
+        members = [(key, varied(inner, random)) for key, inner in item.items()]
+        random.shuffle(members)
+        # The last of two wins, and nobody asks for `zz`.
+        wrong = [
+            (key, random.choice(["null", '"x"', "[[]]", "-1e5", "{}"])) for key, _ in members if random.random() < 0.2
+        ]
+        members = [*wrong, ("zz", '{"a":[1,"\\ud83d\\ude00",null,{}]}'), *members]
+        return (
+            "{" + ",".join(f"{blank}{escaped(key, random)}{blank}:{blank}{text}{blank}" for key, text in members) + "}"
+        )
+    if isinstance(item, list):
+        return f"[{blank}" + f"{blank},".join(varied(inner, random) for inner in item) + f"{blank}]"
+    if isinstance(item, Raw):
+        return number(item, random)
+    return escaped(item, random) if isinstance(item, str) else json.dumps(item)
+
+
+def escaped(text: str, random: Random) -> str:
+    return '"' + "".join(f"\\u{ord(c):04x}" if random.random() < 0.2 else json.dumps(c)[1:-1] for c in text) + '"'
+
+
+def number(text: str, random: Random) -> str:
+    """Return a number as it is, with an exponent, or with zeros behind it; integral floats are integers."""
+    digits, _, exponent = text.partition("e")
+    whole, _, fraction = digits.partition(".")
+    if exponent or random.random() < 0.6:
+        return text
+    return random.choice([f"{text}e0", f"{whole}.{fraction}00", f"{int(whole + fraction)}E-{len(fraction)}"])
+
+
+@pytest.mark.parametrize(("venue", "case"), CASES)
+def test_what_may_vary_changes_nothing(venue: str, case: dict[str, Any]) -> None:
+    random = Random(7)
+    plain = json.loads(case["frame"], parse_float=Raw, parse_int=Raw)
+    wanted = rt.decode(case["frame"].encode(), venue)
+    for _ in range(30):
+        frame = varied(plain, random)
+        got = rt.decode(frame.encode(), venue)
+        assert [skip.reason for skip in got.skipped] == [skip.reason for skip in wanted.skipped], frame
+        assert got.events == wanted.events, frame
+        assert list(map(repr, got.control)) == list(map(repr, wanted.control)), frame
 
 
 def value(cell: Any) -> Any:
