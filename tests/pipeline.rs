@@ -90,6 +90,41 @@ fn a_warm_engine_does_not_allocate() {
     assert_eq!(after - before, 0, "allocations over {} frames", frames.len() - warm);
 }
 
+#[test]
+fn other_markets_and_kinds_do_not_allocate_either() {
+    let frame = |venue, t: i64| match venue {
+        Venue::MassiveStocks => format!(
+            r#"[{{"ev":"LULD","h":3.63,"l":2.97,"i":[15],"z":3,"T":"A","t":{t}310003385,"q":1}},{{"ev":"FMV","fmv":1.5,"sym":"A","t":{t}000}},{{"ev":"NOI","T":"A","t":{t}223013600,"at":930,"a":"M","i":44,"x":10,"o":480,"p":440,"b":25.03}}]"#
+        ),
+        Venue::MassiveCrypto => format!(
+            r#"[{{"ev":"XT","pair":"BTC-USD","p":33021.9,"t":{t}000,"s":0.0161,"c":[2],"i":"14272084","x":3,"r":{t}001}},{{"ev":"XQ","pair":"BTC-USD","bp":33052.79,"bs":0.48,"ap":33073.19,"as":0.601,"t":{t}000,"x":1}}]"#
+        ),
+        Venue::MassiveForex => format!(r#"[{{"ev":"C","p":"USD/CNH","x":"44","a":6.83366,"b":6.83363,"t":{t}000}}]"#),
+        Venue::MassiveIndices => format!(r#"[{{"ev":"V","val":3988.5,"T":"I:SPX","t":{t}130}}]"#),
+        _ => format!(
+            r#"[{{"ev":"Q","sym":"ESZ4","bp":4.25,"bs":1,"bt":{t}000,"ap":4.5,"as":6,"at":{t}000,"t":{t}000}},{{"ev":"T","sym":"ESZ4","p":-4.25,"s":2,"t":{t}000,"q":{t}}}]"#
+        ),
+    };
+    let venues = [Venue::MassiveStocks, Venue::MassiveCrypto, Venue::MassiveForex, Venue::MassiveIndices];
+    for venue in venues.into_iter().chain([Venue::MassiveFutures]) {
+        let mut engine = engine(1_000);
+        let times = START / SECOND..START / SECOND + 600;
+        let frames: Vec<(i64, Vec<u8>)> =
+            times.map(|t| (t * SECOND + SECOND / 2, frame(venue, t).into_bytes())).collect();
+        let mut before = 0;
+        for (step, (now, frame)) in frames.iter().enumerate() {
+            if step == 500 {
+                before = ALLOCATIONS.with(Cell::get);
+            }
+            engine.feed(frame, venue, *now, 0);
+            engine.advance(*now);
+        }
+        let after = ALLOCATIONS.with(Cell::get);
+        assert_eq!((after - before, engine.stats().events_skipped()), (0, 0), "{venue:?}");
+        assert!(engine.stats().events() >= 600, "{venue:?} {:?}", engine.stats());
+    }
+}
+
 /// Every published row with its first `windows` windows.
 fn published(engine: &Engine, windows: usize) -> Vec<Vec<u64>> {
     let symbols = engine.reader().registry().symbols.len();
