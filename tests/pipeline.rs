@@ -90,6 +90,41 @@ fn a_warm_engine_does_not_allocate() {
     assert_eq!(after - before, 0, "allocations over {} frames", frames.len() - warm);
 }
 
+#[test]
+fn other_markets_and_kinds_do_not_allocate_either() {
+    let frame = |venue, t: i64| match venue {
+        Venue::MassiveStocks => format!(
+            r#"[{{"ev":"LULD","h":3.63,"l":2.97,"i":[15],"z":3,"T":"A","t":{t}310003385,"q":1}},{{"ev":"FMV","fmv":1.5,"sym":"A","t":{t}000}},{{"ev":"NOI","T":"A","t":{t}223013600,"at":930,"a":"M","i":44,"x":10,"o":480,"p":440,"b":25.03}}]"#
+        ),
+        Venue::MassiveCrypto => format!(
+            r#"[{{"ev":"XT","pair":"BTC-USD","p":33021.9,"t":{t}000,"s":0.0161,"c":[2],"i":"14272084","x":3,"r":{t}001}},{{"ev":"XQ","pair":"BTC-USD","bp":33052.79,"bs":0.48,"ap":33073.19,"as":0.601,"t":{t}000,"x":1}}]"#
+        ),
+        Venue::MassiveForex => format!(r#"[{{"ev":"C","p":"USD/CNH","x":"44","a":6.83366,"b":6.83363,"t":{t}000}}]"#),
+        Venue::MassiveIndices => format!(r#"[{{"ev":"V","val":3988.5,"T":"I:SPX","t":{t}130}}]"#),
+        _ => format!(
+            r#"[{{"ev":"Q","sym":"ESZ4","bp":4.25,"bs":1,"bt":{t}000,"ap":4.5,"as":6,"at":{t}000,"t":{t}000}},{{"ev":"T","sym":"ESZ4","p":-4.25,"s":2,"t":{t}000,"q":{t}}}]"#
+        ),
+    };
+    let venues = [Venue::MassiveStocks, Venue::MassiveCrypto, Venue::MassiveForex, Venue::MassiveIndices];
+    for venue in venues.into_iter().chain([Venue::MassiveFutures]) {
+        let mut engine = engine(1_000);
+        let times = START / SECOND..START / SECOND + 600;
+        let frames: Vec<(i64, Vec<u8>)> =
+            times.map(|t| (t * SECOND + SECOND / 2, frame(venue, t).into_bytes())).collect();
+        let mut before = 0;
+        for (step, (now, frame)) in frames.iter().enumerate() {
+            if step == 500 {
+                before = ALLOCATIONS.with(Cell::get);
+            }
+            engine.feed(frame, venue, *now, 0);
+            engine.advance(*now);
+        }
+        let after = ALLOCATIONS.with(Cell::get);
+        assert_eq!((after - before, engine.stats().events_skipped()), (0, 0), "{venue:?}");
+        assert!(engine.stats().events() >= 600, "{venue:?} {:?}", engine.stats());
+    }
+}
+
 /// Every published row with its first `windows` windows.
 fn published(engine: &Engine, windows: usize) -> Vec<Vec<u64>> {
     let symbols = engine.reader().registry().symbols.len();
@@ -166,17 +201,17 @@ fn seen(frames: &[(i64, Vec<u8>)], venue: Venue, rules: &[RuleSource]) -> (Vec<V
         assert!(engine.set_rules(rules).is_ok());
     }
     let rings = engine.rings();
-    let mut readers =
-        [&rings.trades, &rings.quotes, &rings.venue_bars, &rings.bars, &rings.marks].map(EventRing::reader);
+    let hot = [&rings.trades, &rings.quotes, &rings.venue_bars, &rings.bars, &rings.marks];
+    let mut readers: Vec<_> = hot.into_iter().chain(&rings.plain).map(EventRing::reader).collect();
     for (recv, frame) in frames {
         engine.feed(frame, venue, *recv, 0);
     }
-    let records = readers.each_mut().map(|reader| {
+    let records = readers.iter_mut().map(|reader| {
         let mut words = Vec::new();
         assert_eq!(reader.read(&mut words, usize::MAX).lost, 0);
         words
     });
-    (records.to_vec(), published(&engine, 2), format!("{:?}", engine.stats()))
+    (records.collect(), published(&engine, 2), format!("{:?}", engine.stats()))
 }
 
 /// An engine with rules applies events in the order of the frame, one without kind by kind.
@@ -190,7 +225,7 @@ fn events_kind_by_kind_give_what_the_order_of_the_frame_gives() {
             let frame = frames[at].1.clone();
             frames[at + 30].1 = frame;
         }
-        let midnight = br#"[{"ev":"Q","sym":"SPY","bp":9.5,"ap":9.75,"t":1795219199000},{"ev":"T","sym":"SPY","p":9.5,"s":5,"t":1795219199500},{"ev":"T","sym":"SPY","p":9.75,"s":7,"t":1795219200500},{"ev":"Q","sym":"SPY","bp":9.25,"ap":9.5,"t":1795219200600},{"ev":"T","sym":"SPY","p":9.25,"s":2,"t":1795219199900}]"#;
+        let midnight = br#"[{"ev":"Q","sym":"SPY","bp":9.5,"ap":9.75,"t":1795219199000},{"ev":"T","sym":"SPY","p":9.5,"s":5,"t":1795219199500},{"ev":"T","sym":"SPY","p":9.75,"s":7,"t":1795219200500},{"ev":"LULD","T":"SPY","h":10.5,"l":8.5,"t":1795219200550000000},{"ev":"FMV","sym":"NEW","fmv":1.5,"t":1795219200560},{"ev":"Q","sym":"SPY","bp":9.25,"ap":9.5,"t":1795219200600},{"ev":"T","sym":"SPY","p":9.25,"s":2,"t":1795219199900}]"#;
         if kind == Kind::Stocks {
             frames.push((1_795_219_201 * SECOND, midnight.to_vec()));
         }

@@ -8,11 +8,12 @@ use std::mem::offset_of;
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use ringtape_model::event::{SOURCE_VENUE, TRADE_LATE};
+use ringtape_model::plain::VALUE_INDEX;
 use ringtape_model::row::{QUOTE_WORDS, ROW_WORDS, TRADE_WORDS, WINDOW_WORDS};
 use ringtape_model::units::{Nanos, SECOND, TIME_MAX, TIME_MIN, TIME_UNSET};
 use ringtape_model::{
-    Bar, FieldRef, Kind, Mark, Moment, Quote, Record, Signal, Sought, Stamp, SymbolId, SymbolTable, Trade, Venue,
-    VenueBar, WindowRow, condition, field, for_each_kind,
+    Bar, FieldRef, Kind, Mark, Moment, Quote, Record, Signal, Sought, Stamp, SymbolId, SymbolTable, Trade, Value,
+    Venue, VenueBar, WindowRow, condition, field, for_each_kind,
 };
 use ringtape_ring::{BarPages, Columns, EventRing, EventWriter, Latest, Pinned, prefetch};
 use ringtape_wire::{Control, Entry, Listed, Plain, Staging};
@@ -341,12 +342,11 @@ impl Engine {
         }
         let times = staging.trades.iter().map(|trade| trade.ts_event);
         let times = times.chain(staging.quotes.iter().map(|quote| quote.ts_event));
-        let times = times.chain(staging.bars.iter().map(|bar| bar.ts_event));
-        let mut times = times.chain(plain_times(&staging.plain));
+        let mut times = times.chain(staging.bars.iter().map(|bar| bar.ts_event));
         // Times that will be quarantined ask for nothing.
         let limit = state.clock.limit(recv);
         let is_new = |&time: &Nanos| !inside(time) && time <= limit && !state.calendar.covers(time);
-        times.find(is_new).map(|time| (venue, time))
+        times.find(is_new).or_else(|| find_time(&staging.plain, is_new)).map(|time| (venue, time))
     }
 
     /// Gives a venue's trading days as ns boundaries.
@@ -369,6 +369,9 @@ impl Engine {
         let mut applied = self.apply_events(venue, &mut staging, newest, recv, limit);
         if !staging.plain.is_empty() {
             applied += self.apply_plain(&mut staging.plain, limit);
+            if venue == Venue::MassiveIndices {
+                self.apply_indices(venue, &staging.plain.values, recv, limit);
+            }
             applied += self.keep_notices(frame, &staging.plain, (venue, recv, conn));
         }
         self.staging = Some(staging);
@@ -574,7 +577,7 @@ impl Engine {
         }
         if !staging.plain.is_empty() {
             for (resolved, count) in self.resolved.iter_mut().zip(staging.plain.counts()).skip(counts.len()) {
-                resolved.resize(count, Resolved { id: NOBODY, place: 0 });
+                resolved.resize(count as usize, Resolved { id: NOBODY, place: 0 });
             }
         }
         let symbols = &self.own.symbols;
@@ -1350,10 +1353,13 @@ macro_rules! plain_kinds {
             }
         }
 
-        fn plain_times(plain: &Plain) -> Vec<Nanos> {
-            let mut times = Vec::new();
-            $(times.extend(plain.$list.iter().map(|record| record.ts_event));)*
-            times
+        /// The first of their times that is looked for, list by list.
+        #[cold]
+        fn find_time(plain: &Plain, wanted: impl Fn(&Nanos) -> bool) -> Option<Nanos> {
+            $(if let Some(found) = plain.$list.iter().map(|record| record.ts_event).find(&wanted) {
+                return Some(found);
+            })*
+            None
         }
     };
 }
@@ -1374,6 +1380,25 @@ impl Engine {
         self.stats.plain[place] += sent as u64;
         self.plain_pushed |= sent > 0;
         sent
+    }
+}
+
+impl Engine {
+    /// An index has no trades: its values are its prices.
+    #[cold]
+    fn apply_indices(&mut self, venue: Venue, values: &[Value], recv: Nanos, limit: Nanos) {
+        for value in values.iter().filter(|value| value.what == VALUE_INDEX && value.ts_event <= limit) {
+            let id = value.symbol;
+            if id == NOBODY || !self.is_current(venue, value.ts_event, recv) {
+                continue;
+            }
+            let own = &self.venues[venue as usize];
+            let (day, now) = (own.day, own.clock.now());
+            self.stats.out_of_order += u64::from(!self.states[id as usize].index(value, &day, now));
+            self.mark_dirty(id, Change::Trade);
+            self.mark_moving(venue, id);
+            self.scan(Moment::Trade, id, value.ts_event, recv);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use ringtape_model::event::{TRADE_AGGREGATE, TRADE_LATE};
 use ringtape_model::row::{QUOTE_WORDS, ROW_WORDS, TRADE_WORDS, WINDOW_WORDS};
 use ringtape_model::units::{ID_UNSET, Nanos, PRICE_UNSET, TIME_UNSET};
-use ringtape_model::{ConditionRights, Mark, Quote, Row, Trade, Venue, condition};
+use ringtape_model::{ConditionRights, Mark, Quote, Row, Trade, Value, Venue, condition};
 use ringtape_ring::{RowWriter, prefetch};
 
 use crate::bar::{BarPrint, Cell, Forming};
@@ -273,7 +273,9 @@ impl SymbolState {
         if row.open.is_nan() && rights.has(condition::LAST) {
             let opens = trade.conditions.iter().take(usize::from(trade.n_conditions));
             let opening = opens.copied().any(condition::is_opening) && day.is_regular(trade.ts_event);
-            if !sessions || opening {
+            // Options have sessions and no such conditions: their first regular print opens.
+            let first = venue != Venue::MassiveStocks && (!sessions || day.is_regular(trade.ts_event));
+            if first || opening {
                 row.open = trade.price;
             }
         }
@@ -332,6 +334,29 @@ impl SymbolState {
         true
     }
 
+    /// Applies the value of an index, which has no trades: it is its price, without size or volume. Tells whether it is
+    /// newer than the one held.
+    pub(crate) fn index(&mut self, value: &Value, day: &Day, now: Nanos) -> bool {
+        let row = &mut self.row;
+        widen(&mut row.high_day, &mut row.low_day, value.value);
+        if day.is_regular(value.ts_event) {
+            widen(&mut row.high, &mut row.low, value.value);
+            if row.open.is_nan() {
+                row.open = value.value;
+            }
+        }
+        let newer = value.ts_event >= row.last_time;
+        if newer {
+            row.last = value.value;
+            row.last_any = value.value;
+            row.last_time = value.ts_event;
+            row.last_date = day.date;
+        }
+        let key = (value.ts_event, ID_UNSET);
+        self.windows.add(Print { key, price: value.value, size: 0, notional: 0, count: 0, priced: true }, now);
+        newer
+    }
+
     /// The venue's official open, from its bars; it is known better there than here. Tells whether it is news.
     pub(crate) fn official_open(&mut self, price: f64) -> bool {
         std::mem::replace(&mut self.row.open, price) != price
@@ -376,5 +401,6 @@ impl SymbolState {
 /// A side without a price has none and no size: zero is how venues write "empty".
 #[inline]
 fn side(price: f64, size: f64) -> (f64, f64) {
-    if price > 0.0 { (price, size) } else { (PRICE_UNSET, PRICE_UNSET) }
+    // A future's price may lie below zero; NaN does not differ from zero in this comparison.
+    if price.abs() > 0.0 { (price, size) } else { (PRICE_UNSET, PRICE_UNSET) }
 }

@@ -61,7 +61,8 @@ pub struct Stats {
     pub symbols_refused: u64,
     /// Events too far in the future.
     pub quarantined: u64,
-    /// Events of a trading date that is over: trades count in their bars only, quotes and marks not at all.
+    /// Events of a trading date that is over: trades count in their bars only, quotes, marks and values of
+    /// indices not at all.
     pub previous_date: u64,
     /// Events whose numbers, taken together, do not fit (price × size over the exact range).
     pub overflow: u64,
