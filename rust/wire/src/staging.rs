@@ -4,7 +4,7 @@
 use ringtape_model::{Kind, Mark, Quote, Trade, VenueBar};
 
 use crate::error::{Skip, SkipReason};
-use crate::json::{BEFORE, Guesses, Index, Padded, Shapes, Slots, Text, Window};
+use crate::json::{BEFORE, Guesses, Index, Outlines, Padded, Shapes, Slots, Structures, Text, Window};
 
 /// Most events that one frame may hold.
 pub const EVENTS_MAX: usize = 100_000;
@@ -80,6 +80,8 @@ pub(crate) struct Scratch {
     pub(crate) guesses: Guesses,
     pub(crate) index: Index,
     pub(crate) shapes: Shapes,
+    pub(crate) structures: Structures,
+    pub(crate) outlines: Outlines,
     /// A copy of an object at an end of the frame.
     pub(crate) window: Window,
 }
@@ -93,6 +95,8 @@ impl Scratch {
             guesses: Guesses::new(),
             index: Index::new(),
             shapes: Shapes::new(),
+            structures: Structures::new(),
+            outlines: Outlines::new(),
             window: [0; size_of::<Window>()],
         })
     }
@@ -180,6 +184,13 @@ impl Staging {
             skipped: self.skipped.len(),
             names: self.names.len(),
         }
+    }
+
+    /// True if one event came since, and nothing else.
+    pub(crate) fn is_one_event_from(&self, since: Filled) -> bool {
+        self.entries.len() == since.entries + 1
+            && self.control.len() == since.control
+            && self.skipped.len() == since.skipped
     }
 
     pub(crate) fn rewind(&mut self, to: Filled) {

@@ -8,8 +8,9 @@ use ringtape_model::event::{BAR_COMPLETE, SIDE_BUY, SIDE_NONE, SIDE_SELL, TRADE_
 use ringtape_model::units::{ID_UNSET, MILLI, TIME_UNSET};
 use ringtape_model::{Mark, Quote, Trade, Venue, VenueBar};
 
+use super::fast;
 use crate::error::{DecodeError, ErrorKind, SkipReason};
-use crate::json::{Guesses, KeyTable, Level, Scanner, Slots, Tag, Token, Value};
+use crate::json::{Guesses, KeyTable, Level, Scanner, Slots, Tag, Text, Token, Value};
 use crate::read::{Decimal, Fault, Fields, Read};
 use crate::staging::{Control, EVENTS_MAX, Scratch, Staging};
 
@@ -20,7 +21,7 @@ const NAMES: [&str; 38] = [
 static KEYS: KeyTable = KeyTable::new(&NAMES);
 
 macro_rules! slots {
-    ($($name:ident = $at:literal),*) => { $(const $name: u8 = $at;)* };
+    ($($name:ident = $at:literal),*) => { $(pub(super) const $name: u8 = $at;)* };
 }
 slots!(
     KIND = 0,
@@ -124,18 +125,22 @@ fn top<L: Level>(
     let offset = scan.offset();
     let before = out.filled();
     scratch.outer.clear();
-    scan.members(|scan, key| {
+    // No closure, as `Scanner::members` takes: it would be compiled without the level's instructions.
+    let mut next = scan.first_key()?;
+    while let Some(key) = next {
         let at = scan.offset();
         let slot = KEYS.slot(frame, key);
         if slot == DATA {
             out.rewind(before);
-            if matches!(scan.peek(), b'{' | b'[') {
-                *scratch.outer.place(DATA) = Token::at(Tag::Object, at);
-                return payload(venue, scan, out, scratch);
-            }
         }
-        scan.value(scratch.outer.place(slot))
-    })?;
+        if slot == DATA && matches!(scan.peek(), b'{' | b'[') {
+            *scratch.outer.place(DATA) = Token::at(Tag::Object, at);
+            payload(venue, scan, out, scratch)?;
+        } else {
+            scan.value(scratch.outer.place(slot))?;
+        }
+        next = scan.next_key()?;
+    }
     let is_envelope = matches!(scratch.outer.get(DATA), Some(Value::Object { .. }))
         && scratch.outer.get(STREAM).is_some()
         && !scratch.outer.has(KIND);
@@ -149,7 +154,21 @@ fn top<L: Level>(
             out,
         );
     }
+    if out.is_one_event_from(before) {
+        let named = if is_envelope { &scratch.inner } else { &scratch.outer };
+        let mut plain = Vec::new();
+        let name = name(named).map_or(&b""[..], |name| name.decode(frame, &mut plain));
+        fast::learn_single(scan.level(), venue, (frame, scan.padded()), (name, &KEYS), scratch);
+    }
     Ok(())
+}
+
+/// What an event calls itself.
+fn name(slots: &Slots) -> Option<Text> {
+    match slots.get(KIND) {
+        Some(Value::Text(name)) => Some(name),
+        _ => None,
+    }
 }
 
 /// One payload or an array of them.
@@ -161,7 +180,13 @@ fn payload<L: Level>(
     scratch: &mut Scratch,
 ) -> Result<(), DecodeError> {
     if scan.peek() == b'[' {
-        return scan.elements(|scan| one(venue, scan, out, scratch));
+        // No closure, as above.
+        let mut more = scan.first_element()?;
+        while more {
+            one(venue, scan, out, scratch)?;
+            more = scan.next_element()?;
+        }
+        return Ok(());
     }
     one(venue, scan, out, scratch)
 }
@@ -182,7 +207,12 @@ fn one<L: Level>(
         out.skip(SkipReason::NotAnEvent, offset, "", b"");
         return Ok(());
     }
-    let frame = scan.frame;
+    let (frame, at) = (scan.frame, scan.at);
+    if let Some(end) = fast::element(scan.level(), venue, (frame, at), scan.padded(), (out, scratch)) {
+        scan.at = end;
+        return Ok(());
+    }
+    let before = out.filled();
     scan.object(&KEYS, &mut scratch.inner, &mut scratch.guesses)?;
     understand(
         venue,
@@ -191,6 +221,11 @@ fn one<L: Level>(
         offset,
         out,
     );
+    if out.is_one_event_from(before) {
+        let mut plain = Vec::new();
+        let name = name(&scratch.inner).map_or(&b""[..], |name| name.decode(frame, &mut plain));
+        fast::learn_element(scan.level(), venue, (frame, at), (name, &KEYS), scratch);
+    }
     Ok(())
 }
 

@@ -2,5 +2,7 @@
 
 mod decode;
 pub mod encode;
+mod fast;
 
 pub(crate) use decode::decode;
+pub(crate) use fast::frame;
