@@ -29,8 +29,8 @@ fn said(venue: Venue, frame: &[u8], staging: &mut Staging) -> Result<String, Dec
     wire::decode(venue, frame, staging)?;
     let names: Vec<&[u8]> = staging.entries.iter().map(|entry| staging.name(frame, entry)).collect();
     Ok(format!(
-        "{:?} {:?} {:?} {:?} {:?} {:?} {names:?}",
-        staging.trades, staging.quotes, staging.bars, staging.marks, staging.control, staging.skipped
+        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {names:?}",
+        staging.trades, staging.quotes, staging.bars, staging.marks, staging.plain, staging.control, staging.skipped
     ))
 }
 

@@ -13,6 +13,7 @@ __all__ = [
     "Control",
     "Engine",
     "Memory",
+    "Notice",
     "RuleSet",
     "Simulator",
     "Table",
@@ -63,12 +64,35 @@ class Control:
         """Result of a request."""
 
 @final
+class Notice:
+    """A rare event of variable shape, such as Binance's ``contractInfo``."""
+
+    @property
+    def conn(self) -> int:
+        """Connection number given to `Engine.feed`."""
+    @property
+    def ts_recv(self) -> int:
+        """Receive time of the frame, Unix ns."""
+    @property
+    def seq(self) -> int:
+        """Engine sequence number, in one order with those of records."""
+    @property
+    def venue(self) -> str:
+        """Venue id such as ``binance.usdm``."""
+    @property
+    def kind(self) -> str:
+        """What the event calls itself."""
+    @property
+    def data(self) -> bytes:
+        """The JSON text of the event, validated."""
+
+@final
 class Batch:
     """Records of one drain, as read-only structured arrays in order of application.
 
     Valid on the feed's thread until the next `Engine.feed`; arrays that are kept are never overwritten. The columns
     of each kind are those of `ringtape.events.dtypes`. ``len()`` counts records over all kinds; a batch is true where
-    it holds a record, a control message or a loss. An array is made when it is first asked for.
+    it holds a record, a notice, a control message or a loss. An array is made when it is first asked for.
     """
 
     def __len__(self) -> int: ...
@@ -88,6 +112,33 @@ class Batch:
     @property
     def marks(self) -> NDArray[np.void]:
         """Mark prices."""
+    @property
+    def bands(self) -> NDArray[np.void]:
+        """Limit up, limit down bands."""
+    @property
+    def imbalances(self) -> NDArray[np.void]:
+        """Auction imbalances."""
+    @property
+    def values(self) -> NDArray[np.void]:
+        """Single values; ``what`` is a place in `ringtape.events.VALUE_NAMES`."""
+    @property
+    def tickers(self) -> NDArray[np.void]:
+        """Rolling 24-hour statistics."""
+    @property
+    def liquidations(self) -> NDArray[np.void]:
+        """Forced orders."""
+    @property
+    def levels(self) -> NDArray[np.void]:
+        """Price levels, one record a level: ``flags`` 1 begins a message and 2 ends it, ``side`` 1 bid, 2 offer.
+
+        ``depth`` is a place in `ringtape.events.DEPTH_NAMES`.
+        """
+    @property
+    def asset_indexes(self) -> NDArray[np.void]:
+        """Indices of margin assets."""
+    @property
+    def notices(self) -> list[Notice]:
+        """Rare events of variable shape, oldest first."""
     @property
     def signals(self) -> NDArray[np.void]:
         """Signals of the rules; ``rule`` is a place in `Engine.rule_ids`."""

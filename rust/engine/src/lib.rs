@@ -15,7 +15,7 @@ mod state;
 mod stats;
 mod window;
 
-pub use pipeline::{Config, Engine, EngineError, Rings, Series};
+pub use pipeline::{Config, Engine, EngineError, Notice, Rings, Series};
 pub use read::{Reader, Registry, Snapshot};
 pub use session::Day;
 pub use stats::{Sample, Stats, VenueTime};

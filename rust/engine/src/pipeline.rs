@@ -11,11 +11,11 @@ use ringtape_model::event::{SOURCE_VENUE, TRADE_LATE};
 use ringtape_model::row::{ROW_WORDS, WINDOW_WORDS};
 use ringtape_model::units::{Nanos, SECOND, TIME_MAX, TIME_MIN, TIME_UNSET};
 use ringtape_model::{
-    Bar, FieldRef, Kind, Mark, Moment, Quote, Record, Signal, SymbolId, SymbolTable, Trade, Venue, VenueBar, WindowRow,
-    condition, field,
+    Bar, FieldRef, Kind, Mark, Moment, Quote, Record, Signal, Stamp, SymbolId, SymbolTable, Trade, Venue, VenueBar,
+    WindowRow, condition, field, for_each_kind,
 };
 use ringtape_ring::{BarPages, Columns, EventRing, Latest, Pinned};
-use ringtape_wire::{Control, Entry, Staging};
+use ringtape_wire::{Control, Entry, Listed, Plain, Staging};
 
 use crate::bar::{BarPrint, CELL_WORDS, Cell, Forming, SENT, SENT_AGAIN};
 use crate::clock::Clock;
@@ -29,8 +29,10 @@ use crate::stats::{Stats, VenueTime};
 const REVISE_FOR: Nanos = 900 * SECOND;
 /// Control messages kept for the next drain.
 const CONTROL_MAX: usize = 10_000;
-/// Kinds of staged records.
-const KINDS: usize = 4;
+/// Rare events kept for the next drain.
+const NOTICES_MAX: usize = 10_000;
+/// Records kept in each ring of a plain kind, if the other rings are not smaller.
+const PLAIN_RING: usize = 4_096;
 /// Whose a record is, and which of the frame's it is, from 1.
 #[derive(Clone, Copy)]
 struct Resolved {
@@ -130,6 +132,38 @@ pub struct Rings {
     pub marks: EventRing,
     /// Signals.
     pub signals: EventRing,
+    /// Records of the plain kinds, in the order of [`Kind::PLAIN`].
+    pub plain: Box<[EventRing]>,
+}
+
+impl Rings {
+    /// The ring of a kind; notices have none.
+    pub fn of(&self, kind: Kind) -> Option<&EventRing> {
+        match kind {
+            Kind::Trade => Some(&self.trades),
+            Kind::Quote => Some(&self.quotes),
+            Kind::VenueBar => Some(&self.venue_bars),
+            Kind::Mark => Some(&self.marks),
+            plain => self.plain.get(plain.plain_place()),
+        }
+    }
+}
+
+/// A rare event of variable shape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Engine sequence number.
+    pub seq: u64,
+    /// Receive time of the frame.
+    pub ts_recv: Nanos,
+    /// Connection number given to `feed`.
+    pub conn: u16,
+    /// Where it comes from.
+    pub venue: Venue,
+    /// What the event calls itself.
+    pub kind: String,
+    /// Its JSON text.
+    pub data: Vec<u8>,
 }
 
 struct VenueState {
@@ -158,7 +192,7 @@ pub struct Engine {
     staging: Staging,
     staged: Option<Venue>,
     /// The symbols of the frame's records, a list for each kind.
-    resolved: [Vec<Resolved>; KINDS],
+    resolved: [Vec<Resolved>; Kind::COUNT],
     states: Vec<SymbolState>,
     venues: Vec<VenueState>,
     /// Symbols to be published: the first `dirty_count` of the list.
@@ -166,8 +200,13 @@ pub struct Engine {
     dirty_count: usize,
     scanner: Option<Scanner>,
     control: Vec<(u16, Control)>,
+    notices: Vec<Notice>,
     stats: Stats,
     seq: u64,
+    /// `seq` before the frame that is being applied.
+    frame_seq: u64,
+    /// Something stands in the rings of the plain kinds that was not published yet.
+    plain_pushed: bool,
     frame: u64,
 }
 
@@ -196,6 +235,10 @@ impl Engine {
             venue_bars: ring(VenueBar::WORDS),
             marks: ring(Mark::WORDS),
             signals: ring(Signal::WORDS),
+            plain: Kind::PLAIN
+                .iter()
+                .map(|kind| EventRing::new(config.ring_size.min(PLAIN_RING), kind.words()))
+                .collect(),
         };
         let pages_own = BarPages::new(pages, CELL_WORDS, config.max_symbols, &keep);
         let pages_venue = BarPages::new(pages, Bar::WORDS, config.max_symbols, &keep);
@@ -224,15 +267,18 @@ impl Engine {
             pinned: Vec::new(),
             staging: Staging::with_capacity(1_024),
             staged: None,
-            resolved: [const { Vec::new() }; KINDS],
+            resolved: [const { Vec::new() }; Kind::COUNT],
             states: Vec::new(),
             venues,
             dirty: vec![0],
             dirty_count: 0,
             scanner: None,
             control: Vec::new(),
+            notices: Vec::new(),
             stats: Stats::default(),
             seq: 0,
+            frame_seq: 0,
+            plain_pushed: false,
             frame: 0,
         };
         for window in windows {
@@ -281,7 +327,14 @@ impl Engine {
         let mut times = times.chain(self.staging.bars.iter().map(|bar| bar.ts_event));
         // Times that will be quarantined ask for nothing.
         let limit = state.clock.limit(recv);
-        times.find(|&time| !inside(time) && time <= limit && !state.calendar.covers(time)).map(|time| (venue, time))
+        let is_new = |&time: &Nanos| !inside(time) && time <= limit && !state.calendar.covers(time);
+        let found = times.find(is_new);
+        let found = if self.staging.plain.is_empty() {
+            found
+        } else {
+            found.or_else(|| plain_times(&self.staging.plain).into_iter().find(is_new))
+        };
+        found.map(|time| (venue, time))
     }
 
     /// Gives a venue's trading days as ns boundaries.
@@ -301,7 +354,11 @@ impl Engine {
         let limit = self.venues[venue as usize].clock.limit(recv);
         let newest = self.stamp(&mut staging, recv, conn, limit);
         self.observe(venue, newest, recv);
-        let applied = self.apply_events(venue, &mut staging, newest, recv, limit);
+        let mut applied = self.apply_events(venue, &mut staging, newest, recv, limit);
+        if !staging.plain.is_empty() {
+            applied += self.apply_plain(&mut staging.plain, limit);
+            applied += self.keep_notices(frame, &staging.plain, (venue, recv, conn));
+        }
         self.staging = staging;
         self.tick_venue(venue, recv);
         self.publish(venue, recv);
@@ -369,6 +426,11 @@ impl Engine {
     /// Control messages with their connection numbers, oldest first; they are forgotten here.
     pub fn take_control(&mut self) -> Vec<(u16, Control)> {
         std::mem::take(&mut self.control)
+    }
+
+    /// Rare events since the last call, oldest first; they are forgotten here.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
     }
 
     /// The rules at work and their state.
@@ -495,9 +557,14 @@ impl Engine {
     fn resolve(&mut self, venue: Venue, frame: &[u8], staging: &Staging) {
         let counts = [staging.trades.len(), staging.quotes.len(), staging.bars.len(), staging.marks.len()];
         // INVARIANT: each record has one entry, so each place is written.
-        debug_assert_eq!(counts.iter().sum::<usize>(), staging.entries.len());
+        debug_assert!(!staging.plain.is_empty() || counts.iter().sum::<usize>() == staging.entries.len());
         for (resolved, count) in self.resolved.iter_mut().zip(counts) {
             resolved.resize(count, Resolved { id: NOBODY, place: 0 });
+        }
+        if !staging.plain.is_empty() {
+            for (resolved, count) in self.resolved.iter_mut().zip(staging.plain.counts()).skip(counts.len()) {
+                resolved.resize(count, Resolved { id: NOBODY, place: 0 });
+            }
         }
         let held = self.registry.read().unwrap_or_else(PoisonError::into_inner);
         let mut strangers = false;
@@ -519,7 +586,8 @@ impl Engine {
     fn meet(&mut self, venue: Venue, frame: &[u8], staging: &Staging) {
         for entry in &staging.entries {
             let (kind, index) = (entry.kind as usize, entry.index as usize);
-            if self.resolved[kind][index].id == NOBODY {
+            // A notice is about no symbol in particular.
+            if self.resolved[kind][index].id == NOBODY && entry.kind != Kind::Notice {
                 self.resolved[kind][index].id = self.first_sight(venue, staging.name(frame, entry));
             }
         }
@@ -536,7 +604,7 @@ impl Engine {
                 newest = newest.max(time);
             }
         };
-        let [trades, quotes, bars, marks] = &self.resolved;
+        let [trades, quotes, bars, marks, ..] = &self.resolved;
         // Records are numbered as they stand in the frame, also those that will be refused.
         let seq = |resolved: &Resolved| self.seq + u64::from(resolved.place);
         let mut disorder = false;
@@ -568,6 +636,9 @@ impl Engine {
             for (trade, resolved) in staging.trades.iter_mut().zip(trades) {
                 trade.seq = seq(resolved);
             }
+        }
+        if !staging.plain.is_empty() {
+            newest = newest.max(self.stamp_plain(&mut staging.plain, recv, conn, limit));
         }
         self.seq += staging.entries.len() as u64;
         newest
@@ -623,6 +694,8 @@ impl Engine {
                     Kind::Quote => self.quote(venue, &mut quotes[index], recv, limit),
                     Kind::VenueBar => self.venue_bar(venue, &mut bars[index], limit),
                     Kind::Mark => self.mark(venue, &mut marks[index], recv, limit),
+                    // Plain kinds change nothing that a rule could see: they are handed on afterwards.
+                    _ => false,
                 });
             }
             return applied;
@@ -640,6 +713,29 @@ impl Engine {
             applied += usize::from(self.mark(venue, mark, recv, limit));
         }
         applied
+    }
+
+    /// Keeps the frame's rare events for the next drain.
+    #[cold]
+    fn keep_notices(&mut self, frame: &[u8], plain: &Plain, (venue, recv, conn): (Venue, Nanos, u16)) -> usize {
+        // They were numbered like all events of the frame.
+        let before = self.frame_seq;
+        for (notice, resolved) in plain.notices.iter().zip(&self.resolved[Kind::Notice as usize]) {
+            if self.notices.len() >= NOTICES_MAX {
+                self.stats.notices_lost += 1;
+                continue;
+            }
+            self.notices.push(Notice {
+                seq: before + u64::from(resolved.place),
+                ts_recv: recv,
+                conn,
+                venue,
+                kind: notice.kind.clone(),
+                data: notice.text(frame).to_vec(),
+            });
+        }
+        self.stats.notices += plain.notices.len() as u64;
+        plain.notices.len()
     }
 
     /// Moves the venue's clock to the newest believed event of the frame, if there is one.
@@ -1109,6 +1205,11 @@ impl Engine {
         for ring in [&rings.trades, &rings.quotes, &rings.bars, &rings.venue_bars, &rings.marks, &rings.signals] {
             ring.publish();
         }
+        if std::mem::take(&mut self.plain_pushed) {
+            for ring in &rings.plain {
+                ring.publish();
+            }
+        }
     }
 
     /// Live columns that change with engine time alone.
@@ -1123,6 +1224,74 @@ impl Engine {
             }
         }
     }
+}
+
+/// What is done with the records of the plain kinds, list by list: nothing of one kind depends on another.
+macro_rules! plain_kinds {
+    (hot: [$($hot:tt)*] plain: [$($kind:ident $list:ident $doc:literal;)*]) => {
+        impl Engine {
+            /// Stamps them; gives the newest time that is believed of a known symbol.
+            #[cold]
+            fn stamp_plain(&mut self, plain: &mut Plain, recv: Nanos, conn: u16, limit: Nanos) -> Nanos {
+                self.frame_seq = self.seq;
+                let known = (self.seq, recv, conn, limit);
+                let mut newest = TIME_UNSET;
+                $(newest = newest.max(stamp_all(&mut plain.$list, &self.resolved[Kind::$kind as usize], known));)*
+                newest
+            }
+
+            /// Hands them on; gives how many were.
+            #[cold]
+            fn apply_plain(&mut self, plain: &mut Plain, limit: Nanos) -> usize {
+                0 $(+ self.hand_on::<ringtape_model::$kind>(plain, limit))*
+            }
+        }
+
+        fn plain_times(plain: &Plain) -> Vec<Nanos> {
+            let mut times = Vec::new();
+            $(times.extend(plain.$list.iter().map(|record| record.ts_event));)*
+            times
+        }
+    };
+}
+for_each_kind!(plain_kinds);
+
+impl Engine {
+    /// Sends the records of a list to their ring, those of nobody and those from the future left out.
+    fn hand_on<R: Listed>(&mut self, plain: &mut Plain, limit: Nanos) -> usize {
+        let place = R::KIND.plain_place();
+        let mut sent = 0;
+        for record in R::list(plain) {
+            if self.refuses(record.symbol(), *record.ts_event(), limit) {
+                continue;
+            }
+            self.rings.plain[place].push_words(words(record));
+            sent += 1;
+        }
+        self.stats.plain[place] += sent as u64;
+        self.plain_pushed |= sent > 0;
+        sent
+    }
+}
+
+/// Stamps the records of one list; gives the newest time that is believed of a known symbol.
+fn stamp_all<R: Listed>(
+    records: &mut [R],
+    resolved: &[Resolved],
+    (seq, recv, conn, limit): (u64, Nanos, u16, Nanos),
+) -> Nanos {
+    let mut newest = TIME_UNSET;
+    for (record, &Resolved { id, place }) in records.iter_mut().zip(resolved) {
+        record.stamp(Stamp { seq: seq + u64::from(place), ts_recv: recv, symbol: id, conn });
+        let time = record.ts_event();
+        if *time == TIME_UNSET {
+            *time = recv.clamp(TIME_MIN, TIME_MAX);
+        }
+        if *time <= limit && id != NOBODY {
+            newest = newest.max(*time);
+        }
+    }
+    newest
 }
 
 /// A bar is made when the venue says so, or after it has ended. One that is sent while it forms says only that it has

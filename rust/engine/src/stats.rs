@@ -1,7 +1,7 @@
 //! Counters: nothing is dropped without being counted by its reason, and repeats do not grow anything.
 
-use ringtape_model::Venue;
 use ringtape_model::units::Nanos;
+use ringtape_model::{Kind, Venue};
 use ringtape_wire::{DecodeError, ErrorKind, Skip, SkipReason};
 
 /// Most distinct kind names that are counted by name.
@@ -39,6 +39,12 @@ pub struct Stats {
     pub venue_bars: u64,
     /// Mark prices applied.
     pub marks: u64,
+    /// Records of the plain kinds handed on, in the order of [`Kind::PLAIN`].
+    pub plain: [u64; Kind::PLAIN.len()],
+    /// Rare events of variable shape.
+    pub notices: u64,
+    /// Rare events dropped because nobody drained.
+    pub notices_lost: u64,
     /// Control messages.
     pub control: u64,
     /// Control messages dropped because nobody drained.
@@ -113,7 +119,8 @@ impl Stats {
 
     /// Events applied, over all kinds.
     pub fn events(&self) -> u64 {
-        self.trades + self.quotes + self.venue_bars + self.marks
+        let hot = self.trades + self.quotes + self.venue_bars + self.marks;
+        hot + self.plain.iter().sum::<u64>() + self.notices
     }
 
     /// Frames rejected, over all kinds.

@@ -1,10 +1,10 @@
 //! The events: fixed-size plain records, one kind each, the same bytes in the decoder's staging area, in the
-//! event rings and in numpy.
+//! event rings and in numpy. Here are those that move state; [`crate::plain`] has the others, [`crate::kind`] the list.
 //!
 //! Units: prices and sizes as doubles; `*_e8` the same number as an integer of 1e-8; times Unix ns. Null
 //! values are the constants of [`crate::units`]: NaN, `TIME_UNSET`, `ID_UNSET`, `CODE_UNSET`.
 
-use bytemuck::{Pod, Zeroable};
+use bytemuck::Pod;
 
 use crate::units::{CODE_UNSET, E8_UNSET, ID_UNSET, PRICE_UNSET, TIME_UNSET};
 
@@ -32,65 +32,60 @@ pub trait Record: Pod {
 }
 
 /// An element type that numpy knows.
-trait Element {
+pub(crate) trait Element {
     const DTYPE: &'static str;
     const COUNT: usize = 1;
+    /// What stands for "not known"; zero where the type has no such value.
+    const UNSET: Self;
 }
 
 macro_rules! element {
-    ($($type:ty => $dtype:literal, $count:literal;)*) => {
-        $(impl Element for $type { const DTYPE: &'static str = $dtype; const COUNT: usize = $count; })*
+    ($($type:ty => $dtype:literal, $count:literal, $unset:expr;)*) => {
+        $(impl Element for $type {
+            const DTYPE: &'static str = $dtype;
+            const COUNT: usize = $count;
+            const UNSET: Self = $unset;
+        })*
     };
 }
 element! {
-    u8 => "u1", 1;
-    u16 => "<u2", 1;
-    u32 => "<u4", 1;
-    u64 => "<u8", 1;
-    i64 => "<i8", 1;
-    f64 => "<f8", 1;
-    [u8; 24] => "S24", 1;
-    [u16; 4] => "<u2", 4;
-    [u16; 8] => "<u2", 8;
+    u8 => "u1", 1, 0;
+    u16 => "<u2", 1, CODE_UNSET;
+    u32 => "<u4", 1, 0;
+    u64 => "<u8", 1, 0;
+    i64 => "<i8", 1, ID_UNSET;
+    f64 => "<f8", 1, PRICE_UNSET;
+    [u8; 7] => "u1", 7, [0; 7];
+    [u8; 8] => "S8", 1, [0; 8];
+    [u8; 24] => "S24", 1, [0; 24];
+    [u16; 4] => "<u2", 4, [CODE_UNSET; 4];
+    [u16; 8] => "<u2", 8, [CODE_UNSET; 8];
 }
 
 /// Declares a record together with its column table, so that the two cannot drift apart.
 macro_rules! record {
     ($(#[$meta:meta])* $name:ident, $kind:literal { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }) => {
         $(#[$meta])*
-        #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
+        #[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
         #[repr(C)]
         pub struct $name { $($(#[$field_meta])* pub $field: $type,)* }
 
-        impl Record for $name {
+        impl $crate::event::Record for $name {
             const NAME: &'static str = $kind;
-            const COLUMNS: &'static [Column] = &[$(Column {
+            const COLUMNS: &'static [$crate::event::Column] = &[$($crate::event::Column {
                 name: stringify!($field),
-                dtype: <$type as Element>::DTYPE,
-                count: <$type as Element>::COUNT,
+                dtype: <$type as $crate::event::Element>::DTYPE,
+                count: <$type as $crate::event::Element>::COUNT,
                 offset: core::mem::offset_of!($name, $field),
             },)*];
         }
 
         impl Default for $name {
-            fn default() -> Self { Self::zeroed() }
+            fn default() -> Self { bytemuck::Zeroable::zeroed() }
         }
     };
 }
-
-/// Which kind of event a staging entry or a ring holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Kind {
-    /// [`Trade`]
-    Trade = 0,
-    /// [`Quote`]
-    Quote = 1,
-    /// [`VenueBar`]
-    VenueBar = 2,
-    /// [`Mark`]
-    Mark = 3,
-}
+pub(crate) use record;
 
 /// No side is known.
 pub const SIDE_NONE: u8 = 0;
@@ -103,6 +98,9 @@ pub const SIDE_SELL: u8 = 2;
 pub const TRADE_AGGREGATE: u16 = 1;
 /// [`Trade::flags`]: printed late (`ts_event` − `ts_participant` over the limit, or sold out of sequence).
 pub const TRADE_LATE: u16 = 2;
+
+/// [`Quote::flags`]: `ts_participant` is when the bid was set and `ts_sent` when the offer was (Massive futures).
+pub const QUOTE_SIDE_TIMES: u8 = 1;
 
 /// [`Bar::source`]: built here from trades.
 pub const SOURCE_OWN: u8 = 0;
@@ -219,7 +217,7 @@ record! {
         tape: u8,
         /// How many of `indicators` are set.
         n_indicators: u8,
-        /// Unused, zero.
+        /// `QUOTE_SIDE_TIMES`.
         flags: u8,
     }
 }

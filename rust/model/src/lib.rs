@@ -6,7 +6,9 @@
 pub mod condition;
 pub mod event;
 pub mod field;
+pub mod kind;
 pub mod nearest;
+pub mod plain;
 pub mod row;
 pub mod symbol;
 pub mod units;
@@ -15,9 +17,11 @@ pub mod venue;
 mod layout;
 
 pub use condition::{ConditionRights, rights_of};
-pub use event::{Bar, Column, Kind, Mark, Quote, Record, Signal, Trade, VenueBar};
+pub use event::{Bar, Column, Mark, Quote, Record, Signal, Trade, VenueBar};
 pub use field::{Field, FieldRef, Moment, Unit};
+pub use kind::{Kind, PlainRecord, Stamp};
 pub use nearest::nearest;
+pub use plain::{AssetIndex, Band, Imbalance, Level, Liquidation, Ticker, Value};
 pub use row::{Row, WindowRow};
 pub use symbol::{SymbolId, SymbolTable, TableFull};
 pub use units::{E8_UNSET, ID_UNSET, Nanos, PRICE_UNSET, TIME_UNSET, Wide, ratio};

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyDict;
-use ringtape::wire;
+use pyo3::types::{PyBytes, PyDict};
+use ringtape::model::{self, for_each_kind};
+use ringtape::{engine, wire};
 
 use crate::memory::Memory;
 use crate::records::{self, Kind};
@@ -74,103 +75,154 @@ fn json(py: Python<'_>, text: Option<String>) -> PyResult<Option<Py<PyAny>>> {
     }
 }
 
+/// A rare event of variable shape.
+#[pyclass(frozen, get_all, module = "ringtape._native")]
+pub(crate) struct Notice {
+    /// Connection number given to `feed`.
+    conn: u16,
+    /// Receive time of the frame.
+    ts_recv: i64,
+    /// Engine sequence number.
+    seq: u64,
+    /// Venue id such as `binance.usdm`.
+    venue: &'static str,
+    /// What the event calls itself.
+    kind: String,
+    /// The JSON text of the event.
+    data: Py<PyBytes>,
+}
+
+#[pymethods]
+impl Notice {
+    fn __repr__(&self) -> String {
+        format!("Notice(conn={}, seq={}, venue={:?}, kind={:?})", self.conn, self.seq, self.venue, self.kind)
+    }
+}
+
+/// The rare event of the engine as Python sees it.
+pub(crate) fn notice(py: Python<'_>, notice: engine::Notice) -> Notice {
+    let engine::Notice { seq, ts_recv, conn, venue, kind, data } = notice;
+    Notice { conn, ts_recv, seq, venue: venue.name(), kind, data: PyBytes::new(py, &data).unbind() }
+}
+
+/// What one drain took from the rings, by the places of the arrays; nothing where nothing came.
+pub(crate) type Drained = [Option<Arc<Vec<u64>>>; Kind::COUNT];
+
 /// Records of one drain. The arrays are read-only and valid on the feed's thread until the next `feed`;
 /// arrays that are kept are never overwritten.
 #[pyclass(frozen, module = "ringtape._native")]
 pub(crate) struct Batch {
-    data: [Arc<Vec<u64>>; Kind::COUNT],
+    data: Drained,
     lost: [u64; Kind::COUNT],
     control: Vec<Py<Control>>,
+    notices: Vec<Py<Notice>>,
     arrays: [PyOnceLock<Py<PyAny>>; Kind::COUNT],
 }
 
 impl Batch {
-    pub(crate) fn new(data: [Arc<Vec<u64>>; Kind::COUNT], lost: [u64; Kind::COUNT], control: Vec<Py<Control>>) -> Self {
-        Self { data, lost, control, arrays: [const { PyOnceLock::new() }; Kind::COUNT] }
+    pub(crate) fn new(
+        data: Drained,
+        lost: [u64; Kind::COUNT],
+        control: Vec<Py<Control>>,
+        notices: Vec<Py<Notice>>,
+    ) -> Self {
+        Self { data, lost, control, notices, arrays: [const { PyOnceLock::new() }; Kind::COUNT] }
     }
 
     fn array(&self, py: Python<'_>, kind: Kind) -> PyResult<Py<PyAny>> {
-        let made = self.arrays[kind as usize].get_or_try_init(py, || {
-            let data = Arc::clone(&self.data[kind as usize]);
+        let made = self.arrays[kind.place()].get_or_try_init(py, || {
+            let data = self.data[kind.place()].clone().unwrap_or_default();
             let words = data.len();
             records::array(py, kind, Memory::owned(data, 0, words)).map(Bound::unbind)
         })?;
         Ok(made.clone_ref(py))
     }
 
+    fn count(&self, kind: Kind) -> usize {
+        self.data[kind.place()].as_ref().map_or(0, |data| data.len() / kind.words())
+    }
+
     fn records(&self) -> usize {
-        Kind::ALL.into_iter().map(|kind| self.data[kind as usize].len() / kind.words()).sum()
+        Kind::all().map(|kind| self.count(kind)).sum()
     }
 }
 
-#[pymethods]
-impl Batch {
-    /// Number of records over all kinds; control messages do not count.
-    fn __len__(&self) -> usize {
-        self.records()
-    }
+/// The methods, with an array for each kind of the list.
+macro_rules! batch {
+    (
+        hot: [$($hot:ident $hots:ident $hot_doc:literal;)*]
+        plain: [$($plain:ident $plains:ident $plain_doc:literal;)*]
+    ) => {
+        #[pymethods]
+        impl Batch {
+            /// Number of records over all kinds; control messages and notices do not count.
+            fn __len__(&self) -> usize {
+                self.records()
+            }
 
-    /// True where there is a record, a control message or a loss.
-    fn __bool__(&self) -> bool {
-        self.records() > 0 || !self.control.is_empty() || self.lost.iter().any(|&lost| lost > 0)
-    }
+            /// True where there is a record, a control message, a notice or a loss.
+            fn __bool__(&self) -> bool {
+                let told = !self.control.is_empty() || !self.notices.is_empty();
+                told || self.records() > 0 || self.lost.iter().any(|&lost| lost > 0)
+            }
 
-    fn __repr__(&self) -> String {
-        let counts = Kind::ALL.map(|kind| format!("{}={}", kind.name(), self.data[kind as usize].len() / kind.words()));
-        format!("Batch({}, control={})", counts.join(", "), self.control.len())
-    }
+            /// The kinds that came, with their counts.
+            fn __repr__(&self) -> String {
+                let mut counts: Vec<(&str, usize)> = Kind::all().map(|kind| (kind.name(), self.count(kind))).collect();
+                counts.extend([("notices", self.notices.len()), ("control", self.control.len())]);
+                counts.retain(|&(_, count)| count > 0);
+                let counts = counts.iter().map(|(name, count)| format!("{name}={count}"));
+                format!("Batch({})", counts.collect::<Vec<_>>().join(", "))
+            }
 
-    /// Trades, in order of application.
-    #[getter]
-    fn trades(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.array(py, Kind::Trades)
-    }
+            $(#[doc = $hot_doc]
+            #[getter]
+            fn $hots(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+                self.array(py, Kind::of(model::Kind::$hot))
+            })*
 
-    /// Quotes.
-    #[getter]
-    fn quotes(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.array(py, Kind::Quotes)
-    }
+            $(#[doc = $plain_doc]
+            #[getter]
+            fn $plains(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+                self.array(py, Kind::of(model::Kind::$plain))
+            })*
 
-    /// Own bars that ended or were revised.
-    #[getter]
-    fn bars(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.array(py, Kind::Bars)
-    }
+            /// Own bars that ended or were revised.
+            #[getter]
+            fn bars(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+                self.array(py, Kind::BARS)
+            }
 
-    /// Bars as the venue sent them.
-    #[getter]
-    fn venue_bars(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.array(py, Kind::VenueBars)
-    }
+            /// Signals of the rules.
+            #[getter]
+            fn signals(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+                self.array(py, Kind::SIGNALS)
+            }
 
-    /// Mark prices.
-    #[getter]
-    fn marks(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.array(py, Kind::Marks)
-    }
+            /// Rare events of variable shape, oldest first.
+            #[getter]
+            fn notices(&self, py: Python<'_>) -> Vec<Py<Notice>> {
+                self.notices.iter().map(|notice| notice.clone_ref(py)).collect()
+            }
 
-    /// Signals of the rules.
-    #[getter]
-    fn signals(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.array(py, Kind::Signals)
-    }
+            /// Control messages, oldest first.
+            #[getter]
+            fn control(&self, py: Python<'_>) -> Vec<Py<Control>> {
+                self.control.iter().map(|message| message.clone_ref(py)).collect()
+            }
 
-    /// Control messages, oldest first.
-    #[getter]
-    fn control(&self, py: Python<'_>) -> Vec<Py<Control>> {
-        self.control.iter().map(|message| message.clone_ref(py)).collect()
-    }
-
-    /// Records that were overwritten before this drain, by kind; kinds without a loss are not in it.
-    #[getter]
-    fn lost<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let out = PyDict::new(py);
-        for kind in Kind::ALL {
-            if self.lost[kind as usize] > 0 {
-                out.set_item(kind.name(), self.lost[kind as usize])?;
+            /// Records that were overwritten before this drain, by kind; kinds without a loss are not in it.
+            #[getter]
+            fn lost<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+                let out = PyDict::new(py);
+                for kind in Kind::all() {
+                    if self.lost[kind.place()] > 0 {
+                        out.set_item(kind.name(), self.lost[kind.place()])?;
+                    }
+                }
+                Ok(out)
             }
         }
-        Ok(out)
-    }
+    };
 }
+for_each_kind!(batch);

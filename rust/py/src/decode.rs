@@ -1,9 +1,9 @@
 //! One frame to plain Python values: for tests, notebooks and tools; the engine does not go through it.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
-use ringtape::model::Kind;
-use ringtape::wire::{self, Staging};
+use pyo3::types::{PyBytes, PyDict, PyList};
+use ringtape::model::{Kind, for_each_kind};
+use ringtape::wire::{self, Entry, Staging};
 
 use crate::batch::control;
 use crate::errors;
@@ -29,16 +29,9 @@ pub(crate) fn decode<'py>(
     }
     let events = PyList::empty(py);
     for entry in &staging.entries {
-        let at = entry.index as usize;
-        let (kind, dict) = match entry.kind {
-            Kind::Trade => ("trade", to_dict(py, &staging.trades[at])?),
-            Kind::Quote => ("quote", to_dict(py, &staging.quotes[at])?),
-            Kind::VenueBar => ("venue_bar", to_dict(py, &staging.bars[at])?),
-            Kind::Mark => ("mark", to_dict(py, &staging.marks[at])?),
-        };
-        dict.set_item("symbol", String::from_utf8_lossy(staging.name(bytes, entry)))?;
+        let dict = to_python(py, &staging, entry, bytes)?;
         dict.set_item("venue", market.name())?;
-        events.append((kind, dict))?;
+        events.append((entry.kind.name(), dict))?;
     }
     let skipped = PyList::empty(py);
     for skip in &staging.skipped {
@@ -55,3 +48,34 @@ pub(crate) fn decode<'py>(
     }
     Ok((events, messages, skipped))
 }
+
+/// One event as a dict.
+macro_rules! to_python {
+    (hot: [$($hot:tt)*] plain: [$($kind:ident $list:ident $doc:literal;)*]) => {
+        fn to_python<'py>(
+            py: Python<'py>,
+            staging: &Staging,
+            entry: &Entry,
+            frame: &[u8],
+        ) -> PyResult<Bound<'py, PyDict>> {
+            let at = entry.index as usize;
+            let dict = match entry.kind {
+                Kind::Trade => to_dict(py, &staging.trades[at])?,
+                Kind::Quote => to_dict(py, &staging.quotes[at])?,
+                Kind::VenueBar => to_dict(py, &staging.bars[at])?,
+                Kind::Mark => to_dict(py, &staging.marks[at])?,
+                $(Kind::$kind => to_dict(py, &staging.plain.$list[at])?,)*
+                Kind::Notice => {
+                    let notice = &staging.plain.notices[at];
+                    let dict = PyDict::new(py);
+                    dict.set_item("kind", &notice.kind)?;
+                    dict.set_item("data", PyBytes::new(py, notice.text(frame)))?;
+                    return Ok(dict);
+                }
+            };
+            dict.set_item("symbol", String::from_utf8_lossy(staging.name(frame, entry)))?;
+            Ok(dict)
+        }
+    };
+}
+for_each_kind!(to_python);

@@ -8,10 +8,10 @@ use pyo3::types::{PyBytes, PyDict, PyMapping, PyString, PyTuple};
 use ringtape::engine::{self, Config, Day, Reader};
 use ringtape::model::field::{self, CATALOGUE, parse_window};
 use ringtape::model::units::{Nanos, TIME_UNSET};
-use ringtape::model::{Bar, FieldRef, Record, SymbolId, Unit, Venue, WindowRow, nearest};
-use ringtape::ring::EventReader;
+use ringtape::model::{self, Bar, FieldRef, Record, SymbolId, Unit, Venue, WindowRow, nearest};
+use ringtape::ring::{EventReader, EventRing};
 
-use crate::batch::{Batch, Control, control};
+use crate::batch::{Batch, Control, Drained, Notice, control, notice};
 use crate::errors;
 use crate::memory::{Memory, View};
 use crate::records::{self, Kind, float};
@@ -24,7 +24,8 @@ const DRAIN_MAX: usize = usize::MAX;
 /// What the owner changes.
 struct Owned {
     engine: engine::Engine,
-    readers: [EventReader; Kind::COUNT],
+    /// Readers of the rings, in the order of a batch's arrays.
+    readers: Box<[EventReader]>,
     /// The buffers of the last drain, used again once no batch and no array holds them.
     buffers: [Arc<Vec<u64>>; Kind::COUNT],
     rule_ids: Vec<String>,
@@ -93,14 +94,8 @@ impl Engine {
         };
         let engine = engine::Engine::new(config).map_err(|error| errors::engine(py, &error))?;
         let rings = engine.rings();
-        let readers = [
-            rings.trades.reader(),
-            rings.quotes.reader(),
-            rings.bars.reader(),
-            rings.venue_bars.reader(),
-            rings.marks.reader(),
-            rings.signals.reader(),
-        ];
+        let kinds = model::Kind::HOT.iter().chain(model::Kind::PLAIN).filter_map(|&kind| rings.of(kind));
+        let readers = [&rings.bars, &rings.signals].into_iter().chain(kinds).map(EventRing::reader).collect();
         let reader = engine.reader();
         let buffers = std::array::from_fn(|_| Arc::new(Vec::new()));
         let owned = Owned { engine, readers, buffers, rule_ids: Vec::new(), venue: None };
@@ -153,19 +148,25 @@ impl Engine {
         let messages = owned.engine.take_control();
         let messages = messages.into_iter().map(|(conn, message)| Py::new(py, control(py, conn, message)?));
         let messages: Vec<Py<Control>> = messages.collect::<PyResult<_>>()?;
+        let notices = owned.engine.take_notices().into_iter().map(|one| Py::new(py, notice(py, one)));
+        let notices: Vec<Py<Notice>> = notices.collect::<PyResult<_>>()?;
         let mut lost = [0; Kind::COUNT];
-        for kind in Kind::ALL {
-            let at = kind as usize;
+        let mut drained: Drained = [const { None }; Kind::COUNT];
+        for (at, reader) in owned.readers.iter_mut().enumerate() {
+            if reader.behind() == 0 {
+                continue;
+            }
             if Arc::get_mut(&mut owned.buffers[at]).is_none() {
                 // Somebody still looks at the last one.
                 owned.buffers[at] = Arc::new(Vec::new());
             }
             if let Some(buffer) = Arc::get_mut(&mut owned.buffers[at]) {
                 buffer.clear();
-                lost[at] = owned.readers[at].read(buffer, DRAIN_MAX).lost;
+                lost[at] = reader.read(buffer, DRAIN_MAX).lost;
             }
+            drained[at] = Some(Arc::clone(&owned.buffers[at]));
         }
-        Ok(Batch::new(std::array::from_fn(|at| Arc::clone(&owned.buffers[at])), lost, messages))
+        Ok(Batch::new(drained, lost, messages, notices))
     }
 
     #[pyo3(signature = (table, venue="massive.stocks"))]
@@ -367,7 +368,7 @@ impl Engine {
         }
         let words: Vec<u64> = bytemuck::allocation::pod_collect_to_vec(&bars);
         let count = words.len();
-        records::array(py, Kind::Bars, Memory::owned(Arc::new(words), 0, count))
+        records::array(py, Kind::BARS, Memory::owned(Arc::new(words), 0, count))
     }
 
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
@@ -382,6 +383,11 @@ impl Engine {
         number("quotes", stats.quotes)?;
         number("venue_bars", stats.venue_bars)?;
         number("marks", stats.marks)?;
+        for (kind, &count) in model::Kind::PLAIN.iter().zip(&stats.plain) {
+            number(kind.list(), count)?;
+        }
+        number("notices", stats.notices)?;
+        number("notices_lost", stats.notices_lost)?;
         number("control", stats.control)?;
         number("control_lost", stats.control_lost)?;
         number("symbols", self.reader.registry().symbols.len() as u64)?;
@@ -511,7 +517,7 @@ impl Engine {
             return Err(errors::raise(py, "ConfigError", (why, "copy")));
         };
         let (first, held) = pinned.span(most);
-        records::array(py, Kind::Bars, Memory::live(pinned.words().clone(), first, held * Bar::WORDS))
+        records::array(py, Kind::BARS, Memory::live(pinned.words().clone(), first, held * Bar::WORDS))
     }
 }
 

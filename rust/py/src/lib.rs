@@ -20,7 +20,7 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _native {
     #[pymodule_export]
-    use super::batch::{Batch, Control};
+    use super::batch::{Batch, Control, Notice};
     #[pymodule_export]
     use super::decode::decode;
     #[pymodule_export]

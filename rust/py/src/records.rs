@@ -5,57 +5,50 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use ringtape::model::field::CATALOGUE;
 use ringtape::model::units::{CODE_UNSET, TIME_UNSET};
-use ringtape::model::{Bar, Column, Mark, Quote, Record, Signal, Trade, Venue, VenueBar};
+use ringtape::model::{self, Bar, Column, Record, Signal, Venue};
 
 use crate::memory::Memory;
 
-/// The kinds that a batch carries, in the order of its lists.
+/// One array of a batch, by its place; `columns` gives what a record holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Trades = 0,
-    Quotes = 1,
-    Bars = 2,
-    VenueBars = 3,
-    Marks = 4,
-    Signals = 5,
+pub(crate) struct Kind {
+    place: usize,
+    name: &'static str,
+    columns: &'static [Column],
+    words: usize,
 }
 
 impl Kind {
-    pub(crate) const COUNT: usize = 6;
-    pub(crate) const ALL: [Self; Self::COUNT] =
-        [Self::Trades, Self::Quotes, Self::Bars, Self::VenueBars, Self::Marks, Self::Signals];
+    pub(crate) const BARS: Self = Self::of_record::<Bar>(0, "bars");
+    pub(crate) const SIGNALS: Self = Self::of_record::<Signal>(1, "signals");
+    /// Arrays of a batch: what the engine makes, then every kind that a frame can hold.
+    pub(crate) const COUNT: usize = 2 + model::Kind::HOT.len() + model::Kind::PLAIN.len();
 
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Trades => "trades",
-            Self::Quotes => "quotes",
-            Self::Bars => "bars",
-            Self::VenueBars => "venue_bars",
-            Self::Marks => "marks",
-            Self::Signals => "signals",
-        }
+    const fn of_record<R: Record>(place: usize, name: &'static str) -> Self {
+        Self { place, name, columns: R::COLUMNS, words: R::WORDS }
     }
 
-    pub(crate) const fn columns(self) -> &'static [Column] {
-        match self {
-            Self::Trades => Trade::COLUMNS,
-            Self::Quotes => Quote::COLUMNS,
-            Self::Bars => Bar::COLUMNS,
-            Self::VenueBars => VenueBar::COLUMNS,
-            Self::Marks => Mark::COLUMNS,
-            Self::Signals => Signal::COLUMNS,
-        }
+    /// The array of the events of a kind.
+    pub(crate) const fn of(kind: model::Kind) -> Self {
+        Self { place: 2 + kind as usize, name: kind.list(), columns: kind.columns(), words: kind.words() }
+    }
+
+    /// Every array, in the order of their places.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        let kinds = model::Kind::HOT.iter().chain(model::Kind::PLAIN);
+        [Self::BARS, Self::SIGNALS].into_iter().chain(kinds.map(|&kind| Self::of(kind)))
+    }
+
+    pub(crate) const fn place(self) -> usize {
+        self.place
+    }
+
+    pub(crate) const fn name(self) -> &'static str {
+        self.name
     }
 
     pub(crate) const fn words(self) -> usize {
-        match self {
-            Self::Trades => Trade::WORDS,
-            Self::Quotes => Quote::WORDS,
-            Self::Bars => Bar::WORDS,
-            Self::VenueBars => VenueBar::WORDS,
-            Self::Marks => Mark::WORDS,
-            Self::Signals => Signal::WORDS,
-        }
+        self.words
     }
 }
 
@@ -74,9 +67,9 @@ fn frombuffer(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
 
 fn dtype(py: Python<'_>, kind: Kind) -> PyResult<&Bound<'_, PyAny>> {
     static DTYPES: [PyOnceLock<Py<PyAny>>; Kind::COUNT] = [const { PyOnceLock::new() }; Kind::COUNT];
-    DTYPES[kind as usize]
+    DTYPES[kind.place]
         .get_or_try_init(py, || {
-            let columns = column_list(py, kind.columns())?;
+            let columns = column_list(py, kind.columns)?;
             numpy(py)?.getattr("dtype")?.call1((columns,)).map(Bound::unbind)
         })
         .map(|dtype| dtype.bind(py))
@@ -130,7 +123,10 @@ pub(crate) fn to_dict<'py, R: Record>(py: Python<'py>, record: &R) -> PyResult<B
                 let codes = at[..2 * column.count].chunks_exact(2).map(|two| u16::from_le_bytes(head(two)));
                 PyTuple::new(py, codes.filter_map(code).collect::<Vec<u16>>())?.into_any()
             }
-            _ => text(&at[..24]).into_pyobject(py)?.into_any(),
+            text_type => {
+                let len = text_type.trim_start_matches('S').parse().unwrap_or(0);
+                text(&at[..len]).into_pyobject(py)?.into_any()
+            }
         };
         dict.set_item(column.name, value)?;
     }
@@ -165,8 +161,8 @@ fn text(bytes: &[u8]) -> Option<String> {
 #[pyfunction]
 pub(crate) fn record_columns(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let out = PyDict::new(py);
-    for kind in Kind::ALL {
-        out.set_item(kind.name(), column_list(py, kind.columns())?)?;
+    for kind in Kind::all() {
+        out.set_item(kind.name, column_list(py, kind.columns)?)?;
     }
     Ok(out)
 }

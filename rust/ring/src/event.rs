@@ -51,7 +51,13 @@ impl EventRing {
     /// Writes a record behind the last one; readers see it after [`EventRing::publish`]. Single writer only.
     #[inline]
     pub fn push<const N: usize>(&self, record: &[u64; N]) {
-        debug_assert_eq!(N, self.record);
+        self.push_words(record);
+    }
+
+    /// The same where the length is not known beforehand.
+    #[inline(always)]
+    pub fn push_words(&self, record: &[u64]) {
+        debug_assert_eq!(record.len(), self.record);
         let number = self.words.word(INTENT).load(Ordering::Relaxed);
         self.words.word(INTENT).store(number.wrapping_add(1), Ordering::Relaxed);
         // ORDERING: Release fence; a reader that copies any of these words also sees the raised intent.

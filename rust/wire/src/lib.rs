@@ -13,7 +13,7 @@ mod text;
 
 pub use error::{DecodeError, ErrorKind, Skip, SkipReason};
 pub use json::{DEPTH_MAX, FRAME_MAX};
-pub use staging::{Control, EVENTS_MAX, Entry, Staging};
+pub use staging::{Control, EVENTS_MAX, Entry, Listed, Notice, Plain, Staging};
 
 use ringtape_model::Venue;
 
@@ -73,10 +73,8 @@ mod tests {
             out.clear();
             let decoded = decode_at(level, venue, frame, &mut out);
             let names: Vec<_> = out.entries.iter().map(|entry| out.name(frame, entry)).collect();
-            format!(
-                "{decoded:?} {:?} {:?} {:?} {:?} {:?} {names:?}",
-                out.trades, out.quotes, out.bars, out.marks, out.skipped
-            )
+            let Staging { trades, quotes, bars, marks, plain, skipped, .. } = &out;
+            format!("{decoded:?} {trades:?} {quotes:?} {bars:?} {marks:?} {plain:?} {skipped:?} {names:?}")
         };
         frames.iter().map(&mut say).collect()
     }

@@ -1,7 +1,7 @@
 //! Where a frame is decoded to before any of it counts: records by kind, their order of arrival, control
 //! messages and skipped events. Reused for every frame, so decoding allocates only while it still grows.
 
-use ringtape_model::{Kind, Mark, Quote, Trade, VenueBar};
+use ringtape_model::{Kind, Mark, PlainRecord, Quote, Trade, VenueBar, for_each_kind};
 
 use crate::error::{Skip, SkipReason};
 use crate::json::{BEFORE, Guesses, Index, Outlines, Padded, Shapes, Slots, Structures, Text, Window};
@@ -49,6 +49,79 @@ pub enum Control {
     },
 }
 
+/// A rare event of variable shape, as it stands in the frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// What the event calls itself.
+    pub kind: String,
+    start: u32,
+    len: u32,
+}
+
+impl Notice {
+    /// The validated JSON text of the event; `frame` is the one that was decoded.
+    pub fn text<'a>(&self, frame: &'a [u8]) -> &'a [u8] {
+        let start = self.start as usize;
+        frame.get(start..start + self.len as usize).unwrap_or_default()
+    }
+}
+
+/// A plain kind's place among the lists of all of them.
+pub trait Listed: PlainRecord {
+    /// The list of its records.
+    fn list(lists: &mut Plain) -> &mut Vec<Self>;
+}
+
+macro_rules! lists {
+    (hot: [$($hot:tt)*] plain: [$($kind:ident $list:ident $doc:literal;)*]) => {
+        /// Records of the plain kinds.
+        #[derive(Debug, Default)]
+        pub struct Plain {
+            $(#[doc = $doc] pub $list: Vec<ringtape_model::$kind>,)*
+            /// Rare events of variable shape.
+            pub notices: Vec<Notice>,
+            /// Records and notices in all lists: most frames have none, and then nothing else here is looked at.
+            count: usize,
+        }
+
+        impl Plain {
+            fn filled(&self) -> [usize; Kind::COUNT] {
+                let mut filled = [0; Kind::COUNT];
+                $(filled[Kind::$kind as usize] = self.$list.len();)*
+                filled[Kind::Notice as usize] = self.notices.len();
+                filled
+            }
+
+            #[cold]
+            fn rewind(&mut self, to: &[usize; Kind::COUNT]) {
+                $(self.$list.truncate(to[Kind::$kind as usize]);)*
+                self.notices.truncate(to[Kind::Notice as usize]);
+                self.count = self.filled().iter().sum();
+            }
+        }
+
+        $(impl Listed for ringtape_model::$kind {
+            fn list(lists: &mut Plain) -> &mut Vec<Self> {
+                &mut lists.$list
+            }
+        })*
+    };
+}
+for_each_kind!(lists);
+
+impl Plain {
+    /// How much each kind's list holds, by the kind's code; 0 for hot kinds.
+    pub fn counts(&self) -> [usize; Kind::COUNT] {
+        self.filled()
+    }
+
+    /// True where no list holds anything.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
 /// The decoded frame.
 #[derive(Default)]
 pub struct Staging {
@@ -60,6 +133,8 @@ pub struct Staging {
     pub bars: Vec<VenueBar>,
     /// Mark prices.
     pub marks: Vec<Mark>,
+    /// Records of the plain kinds, and notices.
+    pub plain: Plain,
     /// Every record in order of arrival.
     pub entries: Vec<Entry>,
     /// Control messages.
@@ -129,6 +204,7 @@ pub(crate) struct Filled {
     quotes: usize,
     bars: usize,
     marks: usize,
+    plain: [usize; Kind::COUNT],
     entries: usize,
     control: usize,
     skipped: usize,
@@ -156,7 +232,7 @@ impl Staging {
 
     /// Forgets the frame.
     pub fn clear(&mut self) {
-        self.rewind(Filled::default());
+        self.rewind(&Filled::default());
     }
 
     /// The symbol of an entry; `frame` is the one that was decoded.
@@ -179,6 +255,7 @@ impl Staging {
             quotes: self.quotes.len(),
             bars: self.bars.len(),
             marks: self.marks.len(),
+            plain: if self.plain.is_empty() { [0; Kind::COUNT] } else { self.plain.filled() },
             entries: self.entries.len(),
             control: self.control.len(),
             skipped: self.skipped.len(),
@@ -187,17 +264,20 @@ impl Staging {
     }
 
     /// True if one event came since, and nothing else.
-    pub(crate) fn is_one_event_from(&self, since: Filled) -> bool {
+    pub(crate) fn is_one_event_from(&self, since: &Filled) -> bool {
         self.entries.len() == since.entries + 1
             && self.control.len() == since.control
             && self.skipped.len() == since.skipped
     }
 
-    pub(crate) fn rewind(&mut self, to: Filled) {
+    pub(crate) fn rewind(&mut self, to: &Filled) {
         self.trades.truncate(to.trades);
         self.quotes.truncate(to.quotes);
         self.bars.truncate(to.bars);
         self.marks.truncate(to.marks);
+        if !self.plain.is_empty() {
+            self.plain.rewind(&to.plain);
+        }
         self.entries.truncate(to.entries);
         self.control.truncate(to.control);
         self.skipped.truncate(to.skipped);
@@ -226,6 +306,36 @@ impl Staging {
     pub(crate) fn push_mark(&mut self, frame: &[u8], name: Text, mark: Mark) {
         self.entry(frame, name, Kind::Mark, self.marks.len());
         self.marks.push(mark);
+    }
+
+    /// Adds a record of a plain kind; the symbol stands in the frame.
+    pub(crate) fn push<R: Listed>(&mut self, frame: &[u8], name: Text, record: R) {
+        let index = self.plain_index::<R>();
+        self.entry(frame, name, R::KIND, index);
+        R::list(&mut self.plain).push(record);
+    }
+
+    /// Adds a record of a plain kind whose symbol does not stand in the frame as it is.
+    pub fn push_named<R: Listed>(&mut self, name: &[u8], record: R) {
+        let index = self.plain_index::<R>() as u32;
+        let start = self.names.len() as u32;
+        self.names.extend_from_slice(name);
+        self.entries.push(Entry { kind: R::KIND, index, start, len: name.len() as u32, in_scratch: true });
+        R::list(&mut self.plain).push(record);
+    }
+
+    fn plain_index<R: Listed>(&mut self) -> usize {
+        self.plain.count += 1;
+        R::list(&mut self.plain).len()
+    }
+
+    /// Adds a rare event as the text from `start` up to `end` of the frame.
+    pub fn push_notice(&mut self, kind: &[u8], start: u32, end: u32) {
+        let index = self.plain.notices.len() as u32;
+        self.plain.count += 1;
+        self.entries.push(Entry { kind: Kind::Notice, index, start: 0, len: 0, in_scratch: true });
+        let kind = String::from_utf8_lossy(kind).into_owned();
+        self.plain.notices.push(Notice { kind, start, len: end - start });
     }
 
     #[cold]

@@ -131,7 +131,7 @@ fn top<L: Level>(
         let at = scan.offset();
         let slot = KEYS.slot(frame, key);
         if slot == DATA {
-            out.rewind(before);
+            out.rewind(&before);
         }
         if slot == DATA && matches!(scan.peek(), b'{' | b'[') {
             *scratch.outer.place(DATA) = Token::at(Tag::Object, at);
@@ -145,7 +145,7 @@ fn top<L: Level>(
         && scratch.outer.get(STREAM).is_some()
         && !scratch.outer.has(KIND);
     if !is_envelope {
-        out.rewind(before);
+        out.rewind(&before);
         understand(
             venue,
             Fields { frame, slots: &scratch.outer },
@@ -154,7 +154,7 @@ fn top<L: Level>(
             out,
         );
     }
-    if out.is_one_event_from(before) {
+    if out.is_one_event_from(&before) {
         let named = if is_envelope { &scratch.inner } else { &scratch.outer };
         let mut plain = Vec::new();
         let name = name(named).map_or(&b""[..], |name| name.decode(frame, &mut plain));
@@ -221,7 +221,7 @@ fn one<L: Level>(
         offset,
         out,
     );
-    if out.is_one_event_from(before) {
+    if out.is_one_event_from(&before) {
         let mut plain = Vec::new();
         let name = name(&scratch.inner).map_or(&b""[..], |name| name.decode(frame, &mut plain));
         fast::learn_element(scan.level(), venue, (frame, at), (name, &KEYS), scratch);

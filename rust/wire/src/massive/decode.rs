@@ -6,7 +6,7 @@
 
 use ringtape_model::event::{BAR_COMPLETE, BAR_OTC, TRADE_LATE};
 use ringtape_model::units::{CODE_UNSET, MILLI, PRICE_UNSET, SECOND, TIME_UNSET};
-use ringtape_model::{Quote, Trade, Venue, VenueBar};
+use ringtape_model::{Band, Quote, Trade, Venue, VenueBar};
 
 use super::fast;
 use crate::error::{DecodeError, ErrorKind, SkipReason};
@@ -14,9 +14,10 @@ use crate::json::{KeyTable, Level, Scanner, Text, Value};
 use crate::read::{Decimal, Fault, Fields, Read};
 use crate::staging::{Control, EVENTS_MAX, Scratch, Staging};
 
-const NAMES: [&str; 34] = [
+const NAMES: [&str; 43] = [
     "ev", "sym", "x", "i", "z", "p", "s", "ds", "c", "t", "pt", "q", "trfi", "trft", "bx", "ax", "bp", "ap", "bs",
-    "as", "v", "dv", "av", "dav", "op", "vw", "a", "o", "h", "l", "e", "otc", "status", "message",
+    "as", "v", "dv", "av", "dav", "op", "vw", "a", "o", "h", "l", "e", "otc", "status", "message", "T", "at", "b",
+    "bt", "n", "r", "pair", "val", "fmv",
 ];
 static KEYS: KeyTable = KeyTable::new(&NAMES);
 
@@ -57,14 +58,15 @@ slots!(
     E = 30,
     OTC = 31,
     STATUS = 32,
-    MESSAGE = 33
+    MESSAGE = 33,
+    TICKER = 34
 );
 
 /// A trade this much later on the tape than at its exchange is late: the US reporting limit.
 pub(super) const LATE_AFTER: i64 = 10 * SECOND;
 
 /// Kinds that a fact sheet names and this decoder does not read yet, over all markets.
-const NAMED: [&str; 13] = ["LULD", "NOI", "FMV", "LV", "XT", "XQ", "XA", "XAS", "XL2", "C", "CA", "CAS", "V"];
+const NAMED: [&str; 12] = ["NOI", "FMV", "LV", "XT", "XQ", "XA", "XAS", "XL2", "C", "CA", "CAS", "V"];
 
 /// Decodes a frame; see [`crate::decode`].
 #[inline(always)]
@@ -134,6 +136,7 @@ fn event(venue: Venue, fields: Fields, offset: u32, out: &mut Staging) {
     let name = kind.decode(fields.frame, &mut plain);
     let done = match name {
         b"status" => status(fields, out),
+        b"LULD" if venue == Venue::MassiveStocks => band(venue, fields, out),
         _ if !is_read(venue, name) => {
             let named =
                 NAMED.iter().any(|known| known.as_bytes() == name) || matches!(name, b"T" | b"Q" | b"A" | b"AM");
@@ -321,5 +324,34 @@ fn bar(venue: Venue, fields: Fields, interval_ms: u32, out: &mut Staging) -> Rea
         ..VenueBar::UNSET
     };
     out.push_bar(fields.frame, symbol, bar);
+    Ok(())
+}
+
+fn band(venue: Venue, fields: Fields, out: &mut Staging) -> Read<()> {
+    let symbol = fields.symbol(TICKER)?;
+    let (high, low) = (fields.decimal(H)?, fields.decimal(L)?);
+    for (price, slot) in [(high, H), (low, L)] {
+        if price.float.is_nan() {
+            return Fields::fault(SkipReason::MissingKey, slot);
+        }
+        Fields::not_negative(price, slot)?;
+    }
+    if high.float < low.float {
+        return Fields::fault(SkipReason::OutOfRange, H);
+    }
+    let mut indicators = [CODE_UNSET; 4];
+    let n_indicators = fields.codes(I, &mut indicators)?;
+    let band = Band {
+        ts_event: fields.required_time(T)?,
+        high: high.float,
+        low: low.float,
+        sequence: fields.integer(Q)?,
+        indicators,
+        n_indicators,
+        tape: fields.tape(Z)?,
+        venue: venue as u8,
+        ..Band::UNSET
+    };
+    out.push(fields.frame, symbol, band);
     Ok(())
 }
