@@ -308,6 +308,15 @@ impl Staging {
         self.marks.push(mark);
     }
 
+    /// Adds a bar whose symbol does not stand in the frame as it is.
+    #[cold]
+    pub(crate) fn push_bar_named(&mut self, name: &[u8], bar: VenueBar) {
+        let (kind, index, start) = (Kind::VenueBar, self.bars.len() as u32, self.names.len() as u32);
+        self.names.extend_from_slice(name);
+        self.entries.push(Entry { kind, index, start, len: name.len() as u32, in_scratch: true });
+        self.bars.push(bar);
+    }
+
     /// Adds a record of a plain kind; the symbol stands in the frame.
     pub(crate) fn push<R: Listed>(&mut self, frame: &[u8], name: Text, record: R) {
         let index = self.plain_index::<R>();

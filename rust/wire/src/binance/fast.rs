@@ -5,7 +5,7 @@ use ringtape_model::event::{BAR_COMPLETE, SIDE_BUY, SIDE_SELL, TRADE_AGGREGATE};
 use ringtape_model::units::{ID_UNSET, MILLI};
 use ringtape_model::{Mark, Quote, Trade, Venue, VenueBar};
 
-use super::decode as slots;
+use super::keys as slots;
 use crate::json::{
     Field, KeyTable, Level, MARKS, Outlines, Padded, Pattern, Rule, Rules, Structures, Told, Trace, Window,
 };
@@ -260,7 +260,7 @@ mod quote {
             TIME: Field::number(slots::TIME), SENT: Field::number(slots::SENT), UPDATE: Field::number(slots::U),
             MARKET: Field::number(slots::ST), SYMBOL: Field::text(slots::SYMBOL)
         ],
-        required: [SYMBOL],
+        required: [SYMBOL, BID, ASK, BID_SIZE, ASK_SIZE, UPDATE],
         inner: crate::json::NO_SLOT
     );
     static TIMES: Rules = Rules::new([Rule::MILLIS, Rule::MILLIS, Rule::ID, Rule::DIGIT]);
@@ -392,17 +392,20 @@ mod candle {
     pattern!(
         "kline",
         [
-            OPEN: Field::number_text(slots::OPEN).inner(), HIGH: Field::number_text(slots::HIGH).inner(),
-            LOW: Field::number_text(slots::L_LOW).inner(), CLOSE: Field::number_text(slots::CLOSE).inner(),
+            OPEN: Field::number_text(slots::O_LOW).inner(), HIGH: Field::number_text(slots::H).inner(),
+            LOW: Field::number_text(slots::L_LOW).inner(), CLOSE: Field::number_text(slots::C_LOW).inner(),
             VOLUME: Field::number_text(slots::V).inner(), DOLLARS: Field::number_text(slots::Q).inner(),
             BUY_VOLUME: Field::number_text(slots::V_HIGH).inner(),
             BUY_DOLLARS: Field::number_text(slots::Q_HIGH).inner(),
             START: Field::number(slots::T_LOW).inner(), END: Field::number(slots::TIME).inner(),
             SENT: Field::number(slots::SENT), COUNT: Field::number(slots::N).inner(),
             FIRST: Field::number(slots::F).inner(), LAST: Field::number(slots::L_HIGH).inner(),
-            IS_COMPLETE: Field::flag(slots::CLOSED).inner(), SYMBOL: Field::text(slots::SYMBOL)
+            IS_COMPLETE: Field::flag(slots::X_LOW).inner(), SYMBOL: Field::text(slots::SYMBOL)
         ],
-        required: [SYMBOL, OPEN, HIGH, LOW, CLOSE, VOLUME, DOLLARS, START, END, IS_COMPLETE],
+        required: [
+            SYMBOL, OPEN, HIGH, LOW, CLOSE, VOLUME, DOLLARS, BUY_VOLUME, BUY_DOLLARS, START, END, COUNT, FIRST, LAST,
+            IS_COMPLETE
+        ],
         inner: slots::K
     );
     static TIMES: Rules = Rules::new([Rule::MILLIS, Rule::MILLIS, Rule::MILLIS, Rule::ID]);
