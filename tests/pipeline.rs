@@ -166,17 +166,17 @@ fn seen(frames: &[(i64, Vec<u8>)], venue: Venue, rules: &[RuleSource]) -> (Vec<V
         assert!(engine.set_rules(rules).is_ok());
     }
     let rings = engine.rings();
-    let mut readers =
-        [&rings.trades, &rings.quotes, &rings.venue_bars, &rings.bars, &rings.marks].map(EventRing::reader);
+    let hot = [&rings.trades, &rings.quotes, &rings.venue_bars, &rings.bars, &rings.marks];
+    let mut readers: Vec<_> = hot.into_iter().chain(&rings.plain).map(EventRing::reader).collect();
     for (recv, frame) in frames {
         engine.feed(frame, venue, *recv, 0);
     }
-    let records = readers.each_mut().map(|reader| {
+    let records = readers.iter_mut().map(|reader| {
         let mut words = Vec::new();
         assert_eq!(reader.read(&mut words, usize::MAX).lost, 0);
         words
     });
-    (records.to_vec(), published(&engine, 2), format!("{:?}", engine.stats()))
+    (records.collect(), published(&engine, 2), format!("{:?}", engine.stats()))
 }
 
 /// An engine with rules applies events in the order of the frame, one without kind by kind.
@@ -190,7 +190,7 @@ fn events_kind_by_kind_give_what_the_order_of_the_frame_gives() {
             let frame = frames[at].1.clone();
             frames[at + 30].1 = frame;
         }
-        let midnight = br#"[{"ev":"Q","sym":"SPY","bp":9.5,"ap":9.75,"t":1795219199000},{"ev":"T","sym":"SPY","p":9.5,"s":5,"t":1795219199500},{"ev":"T","sym":"SPY","p":9.75,"s":7,"t":1795219200500},{"ev":"Q","sym":"SPY","bp":9.25,"ap":9.5,"t":1795219200600},{"ev":"T","sym":"SPY","p":9.25,"s":2,"t":1795219199900}]"#;
+        let midnight = br#"[{"ev":"Q","sym":"SPY","bp":9.5,"ap":9.75,"t":1795219199000},{"ev":"T","sym":"SPY","p":9.5,"s":5,"t":1795219199500},{"ev":"T","sym":"SPY","p":9.75,"s":7,"t":1795219200500},{"ev":"LULD","T":"SPY","h":10.5,"l":8.5,"t":1795219200550000000},{"ev":"FMV","sym":"NEW","fmv":1.5,"t":1795219200560},{"ev":"Q","sym":"SPY","bp":9.25,"ap":9.5,"t":1795219200600},{"ev":"T","sym":"SPY","p":9.25,"s":2,"t":1795219199900}]"#;
         if kind == Kind::Stocks {
             frames.push((1_795_219_201 * SECOND, midnight.to_vec()));
         }

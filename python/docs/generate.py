@@ -31,7 +31,8 @@ An undefined field is `None` from `get` and `row`, and NaN in tables and columns
 | scalar | a plain number |
 
 *Changes with* is the fastest moment at which a rule can see the field change: each trade, each quote, or the passing of
-time. *From* names the input: T trades, Q quotes, A venue bars, K mark prices, R reference data, E engine time.
+time. *From* names the input: T trades (of indices, their values), Q quotes, A venue bars, K mark prices, R reference
+data, E engine time.
 
 Windows are written behind the name, `change(5m)`: a whole number and `ms s m h d`, steps of 100 ms up to 10 s, of 1 s
 up to 30 m, of 1 m up to 1 d. A window of length w holds the trades of the last w, counted in those steps.

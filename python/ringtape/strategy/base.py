@@ -29,7 +29,21 @@ __all__ = ["KINDS", "Context", "Records", "Strategy", "Want", "interval_ms"]
 Records = NDArray[np.void]
 """A batch: a structured array of one kind, read-only, valid until the hook returns. Copy what shall live longer."""
 
-KINDS = ("trades", "quotes", "bars", "marks", "signals")
+KINDS = (
+    "trades",
+    "quotes",
+    "bars",
+    "marks",
+    "venue_bars",
+    "values",
+    "bands",
+    "imbalances",
+    "tickers",
+    "liquidations",
+    "levels",
+    "asset_indexes",
+    "signals",
+)
 _UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -58,7 +72,7 @@ class Want:
     Parameters
     ----------
     kind
-        ``trades``, ``quotes``, ``bars``, ``marks`` or ``signals``.
+        An array of `ringtape.Batch`: ``trades``, ``quotes``, ``bars``, ``signals`` ...
     symbols
         Names, bare (``AAPL``) or with their venue (``binance.usdm:BTCUSDT``); None is every symbol.
     interval
@@ -175,6 +189,30 @@ class Strategy:
 
     def on_marks(self, ctx: Context, marks: Records) -> None:
         """Take a batch of mark prices, in order of arrival."""
+
+    def on_venue_bars(self, ctx: Context, bars: Records) -> None:
+        """Take bars as the venue sent them."""
+
+    def on_values(self, ctx: Context, values: Records) -> None:
+        """Take values of indices and the like; ``what`` is a place in `ringtape.events.VALUE_NAMES`."""
+
+    def on_bands(self, ctx: Context, bands: Records) -> None:
+        """Take limit up, limit down bands."""
+
+    def on_imbalances(self, ctx: Context, imbalances: Records) -> None:
+        """Take auction imbalances."""
+
+    def on_tickers(self, ctx: Context, tickers: Records) -> None:
+        """Take rolling 24-hour statistics."""
+
+    def on_liquidations(self, ctx: Context, liquidations: Records) -> None:
+        """Take forced orders."""
+
+    def on_levels(self, ctx: Context, levels: Records) -> None:
+        """Take price levels of order books, one record a level; ``flags`` 1 begins a message and 2 ends it."""
+
+    def on_asset_indexes(self, ctx: Context, indexes: Records) -> None:
+        """Take indices of margin assets."""
 
     def on_signals(self, ctx: Context, signals: Records) -> None:
         """Take the rules that fired; calls `on_signal` for each unless overridden."""

@@ -35,6 +35,14 @@ _HOOKS: dict[str, tuple[str, str | None]] = {
     "quotes": ("on_quotes", "on_quote"),
     "bars": ("on_bars", "on_bar"),
     "marks": ("on_marks", None),
+    "venue_bars": ("on_venue_bars", None),
+    "values": ("on_values", None),
+    "bands": ("on_bands", None),
+    "imbalances": ("on_imbalances", None),
+    "tickers": ("on_tickers", None),
+    "liquidations": ("on_liquidations", None),
+    "levels": ("on_levels", None),
+    "asset_indexes": ("on_asset_indexes", None),
     "signals": ("on_signals", "on_signal"),
 }
 _OTHER_HOOKS = ("on_start", "on_stop", "on_connection", "on_error")

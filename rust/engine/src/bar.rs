@@ -6,6 +6,8 @@ use ringtape_model::event::{BAR_COMPLETE, BAR_REVISED, SIDE_BUY, SIDE_NONE, SOUR
 use ringtape_model::units::{Nanos, PRICE_UNSET, Wide, notional_to_f64, size_to_f64, vwap_of};
 use ringtape_model::{Bar, ConditionRights, Trade, condition};
 
+use ringtape_ring::prefetch;
+
 use crate::window::{TAPE_START, TapeKey, widen};
 
 /// Nobody took a side that was known.
@@ -38,6 +40,22 @@ pub(crate) struct Cell {
 #[derive(Clone, Copy)]
 #[repr(align(64))]
 pub(crate) struct Forming(pub(crate) Cell);
+
+impl Forming {
+    /// Asks for the lines that a trade needs.
+    #[inline(always)]
+    pub(crate) fn fetch(&self) {
+        prefetch(&self.0.start);
+        prefetch(&self.0.volume);
+    }
+
+    /// Asks for all of it.
+    #[inline(always)]
+    pub(crate) fn fetch_all(&self) {
+        self.fetch();
+        prefetch(&self.0.first_sequence);
+    }
+}
 
 /// Words of a [`Cell`] in a page.
 pub(crate) const CELL_WORDS: usize = size_of::<Cell>() / 8;

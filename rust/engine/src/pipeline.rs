@@ -5,16 +5,17 @@
 //! Nothing here reads a clock: time comes in with [`Engine::apply`] and [`Engine::advance`].
 
 use std::mem::offset_of;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use ringtape_model::event::{SOURCE_VENUE, TRADE_LATE};
-use ringtape_model::row::{ROW_WORDS, WINDOW_WORDS};
+use ringtape_model::plain::VALUE_INDEX;
+use ringtape_model::row::{QUOTE_WORDS, ROW_WORDS, TRADE_WORDS, WINDOW_WORDS};
 use ringtape_model::units::{Nanos, SECOND, TIME_MAX, TIME_MIN, TIME_UNSET};
 use ringtape_model::{
-    Bar, FieldRef, Kind, Mark, Moment, Quote, Record, Signal, Stamp, SymbolId, SymbolTable, Trade, Venue, VenueBar,
-    WindowRow, condition, field, for_each_kind,
+    Bar, FieldRef, Kind, Mark, Moment, Quote, Record, Signal, Sought, Stamp, SymbolId, SymbolTable, Trade, Value,
+    Venue, VenueBar, WindowRow, condition, field, for_each_kind,
 };
-use ringtape_ring::{BarPages, Columns, EventRing, Latest, Pinned};
+use ringtape_ring::{BarPages, Columns, EventRing, EventWriter, Latest, Pinned, prefetch};
 use ringtape_wire::{Control, Entry, Listed, Plain, Staging};
 
 use crate::bar::{BarPrint, CELL_WORDS, Cell, Forming, SENT, SENT_AGAIN};
@@ -29,6 +30,8 @@ use crate::stats::{Stats, VenueTime};
 const REVISE_FOR: Nanos = 900 * SECOND;
 /// Control messages kept for the next drain.
 const CONTROL_MAX: usize = 10_000;
+/// How many trades ahead of the one being applied windows are asked for what the end of a bucket needs.
+const AHEAD: usize = 3;
 /// Rare events kept for the next drain.
 const NOTICES_MAX: usize = 10_000;
 /// Records kept in each ring of a plain kind, if the other rings are not smaller.
@@ -184,13 +187,18 @@ struct VenueState {
 pub struct Engine {
     config: Config,
     series: Vec<Series>,
+    /// The engine's own, which costs no lock, and its twin for readers. INVARIANT: both hold the same whenever a call returns.
+    own: Registry,
     registry: Arc<RwLock<Registry>>,
     rings: Rings,
     pages: BarPages,
     venue_pages: BarPages,
     pinned: Vec<(u32, Vec<Pinned>)>,
-    staging: Staging,
+    /// Where frames are decoded to; `None` only while its events are applied.
+    staging: Option<Box<Staging>>,
     staged: Option<Venue>,
+    /// The names of the frame's events, in its order.
+    sought: Vec<Sought>,
     /// The symbols of the frame's records, a list for each kind.
     resolved: [Vec<Resolved>; Kind::COUNT],
     states: Vec<SymbolState>,
@@ -255,20 +263,22 @@ impl Engine {
         };
         let venues = (0..Venue::COUNT).map(|_| venue()).collect();
         let registry =
-            Registry { symbols: SymbolTable::new(config.max_symbols), windows: Vec::new(), columns: Vec::new() };
-        let windows = config.windows.clone();
+            || Registry { symbols: SymbolTable::new(config.max_symbols), windows: Vec::new(), columns: Vec::new() };
+        let (windows, max_symbols) = (config.windows.clone(), config.max_symbols);
         let mut engine = Self {
             config: Config { max_windows, ..config },
             series,
-            registry: Arc::new(RwLock::new(registry)),
+            own: registry(),
+            registry: Arc::new(RwLock::new(registry())),
             rings,
             pages: pages_own,
             venue_pages: pages_venue,
             pinned: Vec::new(),
-            staging: Staging::with_capacity(1_024),
+            staging: Some(Box::new(Staging::with_capacity(1_024))),
             staged: None,
+            sought: Vec::with_capacity(1_024),
             resolved: [const { Vec::new() }; Kind::COUNT],
-            states: Vec::new(),
+            states: Vec::with_capacity(max_symbols),
             venues,
             dirty: vec![0],
             dirty_count: 0,
@@ -299,7 +309,7 @@ impl Engine {
         self.stats.frames += 1;
         self.stats.bytes += frame.len() as u64;
         self.staged = None;
-        match ringtape_wire::decode(venue, frame, &mut self.staging) {
+        match ringtape_wire::decode(venue, frame, self.staging.get_or_insert_default()) {
             Ok(()) => {
                 self.staged = Some(venue);
                 true
@@ -320,21 +330,23 @@ impl Engine {
             return None;
         }
         let state = &self.venues[venue as usize];
-        // The current day is known, so a frame inside it needs no look at the calendar.
-        let inside = |time: Nanos| state.day.start <= time && time < state.day_ends && state.day_ends != TIME_UNSET;
-        let times = self.staging.trades.iter().map(|trade| trade.ts_event);
-        let times = times.chain(self.staging.quotes.iter().map(|quote| quote.ts_event));
-        let mut times = times.chain(self.staging.bars.iter().map(|bar| bar.ts_event));
+        let staging = self.staging.as_deref()?;
+        // The current day is known, so a frame inside it needs no look at the calendar. No branch: nearly all are.
+        let known = state.day.start..if state.day_ends == TIME_UNSET { state.day.start } else { state.day_ends };
+        let inside = |time: Nanos| known.contains(&time);
+        let all = staging.trades.iter().fold(true, |all, trade| all & inside(trade.ts_event))
+            & staging.quotes.iter().fold(true, |all, quote| all & inside(quote.ts_event))
+            & staging.bars.iter().fold(true, |all, bar| all & inside(bar.ts_event));
+        if all && staging.plain.is_empty() {
+            return None;
+        }
+        let times = staging.trades.iter().map(|trade| trade.ts_event);
+        let times = times.chain(staging.quotes.iter().map(|quote| quote.ts_event));
+        let mut times = times.chain(staging.bars.iter().map(|bar| bar.ts_event));
         // Times that will be quarantined ask for nothing.
         let limit = state.clock.limit(recv);
         let is_new = |&time: &Nanos| !inside(time) && time <= limit && !state.calendar.covers(time);
-        let found = times.find(is_new);
-        let found = if self.staging.plain.is_empty() {
-            found
-        } else {
-            found.or_else(|| plain_times(&self.staging.plain).into_iter().find(is_new))
-        };
-        found.map(|time| (venue, time))
+        times.find(is_new).or_else(|| find_time(&staging.plain, is_new)).map(|time| (venue, time))
     }
 
     /// Gives a venue's trading days as ns boundaries.
@@ -348,7 +360,7 @@ impl Engine {
         let Some(venue) = self.staged.take() else { return 0 };
         self.frame += 1;
         // The staging area is moved out while its events change the rest of the engine.
-        let mut staging = std::mem::take(&mut self.staging);
+        let Some(mut staging) = self.staging.take() else { return 0 };
         self.note(&mut staging, conn);
         self.resolve(venue, frame, &staging);
         let limit = self.venues[venue as usize].clock.limit(recv);
@@ -357,9 +369,12 @@ impl Engine {
         let mut applied = self.apply_events(venue, &mut staging, newest, recv, limit);
         if !staging.plain.is_empty() {
             applied += self.apply_plain(&mut staging.plain, limit);
+            if venue == Venue::MassiveIndices {
+                self.apply_indices(venue, &staging.plain.values, recv, limit);
+            }
             applied += self.keep_notices(frame, &staging.plain, (venue, recv, conn));
         }
-        self.staging = staging;
+        self.staging = Some(staging);
         self.tick_venue(venue, recv);
         self.publish(venue, recv);
         applied
@@ -468,14 +483,13 @@ impl Engine {
             field::FieldError::BadWindow(why) => EngineError::BadWindow(length, why),
             _ => EngineError::BadWindow(length, "not a window"),
         })?;
-        let mut registry = self.registry.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = registry.windows.iter().position(|&held| held == length) {
+        if let Some(at) = self.own.windows.iter().position(|&held| held == length) {
             return Ok(at);
         }
-        if registry.windows.len() >= self.config.max_windows {
+        if self.own.windows.len() >= self.config.max_windows {
             return Err(EngineError::TooManyWindows(self.config.max_windows));
         }
-        let mut windows = registry.windows.clone();
+        let mut windows = self.own.windows.clone();
         windows.push(length);
         for (id, state) in self.states.iter_mut().enumerate() {
             let now = venue_of(state, &self.venues).clock.now();
@@ -486,8 +500,9 @@ impl Engine {
             let parts = [(0, words(&state.row)), (ROW_WORDS, bytemuck::cast_slice(&rows))];
             self.rings.latest.write(id, &parts);
         }
-        registry.windows = windows;
-        Ok(registry.windows.len() - 1)
+        self.own.windows.clone_from(&windows);
+        self.registry_mut().windows = windows;
+        Ok(self.own.windows.len() - 1)
     }
 
     /// The live column of a field, kept from now on.
@@ -495,14 +510,13 @@ impl Engine {
         if field.window != 0 {
             self.register_window(field.window)?;
         }
-        let mut registry = self.registry.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, column)) = registry.columns.iter().find(|(held, _)| *held == field) {
+        if let Some((_, column)) = self.own.columns.iter().find(|(held, _)| *held == field) {
             return Ok(column.clone());
         }
         let column = Columns::new(self.config.max_symbols);
-        registry.columns.push((field, column.clone()));
-        let slot = registry.window_slot(field.window);
-        drop(registry);
+        self.own.columns.push((field, column.clone()));
+        self.registry_mut().columns.push((field, column.clone()));
+        let slot = self.own.window_slot(field.window);
         for (id, state) in self.states.iter_mut().enumerate() {
             let now = venue_of(state, &self.venues).clock.now();
             column.set(id, value_of(state, field, slot, now));
@@ -563,21 +577,54 @@ impl Engine {
         }
         if !staging.plain.is_empty() {
             for (resolved, count) in self.resolved.iter_mut().zip(staging.plain.counts()).skip(counts.len()) {
-                resolved.resize(count, Resolved { id: NOBODY, place: 0 });
+                resolved.resize(count as usize, Resolved { id: NOBODY, place: 0 });
             }
         }
-        let held = self.registry.read().unwrap_or_else(PoisonError::into_inner);
-        let mut strangers = false;
-        for (entry, place) in staging.entries.iter().zip(1..) {
+        let symbols = &self.own.symbols;
+        // Symbols lie in no order: the places of all are asked for before one is waited for.
+        self.sought.clear();
+        for entry in &staging.entries {
             let (text, start, len) = staging.name_in(frame, entry);
-            let id = held.symbols.lookup_in(venue, text, start, len).map_or(NOBODY, |id| id.0);
+            let sought = symbols.seek(venue, text, start, len);
+            prefetch(symbols.place(&sought));
+            self.sought.push(sought);
+        }
+        let mut strangers = false;
+        for ((entry, sought), place) in staging.entries.iter().zip(&self.sought).zip(1..) {
+            let (text, start, len) = staging.name_in(frame, entry);
+            let id = symbols.found(sought, text, start, len).map_or(NOBODY, |id| id.0);
             strangers |= id == NOBODY;
             // No branch: kinds come in no order that could be guessed.
             self.resolved[entry.kind as usize][entry.index as usize] = Resolved { id, place };
         }
-        drop(held);
         if strangers {
             self.meet(venue, frame, staging);
+        }
+        self.fetch();
+    }
+
+    /// Asks for what the symbols of a frame have in memory.
+    #[inline]
+    fn fetch(&self) {
+        let windows = self.own.windows.len();
+        let [trades, quotes, bars, ..] = &self.resolved;
+        let words = if windows == 0 { TRADE_WORDS } else { ROW_WORDS + windows.min(2) * WINDOW_WORDS };
+        for quote in quotes {
+            let Some(state) = self.states.get(quote.id as usize) else { continue };
+            state.fetch_quote();
+            self.rings.latest.prefetch(quote.id as usize, QUOTE_WORDS);
+        }
+        for trade in trades {
+            let Some(state) = self.states.get(trade.id as usize) else { continue };
+            state.fetch_trade();
+            self.rings.latest.prefetch(trade.id as usize, words);
+        }
+        for bar in bars {
+            let Some(state) = self.states.get(bar.id as usize) else { continue };
+            state.fetch_open();
+            for series in 0..self.series.len() {
+                self.venue_pages.fetch_head(self.venue_pages.chain(series, bar.id as usize));
+            }
         }
     }
 
@@ -613,6 +660,7 @@ impl Engine {
             see(resolved.id, trade.ts_event);
             let Some(state) = self.states.get_mut(resolved.id as usize) else { continue };
             disorder |= state.is_before(self.frame, (trade.ts_event, trade.sequence)) && trade.ts_event <= limit;
+            state.fetch_parts();
         }
         for (quote, resolved) in staging.quotes.iter_mut().zip(quotes) {
             // Spot quotes carry no time: the moment of receipt is the best that is known.
@@ -625,6 +673,11 @@ impl Engine {
         for (bar, resolved) in staging.bars.iter_mut().zip(bars) {
             (bar.symbol, bar.ts_recv, bar.conn, bar.seq) = (resolved.id, recv, conn, seq(resolved));
             see(resolved.id, time_of_bar(bar, recv));
+            if let Some(series) = self.series.iter().position(|series| series.interval == bar.ts_end - bar.ts_event)
+                && resolved.id != NOBODY
+            {
+                self.venue_pages.fetch_cells(self.venue_pages.chain(series, resolved.id as usize));
+            }
         }
         for (mark, resolved) in staging.marks.iter_mut().zip(marks) {
             (mark.symbol, mark.ts_recv, mark.conn, mark.seq) = (resolved.id, recv, conn, seq(resolved));
@@ -644,6 +697,11 @@ impl Engine {
         newest
     }
 
+    /// What readers know of names; the engine's own must change with it.
+    fn registry_mut(&self) -> RwLockWriteGuard<'_, Registry> {
+        self.registry.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
     #[cold]
     fn first_sight(&mut self, venue: Venue, name: &[u8]) -> u32 {
         let id = std::str::from_utf8(name).ok().and_then(|name| self.intern(venue, name));
@@ -654,17 +712,21 @@ impl Engine {
     }
 
     fn intern(&mut self, venue: Venue, name: &str) -> Option<u32> {
-        let mut registry = self.registry.write().unwrap_or_else(PoisonError::into_inner);
-        let id = registry.symbols.intern(venue, name).ok()?.0;
+        let id = self.own.symbols.intern(venue, name).ok()?.0;
         if id as usize == self.states.len() {
+            let twin = self.registry_mut().symbols.intern(venue, name);
+            debug_assert_eq!(twin, Ok(SymbolId(id)));
             let mut state = SymbolState::new(venue, self.series.len());
             let own = &mut self.venues[venue as usize];
-            state.windows.register(&registry.windows, own.clock.now(), Nanos::MIN);
+            state.windows.register(&self.own.windows, own.clock.now(), Nanos::MIN);
             if own.day_ends != TIME_UNSET {
                 state.roll(own.day.date);
             }
             own.symbols.push(id);
             self.states.push(state);
+            self.rings.latest.introduce(id as usize);
+            self.pages.introduce(id as usize);
+            self.venue_pages.introduce(id as usize);
             self.dirty.push(0);
             if let Some(scanner) = &mut self.scanner {
                 scanner.grow(self.states.len());
@@ -700,11 +762,14 @@ impl Engine {
             }
             return applied;
         }
-        for quote in quotes {
-            applied += usize::from(self.quote(venue, quote, recv, limit));
-        }
-        for trade in trades {
-            applied += usize::from(self.trade(venue, trade, recv, limit));
+        applied += self.quotes(venue, quotes, limit);
+        for at in 0..trades.len() {
+            if let Some(trade) = trades.get(at + AHEAD)
+                && let Some(state) = self.states.get(trade.symbol as usize)
+            {
+                state.windows.fetch_closed();
+            }
+            applied += usize::from(self.trade(venue, &mut trades[at], recv, limit));
         }
         for bar in bars {
             applied += usize::from(self.venue_bar(venue, bar, limit));
@@ -838,20 +903,41 @@ impl Engine {
         if self.refuses(id, quote.ts_event, limit) || !self.is_current(venue, quote.ts_event, recv) {
             return false;
         }
-        let state = &mut self.states[id as usize];
-        if state.has_quote(quote) {
-            self.stats.duplicates += 1;
-            return false;
-        }
-        let newer = state.quote(quote);
-        self.stats.out_of_order += u64::from(!newer);
-        self.rings.quotes.push(bytemuck::cast_ref::<_, [u64; Quote::WORDS]>(quote));
-        self.stats.quotes += 1;
-        if newer {
-            self.mark_dirty(id, Change::Quote);
+        let taken = self.quote_taker().take(quote);
+        if taken == Some(true) {
             self.scan(Moment::Quote, id, quote.ts_event, recv);
         }
-        true
+        taken.is_some()
+    }
+
+    /// The same for many, where no rules look and no date begins.
+    fn quotes(&mut self, venue: Venue, quotes: &[Quote], limit: Nanos) -> usize {
+        let start = self.venues[venue as usize].day.start;
+        let mut taker = self.quote_taker();
+        let (mut taken, mut ahead, mut past) = (0, 0, 0);
+        for quote in quotes {
+            if quote.symbol == NOBODY {
+            } else if quote.ts_event > limit {
+                ahead += 1;
+            } else if quote.ts_event < start {
+                past += 1;
+            } else {
+                taken += usize::from(taker.take(quote).is_some());
+            }
+        }
+        drop(taker);
+        self.stats.quarantined += ahead;
+        self.stats.previous_date += past;
+        taken
+    }
+
+    fn quote_taker(&mut self) -> QuoteTaker<'_> {
+        QuoteTaker {
+            states: &mut self.states,
+            ring: self.rings.quotes.writer(),
+            dirty: DirtyList { ids: &mut self.dirty, count: &mut self.dirty_count },
+            stats: &mut self.stats,
+        }
     }
 
     /// A venue's bar goes to its own series and never into sums made from trades.
@@ -862,8 +948,10 @@ impl Engine {
             return false;
         }
         if !bar.day_open.is_nan() && bar.ts_event >= self.venues[venue as usize].day.start {
-            self.states[id as usize].official_open(bar.day_open);
-            self.mark_dirty(id, Change::Trade);
+            let news = self.states[id as usize].official_open(bar.day_open);
+            if news {
+                self.mark_dirty(id, Change::Trade);
+            }
         }
         self.rings.venue_bars.push(bytemuck::cast_ref::<_, [u64; VenueBar::WORDS]>(bar));
         self.stats.venue_bars += 1;
@@ -1051,19 +1139,41 @@ impl Engine {
             let interval = self.series[at].interval;
             let mut waiting = std::mem::take(&mut self.venues[venue as usize].forming[at]);
             let mut next = Nanos::MAX;
-            waiting.retain(|&id| {
+            let mut kept = 0;
+            for place in 0..waiting.len() {
+                self.fetch_ends(&waiting[place..], at);
+                let id = waiting[place];
                 let end = self.states[id as usize].forming[at].0.start + interval;
                 if end > now {
                     next = next.min(end);
-                    return true;
+                    waiting[kept] = id;
+                    kept += 1;
+                    continue;
                 }
                 self.end_bar(venue, id, at, recv);
                 self.states[id as usize].forming[at].0.start = TIME_UNSET;
-                false
-            });
+            }
+            waiting.truncate(kept);
             let own = &mut self.venues[venue as usize];
             own.forming[at] = waiting;
             own.next_end[at] = next;
+        }
+    }
+
+    /// Asks for what the ends of bars need that come next: hundreds end together, and none of it is near.
+    #[inline]
+    fn fetch_ends(&self, waiting: &[u32], at: usize) {
+        let ahead =
+            |by: usize| waiting.get(by).map(|&id| (&self.states[id as usize], self.pages.chain(at, id as usize)));
+        if let Some((state, chain)) = ahead(24) {
+            state.fetch_forming();
+            self.pages.fetch_head(chain);
+        }
+        if let Some((state, _)) = ahead(16) {
+            state.forming[at].fetch_all();
+        }
+        if let Some((_, chain)) = ahead(8) {
+            self.pages.fetch_cells(chain);
         }
     }
 
@@ -1085,15 +1195,11 @@ impl Engine {
         self.venues[venue as usize].symbols = symbols;
     }
 
-    /// Lists a symbol to be published. No branch: a guess would be wrong every third time.
+    /// Lists a symbol to be published.
     #[inline]
     fn mark_dirty(&mut self, id: u32, change: Change) {
-        let state = &mut self.states[id as usize];
-        state.change(change);
-        // INVARIANT: the list has a place for every symbol and one more, so its end can always be written.
-        self.dirty[self.dirty_count] = id;
-        self.dirty_count += usize::from(!state.dirty);
-        state.dirty = true;
+        let mut dirty = DirtyList { ids: &mut self.dirty, count: &mut self.dirty_count };
+        dirty.mark(&mut self.states[id as usize], id, change);
     }
 
     /// Lists a symbol whose windows took a trade as one that time alone changes.
@@ -1138,7 +1244,7 @@ impl Engine {
         let state = &mut self.states[id as usize];
         let now = venue_of(state, &self.venues).clock.now();
         state.windows.evict(now);
-        let registry = self.registry.read().unwrap_or_else(PoisonError::into_inner);
+        let registry = &self.own;
         let value = |_, field: FieldRef| value_of(state, field, registry.window_slot(field.window), now);
         let (rings, stats, seq) = (&self.rings, &mut self.stats, &mut self.seq);
         scanner.evaluate(moment, id, now, value, |rule, firing| {
@@ -1186,7 +1292,7 @@ impl Engine {
         self.rings.clock.write(venue as usize, &[(0, &clock)]);
         // Every dirty symbol is of this venue: each call that changes one publishes before it returns.
         let now = own.clock.now();
-        let registry = self.registry.read().unwrap_or_else(PoisonError::into_inner);
+        let registry = &self.own;
         for &id in &self.dirty[..std::mem::take(&mut self.dirty_count)] {
             let state = &mut self.states[id as usize];
             debug_assert_eq!(state.row.venue, venue as u32);
@@ -1214,7 +1320,7 @@ impl Engine {
 
     /// Live columns that change with engine time alone.
     fn refresh_ages(&mut self, venue: Venue) {
-        let registry = self.registry.read().unwrap_or_else(PoisonError::into_inner);
+        let registry = &self.own;
         let own = &self.venues[venue as usize];
         let ages =
             registry.columns.iter().filter(|(field, _)| field.field.info().unit == ringtape_model::Unit::Seconds);
@@ -1247,10 +1353,13 @@ macro_rules! plain_kinds {
             }
         }
 
-        fn plain_times(plain: &Plain) -> Vec<Nanos> {
-            let mut times = Vec::new();
-            $(times.extend(plain.$list.iter().map(|record| record.ts_event));)*
-            times
+        /// The first of their times that is looked for, list by list.
+        #[cold]
+        fn find_time(plain: &Plain, wanted: impl Fn(&Nanos) -> bool) -> Option<Nanos> {
+            $(if let Some(found) = plain.$list.iter().map(|record| record.ts_event).find(&wanted) {
+                return Some(found);
+            })*
+            None
         }
     };
 }
@@ -1274,6 +1383,25 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// An index has no trades: its values are its prices.
+    #[cold]
+    fn apply_indices(&mut self, venue: Venue, values: &[Value], recv: Nanos, limit: Nanos) {
+        for value in values.iter().filter(|value| value.what == VALUE_INDEX && value.ts_event <= limit) {
+            let id = value.symbol;
+            if id == NOBODY || !self.is_current(venue, value.ts_event, recv) {
+                continue;
+            }
+            let own = &self.venues[venue as usize];
+            let (day, now) = (own.day, own.clock.now());
+            self.stats.out_of_order += u64::from(!self.states[id as usize].index(value, &day, now));
+            self.mark_dirty(id, Change::Trade);
+            self.mark_moving(venue, id);
+            self.scan(Moment::Trade, id, value.ts_event, recv);
+        }
+    }
+}
+
 /// Stamps the records of one list; gives the newest time that is believed of a known symbol.
 fn stamp_all<R: Listed>(
     records: &mut [R],
@@ -1292,6 +1420,53 @@ fn stamp_all<R: Listed>(
         }
     }
     newest
+}
+
+/// The symbols to be published: the first `count` of the list.
+struct DirtyList<'a> {
+    ids: &'a mut [u32],
+    count: &'a mut usize,
+}
+
+impl DirtyList<'_> {
+    /// Lists a symbol, once. No branch: a guess would be wrong every third time.
+    #[inline(always)]
+    fn mark(&mut self, state: &mut SymbolState, id: u32, change: Change) {
+        state.change(change);
+        // INVARIANT: the list has a place for every symbol and one more, so its end can always be written.
+        self.ids[*self.count] = id;
+        *self.count += usize::from(!state.dirty);
+        state.dirty = true;
+    }
+}
+
+/// What quotes change, apart from the rest of the engine, so that a run of them has it at hand.
+struct QuoteTaker<'a> {
+    states: &'a mut [SymbolState],
+    ring: EventWriter<'a>,
+    dirty: DirtyList<'a>,
+    stats: &'a mut Stats,
+}
+
+impl QuoteTaker<'_> {
+    /// Applies a quote of a known symbol; tells whether it is the newest, or nothing if it was seen before.
+    #[inline(always)]
+    fn take(&mut self, quote: &Quote) -> Option<bool> {
+        let state = &mut self.states[quote.symbol as usize];
+        if state.has_quote(quote) {
+            self.stats.duplicates += 1;
+            return None;
+        }
+        let newer = state.quote(quote);
+        self.ring.push(bytemuck::cast_ref::<_, [u64; Quote::WORDS]>(quote));
+        self.stats.quotes += 1;
+        if newer {
+            self.dirty.mark(state, quote.symbol, Change::Quote);
+        } else {
+            self.stats.out_of_order += 1;
+        }
+        Some(newer)
+    }
 }
 
 /// A bar is made when the venue says so, or after it has ended. One that is sent while it forms says only that it has

@@ -3,8 +3,8 @@
 use ringtape_model::event::{TRADE_AGGREGATE, TRADE_LATE};
 use ringtape_model::row::{QUOTE_WORDS, ROW_WORDS, TRADE_WORDS, WINDOW_WORDS};
 use ringtape_model::units::{ID_UNSET, Nanos, PRICE_UNSET, TIME_UNSET};
-use ringtape_model::{ConditionRights, Mark, Quote, Row, Trade, Venue, condition};
-use ringtape_ring::RowWriter;
+use ringtape_model::{ConditionRights, Mark, Quote, Row, Trade, Value, Venue, condition};
+use ringtape_ring::{RowWriter, prefetch};
 
 use crate::bar::{BarPrint, Cell, Forming};
 use crate::session::Day;
@@ -96,6 +96,45 @@ impl SymbolState {
             reference_close: PRICE_UNSET,
             reference_date: 0,
         }
+    }
+
+    /// Asks for the cache lines that a quote needs.
+    #[inline(always)]
+    pub(crate) fn fetch_quote(&self) {
+        prefetch(&self.quote_sequence);
+        prefetch(&self.row.bid);
+    }
+
+    /// Asks for the cache lines that a venue's bar needs.
+    #[inline(always)]
+    pub(crate) fn fetch_open(&self) {
+        prefetch(&self.quote_sequence);
+        prefetch(&self.row.open);
+    }
+
+    /// Asks for the cache lines that a trade needs.
+    #[inline(always)]
+    pub(crate) fn fetch_trade(&self) {
+        self.fetch_quote();
+        prefetch(&self.frame_key);
+        prefetch(&self.row.last_size);
+        prefetch(&self.row.volume);
+        prefetch(&self.row.trade_count);
+    }
+
+    /// Asks for the line that says where the forming bars are.
+    #[inline(always)]
+    pub(crate) fn fetch_forming(&self) {
+        prefetch(&self.forming);
+    }
+
+    /// Asks for what a trade needs of the parts that lie elsewhere.
+    #[inline(always)]
+    pub(crate) fn fetch_parts(&self) {
+        for forming in &self.forming {
+            forming.fetch();
+        }
+        self.windows.fetch();
     }
 
     /// Starts a trading date: sums, extremes and windows of the old one end, the last price stays and is stale.
@@ -234,7 +273,9 @@ impl SymbolState {
         if row.open.is_nan() && rights.has(condition::LAST) {
             let opens = trade.conditions.iter().take(usize::from(trade.n_conditions));
             let opening = opens.copied().any(condition::is_opening) && day.is_regular(trade.ts_event);
-            if !sessions || opening {
+            // Options have sessions and no such conditions: their first regular print opens.
+            let first = venue != Venue::MassiveStocks && (!sessions || day.is_regular(trade.ts_event));
+            if first || opening {
                 row.open = trade.price;
             }
         }
@@ -293,9 +334,32 @@ impl SymbolState {
         true
     }
 
-    /// The venue's official open, from its bars; it is known better there than here.
-    pub(crate) fn official_open(&mut self, price: f64) {
-        self.row.open = price;
+    /// Applies the value of an index, which has no trades: it is its price, without size or volume. Tells whether it is
+    /// newer than the one held.
+    pub(crate) fn index(&mut self, value: &Value, day: &Day, now: Nanos) -> bool {
+        let row = &mut self.row;
+        widen(&mut row.high_day, &mut row.low_day, value.value);
+        if day.is_regular(value.ts_event) {
+            widen(&mut row.high, &mut row.low, value.value);
+            if row.open.is_nan() {
+                row.open = value.value;
+            }
+        }
+        let newer = value.ts_event >= row.last_time;
+        if newer {
+            row.last = value.value;
+            row.last_any = value.value;
+            row.last_time = value.ts_event;
+            row.last_date = day.date;
+        }
+        let key = (value.ts_event, ID_UNSET);
+        self.windows.add(Print { key, price: value.value, size: 0, notional: 0, count: 0, priced: true }, now);
+        newer
+    }
+
+    /// The venue's official open, from its bars; it is known better there than here. Tells whether it is news.
+    pub(crate) fn official_open(&mut self, price: f64) -> bool {
+        std::mem::replace(&mut self.row.open, price) != price
     }
 
     /// Notes how much of the row an event changed.
@@ -337,5 +401,6 @@ impl SymbolState {
 /// A side without a price has none and no size: zero is how venues write "empty".
 #[inline]
 fn side(price: f64, size: f64) -> (f64, f64) {
-    if price > 0.0 { (price, size) } else { (PRICE_UNSET, PRICE_UNSET) }
+    // A future's price may lie below zero; NaN does not differ from zero in this comparison.
+    if price.abs() > 0.0 { (price, size) } else { (PRICE_UNSET, PRICE_UNSET) }
 }

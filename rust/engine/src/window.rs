@@ -21,6 +21,7 @@ use std::collections::VecDeque;
 use ringtape_model::WindowRow;
 use ringtape_model::field::quantum;
 use ringtape_model::units::{Nanos, PRICE_UNSET, SECOND, TIME_UNSET};
+use ringtape_ring::prefetch;
 
 /// Tape order of a trade within its symbol.
 pub(crate) type TapeKey = (Nanos, i64);
@@ -147,7 +148,7 @@ struct Lane {
 
 /// Closed buckets for which a lane has room from the first one on, about a memory page: growing up to there costs a
 /// dozen allocations, and half a minute of trading needs it.
-const ROOM: usize = 32;
+const ROOM: usize = 8;
 
 /// Time of the newest bucket where there is none.
 const NO_BUCKET: Nanos = Nanos::MIN;
@@ -212,6 +213,34 @@ impl Windows {
             held.push(window);
         }
         (self.lanes, self.held) = (lanes.into(), held.into());
+    }
+
+    /// Asks for what a trade inside the newest buckets needs.
+    #[inline(always)]
+    pub(crate) fn fetch(&self) {
+        for lane in &self.lanes {
+            prefetch(&lane.quantum);
+            prefetch(&lane.newest.high);
+            prefetch(&lane.closed);
+            prefetch(&lane.lows);
+        }
+        for window in &self.held {
+            prefetch(&window.row);
+            prefetch(&window.base_key);
+        }
+    }
+
+    /// Asks for what a trade that ends the newest buckets needs.
+    #[inline(always)]
+    pub(crate) fn fetch_closed(&self) {
+        for lane in &self.lanes {
+            if let (Some(bucket), Some(high), Some(low)) = (lane.closed.back(), lane.highs.0.back(), lane.lows.0.back())
+            {
+                prefetch(bucket);
+                prefetch(high);
+                prefetch(low);
+            }
+        }
     }
 
     /// True while some window holds a bucket, so that time alone can change it.

@@ -118,7 +118,7 @@ catalogue! {
     LastTime "last_time" false Time Trade "T" "time of the trade behind `last`", "as last";
     LastAge "last_age" false Seconds Tick "E" "now - last_time", "as last";
     PrevClose "prev_close" false Price Tick "R" "close of the previous trading date", "no reference";
-    Open "open" false Price Trade "T,A" "regular opening print or the venue's official open; first trade of the UTC day for crypto", "before it";
+    Open "open" false Price Trade "T,A" "regular opening print or the venue's official open; options: first regular trade; indices: first regular value; elsewhere the first trade of the UTC day", "before it";
     Change "change" false Ratio Trade "T,R" "last/prev_close - 1; crypto: last/open - 1", "no previous close, or no eligible trade today";
     ChangeAbs "change_abs" false Price Trade "T,R" "last - prev_close; crypto: last - open", "as change";
     ChangeOpen "change_open" false Ratio Trade "T" "last/open - 1", "no open";

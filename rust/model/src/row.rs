@@ -39,7 +39,8 @@ pub struct Row {
     pub date: u32,
     /// Newest trade of any condition.
     pub last_any: f64,
-    /// Regular opening print or the venue's official open; for venues without sessions the first trade.
+    /// Regular opening print or the venue's official open; first regular trade of options, first regular value of indices;
+    /// for venues without sessions the first trade.
     pub open: f64,
     /// Highest HL-eligible price of the regular session.
     pub high: f64,

@@ -33,6 +33,13 @@ struct Stamp {
     venue: u8,
 }
 
+/// A name that is looked for, and where the look begins.
+#[derive(Clone, Copy, Debug)]
+pub struct Sought {
+    stamp: Stamp,
+    place: usize,
+}
+
 /// Longest name that a [`Stamp`] holds whole.
 const SHORT: usize = 16;
 
@@ -97,6 +104,26 @@ impl SymbolTable {
         self.find(venue, text, at, len).ok()
     }
 
+    /// The first half of [`SymbolTable::lookup_in`], for one who looks for many: where to look, so that all of those places
+    /// can be asked for before one is waited for.
+    #[inline]
+    pub fn seek(&self, venue: Venue, text: &[u8], at: usize, len: usize) -> Sought {
+        let stamp = stamp(venue, text, at, len);
+        Sought { stamp, place: stamp.hash() as usize & self.mask }
+    }
+
+    /// The place where a look begins.
+    #[inline]
+    pub fn place(&self, sought: &Sought) -> &impl Sized {
+        &self.slots[sought.place]
+    }
+
+    /// The second half: the symbol's id if it was seen before. The table must be as it was, and the name the same.
+    #[inline]
+    pub fn found(&self, sought: &Sought, text: &[u8], at: usize, len: usize) -> Option<SymbolId> {
+        self.find_at(sought, || text.get(at..at + len).unwrap_or_default()).ok()
+    }
+
     /// The symbol's id, given out now if it is new; an error once the table is full.
     pub fn intern(&mut self, venue: Venue, name: &str) -> Result<SymbolId, TableFull> {
         match self.find(venue, name.as_bytes(), 0, name.len()) {
@@ -138,16 +165,20 @@ impl SymbolTable {
     /// The symbol's id, or the free place where it would go.
     #[inline]
     fn find(&self, venue: Venue, text: &[u8], at: usize, len: usize) -> Result<SymbolId, usize> {
-        let name = || text.get(at..at + len).unwrap_or_default();
-        let stamp = stamp(venue, text, at, len);
-        let mut at = stamp.hash() as usize & self.mask;
+        self.find_at(&self.seek(venue, text, at, len), || text.get(at..at + len).unwrap_or_default())
+    }
+
+    #[inline]
+    fn find_at<'n>(&self, sought: &Sought, name: impl Fn() -> &'n [u8]) -> Result<SymbolId, usize> {
+        let Sought { stamp, mut place } = *sought;
         loop {
-            let slot = &self.slots[at];
-            let Some(id) = slot.number.checked_sub(1) else { return Err(at) };
-            if slot.stamp == stamp && (len <= SHORT || self.entries[id as usize].name.as_bytes() == name()) {
+            let slot = &self.slots[place & self.mask];
+            let Some(id) = slot.number.checked_sub(1) else { return Err(place) };
+            let is_whole = stamp.len as usize <= SHORT;
+            if slot.stamp == stamp && (is_whole || self.entries[id as usize].name.as_bytes() == name()) {
                 return Ok(SymbolId(id));
             }
-            at = (at + 1) & self.mask;
+            place = (place + 1) & self.mask;
         }
     }
 

@@ -9,7 +9,8 @@
 //! INVARIANT: `published <= intent`; both only grow, so a lap is plain subtraction.
 
 use crate::Words;
-use crate::sync::{Ordering, fence};
+use crate::sync::{AtomicU64, Ordering, fence};
+use crate::words::put;
 
 /// The two counters, a cache line apart from each other and from the records.
 const INTENT: usize = 0;
@@ -51,18 +52,20 @@ impl EventRing {
     /// Writes a record behind the last one; readers see it after [`EventRing::publish`]. Single writer only.
     #[inline]
     pub fn push<const N: usize>(&self, record: &[u64; N]) {
-        self.push_words(record);
+        self.writer().push(record);
     }
 
     /// The same where the length is not known beforehand.
-    #[inline(always)]
+    #[inline]
     pub fn push_words(&self, record: &[u64]) {
-        debug_assert_eq!(record.len(), self.record);
+        self.writer().push(record);
+    }
+
+    /// The place behind the last record, for a run of pushes. Single writer only: one at a time.
+    #[inline]
+    pub fn writer(&self) -> EventWriter<'_> {
         let number = self.words.word(INTENT).load(Ordering::Relaxed);
-        self.words.word(INTENT).store(number.wrapping_add(1), Ordering::Relaxed);
-        // ORDERING: Release fence; a reader that copies any of these words also sees the raised intent.
-        fence(Ordering::Release);
-        self.words.put(self.slot(number), record);
+        EventWriter { words: self.words.all(), mask: self.capacity - 1, record: self.record, number }
     }
 
     /// Shows everything pushed so far. Single writer only.
@@ -85,7 +88,35 @@ impl EventRing {
 
     #[inline]
     fn slot(&self, number: u64) -> usize {
-        HEADER + (number as usize & (self.capacity - 1)) * self.record
+        slot(number, self.capacity - 1, self.record)
+    }
+}
+
+/// First word of a record's slot.
+#[inline]
+const fn slot(number: u64, mask: usize, record: usize) -> usize {
+    HEADER + (number as usize & mask) * record
+}
+
+/// The writer's place in a ring.
+pub struct EventWriter<'a> {
+    words: &'a [AtomicU64],
+    mask: usize,
+    record: usize,
+    number: u64,
+}
+
+impl EventWriter<'_> {
+    /// Writes a record behind the last one.
+    #[inline(always)]
+    pub fn push(&mut self, record: &[u64]) {
+        debug_assert_eq!(record.len(), self.record);
+        let at = slot(self.number, self.mask, record.len());
+        self.number = self.number.wrapping_add(1);
+        self.words[INTENT].store(self.number, Ordering::Relaxed);
+        // ORDERING: Release fence; a reader that copies any of these words also sees the raised intent.
+        fence(Ordering::Release);
+        put(&self.words[at..at + record.len()], record);
     }
 }
 

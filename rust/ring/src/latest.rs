@@ -7,11 +7,14 @@
 //! payload → the same even number, else again.
 
 use crate::sync::{AtomicU64, Ordering, fence};
-use crate::words::put;
+use crate::words::{prefetch, put};
 use crate::{TRIES, Words};
 
 /// Words of a cache line.
 const LINE: usize = 8;
+
+/// Rows whose memory is asked for together.
+const ROWS: usize = 256;
 
 /// The table. Cloning gives another reader; only the owner of the engine writes.
 #[derive(Clone)]
@@ -45,6 +48,22 @@ impl Latest {
         change(RowWriter(payload));
         // ORDERING: Release; pairs with the Acquire in `read`. Whoever sees this number sees the words before it.
         sequence.store(before.wrapping_add(2), Ordering::Release);
+    }
+
+    /// A row that will be used from now on; those near it have their memory asked for with it.
+    pub fn introduce(&self, row: usize) {
+        if row.is_multiple_of(ROWS) {
+            self.words.warm(row * self.stride, ROWS.min(self.rows - row) * self.stride);
+        }
+    }
+
+    /// Asks for the first `words` words of a row, for a writer who will change them soon.
+    #[inline(always)]
+    pub fn prefetch(&self, row: usize, words: usize) {
+        let at = row * self.stride;
+        for line in (0..=words).step_by(LINE) {
+            prefetch(self.words.word(at + line));
+        }
     }
 
     /// Writes runs of words into a row as one change; `at` counts payload words. Single writer only.

@@ -21,11 +21,11 @@ mod sync;
 mod words;
 
 pub use column::Columns;
-pub use event::{EventReader, EventRing, Got};
+pub use event::{EventReader, EventRing, EventWriter, Got};
 pub use latest::{Latest, RowWriter};
 pub use page::{BarPages, BarReader, ChainId};
 pub use pinned::Pinned;
-pub use words::Words;
+pub use words::{Words, prefetch};
 
 /// How often a reader looks again before it gives up on a row that is never at rest.
 pub const TRIES: u32 = 1_000_000;

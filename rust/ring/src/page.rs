@@ -2,16 +2,17 @@
 //!
 //! ```text
 //! pool:   blocks of 256 pages of 32 cells: | cell 0 of page 0 | cell 0 of page 1 | ... | cell 1 of page 0 | ...
-//! chain:  | sequence | count | first | page number + 1 of each of its places |
+//! chain:  | sequence | count | first | touched | page number + 1 of each of its places |      to whole cache lines
 //! ```
 //! A chain is one series of one symbol. Cell n of a chain lies in place (n / 32) % places, cell n % 32 of the page there.
 //! Bars of many symbols end together, so those of one block lie together. `count` cells were ever appended and those before
 //! `first` are gone. A chain gets a page when it needs one, reuses its oldest once all its places are filled, and when the
-//! pool is empty the oldest page of the coldest row's longest chain is taken away and counted. One sequence number covers
+//! pool is empty the oldest page of the coldest row's longest chain is taken away and counted. `touched` is the writer's own
+//! count of appends at the last one. One sequence number covers
 //! the whole chain, as in [`crate::latest`].
 
 use crate::sync::{Ordering, fence};
-use crate::{TRIES, Words};
+use crate::{TRIES, Words, prefetch};
 
 /// Cells of one page.
 pub const PAGE: u64 = 32;
@@ -37,13 +38,23 @@ impl ChainId {
 const SEQUENCE: usize = 0;
 const COUNT: usize = 1;
 const FIRST: usize = 2;
-const PLACES: usize = 3;
-const NOBODY: u32 = u32::MAX;
+const TOUCHED: usize = 3;
+const PLACES: usize = 4;
+
+/// Words of a cache line.
+const LINE: usize = 8;
+
+/// Rows whose memory is asked for together.
+const ROWS: usize = 256;
+
+/// Cold rows that one look at all of them finds.
+const COLD: usize = 256;
 
 /// One kind of series: how many cells each of its chains keeps.
 #[derive(Clone, Copy)]
 struct Series {
     first_word: usize,
+    stride: usize,
     places: usize,
 }
 
@@ -62,7 +73,11 @@ pub struct BarPages {
     free: Vec<u32>,
     /// Runs of cells side by side, by their place in the pool, that have been touched or asked for.
     warm: Vec<bool>,
-    order: Coldness,
+    rows: usize,
+    /// Appends so far.
+    appends: u64,
+    /// The coldest rows when all were looked at last, the coldest at the end, each with its last append.
+    cold: Vec<(u64, u32)>,
     recycled: u64,
 }
 
@@ -77,8 +92,9 @@ impl BarPages {
         let mut words = 0;
         for &keep in retention {
             let places = keep.div_ceil(PAGE as usize) + 1;
-            series.push(Series { first_word: words, places });
-            words += rows * (PLACES + places);
+            let stride = (PLACES + places).next_multiple_of(LINE);
+            series.push(Series { first_word: words, stride, places });
+            words += rows * stride;
         }
         let pages = pages.max(2);
         let blocks = pages.div_ceil(BLOCK);
@@ -89,7 +105,36 @@ impl BarPages {
             series,
         };
         let free = (0..pages as u32).rev().collect();
-        Self { shared, free, warm: vec![false; blocks * PAGE as usize], order: Coldness::new(rows), recycled: 0 }
+        let warm = vec![false; blocks * PAGE as usize];
+        Self { shared, free, warm, rows, appends: 0, cold: Vec::with_capacity(COLD), recycled: 0 }
+    }
+
+    /// A row that will be used from now on; those near it have their memory asked for with it.
+    pub fn introduce(&self, row: usize) {
+        if row.is_multiple_of(ROWS) {
+            for series in &self.shared.series {
+                let rows = ROWS.min(self.rows - row);
+                self.shared.chains.warm(series.first_word + row * series.stride, rows * series.stride);
+            }
+        }
+    }
+
+    /// Asks for the head of a chain, for a writer who will append to it soon.
+    #[inline]
+    pub fn fetch_head(&self, chain: ChainId) {
+        prefetch(self.shared.chains.word(self.shared.place(chain).0));
+    }
+
+    /// Asks for the cells of a chain that an append looks at and fills; better once its head has come.
+    #[inline]
+    pub fn fetch_cells(&self, chain: ChainId) {
+        let count = self.count(chain);
+        for number in [count.saturating_sub(1), count] {
+            let Some(at) = self.shared.cell_at(chain, number) else { continue };
+            for line in (0..self.shared.cell).step_by(LINE) {
+                prefetch(self.shared.pages.word(at + line));
+            }
+        }
     }
 
     /// The chain of a series and a row.
@@ -122,8 +167,9 @@ impl BarPages {
 
     /// Appends a cell.
     pub fn append(&mut self, chain: ChainId, cell: &[u64]) {
-        self.order.touch(chain.row);
         let (base, places) = self.shared.place(chain);
+        self.appends += 1;
+        self.shared.chains.word(base + TOUCHED).store(self.appends, Ordering::Relaxed);
         let number = self.count(chain);
         if number.is_multiple_of(PAGE) {
             let at = base + PLACES + (number / PAGE) as usize % places;
@@ -192,24 +238,49 @@ impl BarPages {
         if let Some(page) = self.free.pop() {
             return page;
         }
-        let mut row = self.order.coldest;
-        while row != NOBODY {
-            let warmer = self.order.warmer[row as usize];
+        while let Some(row) = self.coldest(chain) {
             if let Some(page) = self.longest(row, chain).and_then(|longest| self.strip(longest)) {
                 self.recycled += 1;
                 return page;
             }
-            // A row without a page is looked at once: its next append brings it back.
-            if row != chain.row {
-                self.order.unlink(row);
-            }
-            row = warmer;
         }
         // Only this chain holds pages: give up its own oldest.
         let page = self.strip(chain);
         debug_assert!(page.is_some(), "a pool of two pages has one to give");
         self.recycled += 1;
         page.unwrap_or_default()
+    }
+
+    /// A row whose last append lies further back than those of others; `None` if none has a page to give to `chain`.
+    fn coldest(&mut self, chain: ChainId) -> Option<u32> {
+        loop {
+            while let Some((touched, row)) = self.cold.pop() {
+                // One that was appended to since the look is cold no more.
+                if self.touched(row) == touched {
+                    return Some(row);
+                }
+            }
+            let holders = (0..self.rows as u32).filter(|&row| self.longest(row, chain).is_some());
+            let mut found: Vec<(u64, u32)> = holders.map(|row| (self.touched(row), row)).collect();
+            if found.is_empty() {
+                return None;
+            }
+            if found.len() > COLD {
+                found.select_nth_unstable(COLD - 1);
+                found.truncate(COLD);
+            }
+            found.sort_unstable_by(|a, b| b.cmp(a));
+            self.cold = found;
+        }
+    }
+
+    fn chains_of(&self, row: u32) -> impl Iterator<Item = ChainId> {
+        (0..self.shared.series.len()).map(move |series| ChainId::of(series, row as usize))
+    }
+
+    /// The last append to any chain of a row.
+    fn touched(&self, row: u32) -> u64 {
+        self.chains_of(row).map(|chain| self.shared.header(chain, TOUCHED)).max().unwrap_or_default()
     }
 
     /// Asks for the memory of a page's cell and its neighbours, unless that was done.
@@ -224,7 +295,7 @@ impl BarPages {
 
     /// The chain of a row that holds the most cells, if it holds any; not `except`.
     fn longest(&self, row: u32, except: ChainId) -> Option<ChainId> {
-        let chains = (0..self.shared.series.len()).map(|series| self.chain(series, row as usize));
+        let chains = self.chains_of(row);
         let held = |&chain: &ChainId| self.count(chain).saturating_sub(self.first(chain));
         chains.filter(|&chain| chain != except && held(&chain) > 0).max_by_key(held)
     }
@@ -311,7 +382,7 @@ impl Shared {
     #[inline]
     fn place(&self, chain: ChainId) -> (usize, usize) {
         let series = self.series[chain.series as usize];
-        (series.first_word + chain.row as usize * (PLACES + series.places), series.places)
+        (series.first_word + chain.row as usize * series.stride, series.places)
     }
 
     fn capacity(&self, chain: ChainId) -> usize {
@@ -353,52 +424,6 @@ impl Shared {
 const fn cell_of(page: usize, number: usize) -> usize {
     let (block, page) = (page / BLOCK, page % BLOCK);
     (block * PAGE as usize + number) * BLOCK + page
-}
-
-/// Rows by the time of their last append: a doubly linked list over row numbers, coldest first.
-struct Coldness {
-    warmer: Vec<u32>,
-    colder: Vec<u32>,
-    coldest: u32,
-    warmest: u32,
-}
-
-impl Coldness {
-    fn new(rows: usize) -> Self {
-        Self { warmer: vec![NOBODY; rows], colder: vec![NOBODY; rows], coldest: NOBODY, warmest: NOBODY }
-    }
-
-    /// Moves a row to the warm end.
-    #[inline]
-    fn touch(&mut self, row: u32) {
-        if self.warmest == row {
-            return;
-        }
-        self.unlink(row);
-        self.colder[row as usize] = self.warmest;
-        if self.warmest == NOBODY {
-            self.coldest = row;
-        } else {
-            self.warmer[self.warmest as usize] = row;
-        }
-        self.warmest = row;
-    }
-
-    /// Takes a row out of the list, if it is in it.
-    fn unlink(&mut self, row: u32) {
-        let (colder, warmer) = (self.colder[row as usize], self.warmer[row as usize]);
-        if warmer != NOBODY {
-            self.colder[warmer as usize] = colder;
-        } else if self.warmest == row {
-            self.warmest = colder;
-        }
-        if colder != NOBODY {
-            self.warmer[colder as usize] = warmer;
-        } else if self.coldest == row {
-            self.coldest = warmer;
-        }
-        (self.colder[row as usize], self.warmer[row as usize]) = (NOBODY, NOBODY);
-    }
 }
 
 #[cfg(test)]

@@ -68,6 +68,11 @@ impl Words {
     }
 
     #[inline]
+    pub(crate) fn all(&self) -> &[AtomicU64] {
+        self.0.words()
+    }
+
+    #[inline]
     pub(crate) fn word(&self, at: usize) -> &AtomicU64 {
         &self.0.words()[at]
     }
@@ -98,6 +103,21 @@ impl Words {
     pub fn as_ptr(&self) -> *const u64 {
         self.0.memory.as_ptr().cast()
     }
+}
+
+/// Asks the machine to bring the cache line in which a value begins, for one who will look at it soon. A hint: it changes
+/// no value and waits for nothing.
+#[inline(always)]
+#[cfg_attr(target_arch = "x86_64", allow(unsafe_code, reason = "the instruction is not offered in a safe form"))]
+pub fn prefetch<T>(value: &T) {
+    // SAFETY: the instruction reads nothing that a program could see, and the address is that of a live value.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(value).cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = value;
 }
 
 /// Stores words one to one; ordering is the caller's business. Inlined always: where the caller knows how many they

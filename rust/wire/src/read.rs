@@ -273,8 +273,9 @@ fn to_code(value: i64) -> Option<u16> {
     u16::try_from(value).ok().filter(|&code| code != CODE_UNSET)
 }
 
+/// A number in both forms, if it fits them.
 #[inline(always)]
-fn to_decimal(frame: &[u8], number: Number, slot: u8) -> Read<Decimal> {
+pub(crate) fn to_decimal(frame: &[u8], number: Number, slot: u8) -> Read<Decimal> {
     match (number.to_f64(frame), number.to_e8(frame)) {
         (Some(float), Some(e8)) => Ok(Decimal { float, e8 }),
         _ => Fields::fault(SkipReason::OutOfRange, slot),

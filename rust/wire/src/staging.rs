@@ -81,22 +81,23 @@ macro_rules! lists {
             /// Rare events of variable shape.
             pub notices: Vec<Notice>,
             /// Records and notices in all lists: most frames have none, and then nothing else here is looked at.
-            count: usize,
+            count: u32,
         }
 
         impl Plain {
-            fn filled(&self) -> [usize; Kind::COUNT] {
-                let mut filled = [0; Kind::COUNT];
-                $(filled[Kind::$kind as usize] = self.$list.len();)*
-                filled[Kind::Notice as usize] = self.notices.len();
-                filled
+            /// How much each kind's list holds, by the kind's code; 0 for hot kinds.
+            pub fn counts(&self) -> [u32; Kind::COUNT] {
+                let mut counts = [0; Kind::COUNT];
+                $(counts[Kind::$kind as usize] = self.$list.len() as u32;)*
+                counts[Kind::Notice as usize] = self.notices.len() as u32;
+                counts
             }
 
             #[cold]
-            fn rewind(&mut self, to: &[usize; Kind::COUNT]) {
-                $(self.$list.truncate(to[Kind::$kind as usize]);)*
-                self.notices.truncate(to[Kind::Notice as usize]);
-                self.count = self.filled().iter().sum();
+            fn rewind(&mut self, to: &[u32; Kind::COUNT]) {
+                $(self.$list.truncate(to[Kind::$kind as usize] as usize);)*
+                self.notices.truncate(to[Kind::Notice as usize] as usize);
+                self.count = to.iter().sum();
             }
         }
 
@@ -110,11 +111,6 @@ macro_rules! lists {
 for_each_kind!(lists);
 
 impl Plain {
-    /// How much each kind's list holds, by the kind's code; 0 for hot kinds.
-    pub fn counts(&self) -> [usize; Kind::COUNT] {
-        self.filled()
-    }
-
     /// True where no list holds anything.
     #[inline]
     pub fn is_empty(&self) -> bool {
@@ -198,13 +194,13 @@ pub(crate) fn widen<'a>(frame: &'a [u8], room: &'a mut Room) -> Padded<'a> {
 }
 
 /// How far a staging area was filled, to return to.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub(crate) struct Filled {
     trades: usize,
     quotes: usize,
     bars: usize,
     marks: usize,
-    plain: [usize; Kind::COUNT],
+    plain: [u32; Kind::COUNT],
     entries: usize,
     control: usize,
     skipped: usize,
@@ -232,7 +228,17 @@ impl Staging {
 
     /// Forgets the frame.
     pub fn clear(&mut self) {
-        self.rewind(&Filled::default());
+        self.trades.clear();
+        self.quotes.clear();
+        self.bars.clear();
+        self.marks.clear();
+        if !self.plain.is_empty() {
+            self.plain.rewind(&[0; Kind::COUNT]);
+        }
+        self.entries.clear();
+        self.control.clear();
+        self.skipped.clear();
+        self.names.clear();
     }
 
     /// The symbol of an entry; `frame` is the one that was decoded.
@@ -255,7 +261,7 @@ impl Staging {
             quotes: self.quotes.len(),
             bars: self.bars.len(),
             marks: self.marks.len(),
-            plain: if self.plain.is_empty() { [0; Kind::COUNT] } else { self.plain.filled() },
+            plain: if self.plain.is_empty() { [0; Kind::COUNT] } else { self.plain.counts() },
             entries: self.entries.len(),
             control: self.control.len(),
             skipped: self.skipped.len(),

@@ -4,12 +4,14 @@ use bytemuck::bytes_of;
 use proptest::option::of;
 use proptest::prelude::*;
 use ringtape_model::event::{
-    BAR_COMPLETE, BAR_OTC, Record, SIDE_BUY, SIDE_NONE, SIDE_SELL, SOURCE_VENUE, TRADE_AGGREGATE, TRADE_LATE,
+    BAR_COMPLETE, BAR_OTC, QUOTE_SIDE_TIMES, Record, SIDE_BUY, SIDE_NONE, SIDE_SELL, SOURCE_VENUE, TRADE_AGGREGATE,
+    TRADE_LATE,
 };
+use ringtape_model::plain::{VALUE_FAIR, VALUE_INDEX, VALUE_LAST};
 use ringtape_model::units::{
     CODE_UNSET, E8, E8_UNSET, ID_UNSET, MILLI, Nanos, PRICE_UNSET, SECOND, TIME_MAX, TIME_MIN, TIME_UNSET, ratio,
 };
-use ringtape_model::{Mark, Quote, Trade, Venue, VenueBar};
+use ringtape_model::{Band, Imbalance, Mark, Quote, Trade, Value, Venue, VenueBar};
 use ringtape_wire::binance::encode as binance;
 use ringtape_wire::massive::encode as massive;
 use ringtape_wire::{Control, Staging, decode};
@@ -259,6 +261,147 @@ prop_compose! {
     }
 }
 
+/// Any time that is believed, to the nanosecond.
+fn exact_time() -> impl Strategy<Value = Nanos> {
+    TIME_MIN..TIME_MAX
+}
+
+/// A price that may be zero or below, as those of futures may.
+fn any_price() -> impl Strategy<Value = Both> {
+    (-10_000_000_000_i64..10_000_000_000).prop_map(|grains| Both::new(grains * (E8 / 10_000)))
+}
+
+prop_compose! {
+    fn band()(
+        ts_event in exact_time(),
+        [a, b] in [size(), size()],
+        sequence in id(),
+        (indicators, n_indicators) in codes(),
+        tape in 0_u8..4,
+    ) -> Band {
+        Band {
+            ts_event, high: a.float.max(b.float), low: a.float.min(b.float), sequence, indicators, n_indicators, tape,
+            venue: Venue::MassiveStocks as u8,
+            ..Band::UNSET
+        }
+    }
+}
+
+prop_compose! {
+    fn imbalance()(
+        ts_event in exact_time(),
+        imbalance in any_price(),
+        (paired, clearing_price) in (maybe(size()), maybe(size())),
+        sequence in id(),
+        (hour, minute) in (0_u16..24, 0_u16..60),
+        exchange in code(),
+        auction_type in prop::sample::select(b"OMHCPR\0".to_vec()),
+    ) -> Imbalance {
+        Imbalance {
+            ts_event, imbalance: imbalance.float, paired: paired.float, clearing_price: clearing_price.float, sequence,
+            auction_time: hour * 100 + minute, exchange, auction_type, venue: Venue::MassiveStocks as u8,
+            ..Imbalance::UNSET
+        }
+    }
+}
+
+prop_compose! {
+    fn value(venue: Venue, what: u8)(time in time(), exact in exact_time(), value in any_price()) -> Value {
+        Value {
+            ts_event: if what == VALUE_INDEX { time } else { exact }, value: value.float, value_e8: value.e8, what,
+            venue: venue as u8,
+            ..Value::UNSET
+        }
+    }
+}
+
+prop_compose! {
+    fn pair_trade()(
+        (ts_event, ts_sent) in (time(), maybe_time()),
+        price in price(),
+        size in size(),
+        id in text_id(),
+        condition in of(0_u16..3),
+        exchange in code(),
+    ) -> Trade {
+        let mut conditions = [CODE_UNSET; 8];
+        conditions[0] = condition.unwrap_or(CODE_UNSET);
+        Trade {
+            ts_event, ts_sent, price: price.float, price_e8: price.e8, size: size.float, size_e8: size.e8, id,
+            conditions, n_conditions: u8::from(condition.is_some()), exchange,
+            side: match condition { Some(1) => SIDE_SELL, Some(2) => SIDE_BUY, _ => SIDE_NONE },
+            venue: Venue::MassiveCrypto as u8,
+            ..Trade::UNSET
+        }
+    }
+}
+
+prop_compose! {
+    fn pair_quote(venue: Venue)(
+        (ts_event, ts_sent) in (time(), maybe_time()),
+        (bid, ask) in (maybe(price()), maybe(price())),
+        (bid_size, ask_size) in (maybe(size()), maybe(size())),
+        exchange in code(),
+    ) -> Quote {
+        let is_coin = venue == Venue::MassiveCrypto;
+        let sizes = if is_coin { [bid_size, ask_size] } else { [Both::UNSET; 2] };
+        Quote {
+            ts_event, ts_sent: if is_coin { ts_sent } else { TIME_UNSET },
+            bid: bid.float, ask: ask.float, bid_e8: bid.e8, ask_e8: ask.e8,
+            bid_size: sizes[0].float, ask_size: sizes[1].float, bid_size_e8: sizes[0].e8, ask_size_e8: sizes[1].e8,
+            bid_exchange: exchange, ask_exchange: exchange, venue: venue as u8,
+            ..Quote::UNSET
+        }
+    }
+}
+
+prop_compose! {
+    fn future_trade()(ts_event in time(), price in any_price(), size in size(), sequence in id()) -> Trade {
+        Trade {
+            ts_event, price: price.float, price_e8: price.e8, size: size.float, size_e8: size.e8, sequence,
+            venue: Venue::MassiveFutures as u8,
+            ..Trade::UNSET
+        }
+    }
+}
+
+prop_compose! {
+    fn future_quote()(
+        (ts_event, ts_bid, ts_ask) in (time(), maybe_time(), maybe_time()),
+        (bid, ask) in (maybe(any_price()), maybe(any_price())),
+        (bid_size, ask_size) in (maybe(size()), maybe(size())),
+    ) -> Quote {
+        let has_times = ts_bid != TIME_UNSET || ts_ask != TIME_UNSET;
+        Quote {
+            ts_event, ts_participant: ts_bid, ts_sent: ts_ask,
+            bid: bid.float, ask: ask.float, bid_e8: bid.e8, ask_e8: ask.e8,
+            bid_size: bid_size.float, ask_size: ask_size.float,
+            bid_size_e8: bid_size.e8, ask_size_e8: ask_size.e8,
+            venue: Venue::MassiveFutures as u8, flags: if has_times { QUOTE_SIDE_TIMES } else { 0 },
+            ..Quote::UNSET
+        }
+    }
+}
+
+/// A bar of a market that is neither stocks nor options, with what that market sends.
+fn market_bar(venue: Venue) -> impl Strategy<Value = VenueBar> {
+    let signed = [any_price(), any_price(), any_price(), any_price()]
+        .prop_map(|[open, a, b, close]| [open.float, a.float.max(b.float), a.float.min(b.float), close.float]);
+    (stock_bar(), signed, float(), id()).prop_map(move |(bar, signed, dollar_volume, trade_count)| {
+        let mut bar = VenueBar { venue: venue as u8, flags: BAR_COMPLETE, ..bar };
+        if matches!(venue, Venue::MassiveFutures | Venue::MassiveIndices) {
+            [bar.open, bar.high, bar.low, bar.close] = signed;
+        }
+        if venue == Venue::MassiveFutures {
+            (bar.dollar_volume, bar.trade_count) = (dollar_volume, trade_count);
+        }
+        if venue == Venue::MassiveIndices {
+            (bar.volume, bar.volume_e8) = (PRICE_UNSET, E8_UNSET);
+        }
+        bar
+    })
+}
+
 /// Compares two records column by column, so that a difference names its field.
 fn assert_same<R: Record + std::fmt::Debug>(got: &R, want: &R, frame: &str) -> Result<(), TestCaseError> {
     let (got_bytes, want_bytes) = (bytes_of(got), bytes_of(want));
@@ -312,6 +455,60 @@ proptest! {
     #[test]
     fn massive_bars(symbol in symbol(), record in stock_bar()) {
         check(Venue::MassiveStocks, &symbol, &record, massive::bar, |staging| &staging.bars)?;
+    }
+
+    #[test]
+    fn massive_bands(symbol in symbol(), record in band()) {
+        check(Venue::MassiveStocks, &symbol, &record, massive::band, |staging| &staging.plain.bands)?;
+    }
+
+    #[test]
+    fn massive_imbalances(symbol in symbol(), record in imbalance()) {
+        check(Venue::MassiveStocks, &symbol, &record, massive::imbalance, |staging| &staging.plain.imbalances)?;
+    }
+
+    #[test]
+    fn massive_values(
+        symbol in symbol(),
+        index in value(Venue::MassiveIndices, VALUE_INDEX),
+        fair in value(Venue::MassiveForex, VALUE_FAIR),
+        last in value(Venue::MassiveOptions, VALUE_LAST),
+    ) {
+        check(Venue::MassiveIndices, &symbol, &index, massive::value, |staging| &staging.plain.values)?;
+        check(Venue::MassiveForex, &symbol, &fair, massive::value, |staging| &staging.plain.values)?;
+        check(Venue::MassiveOptions, &symbol, &last, massive::value, |staging| &staging.plain.values)?;
+    }
+
+    #[test]
+    fn massive_pairs(
+        symbol in symbol(),
+        trade in pair_trade(),
+        coin in pair_quote(Venue::MassiveCrypto),
+        currency in pair_quote(Venue::MassiveForex),
+    ) {
+        check(Venue::MassiveCrypto, &symbol, &trade, massive::coin_trade, |staging| &staging.trades)?;
+        check(Venue::MassiveCrypto, &symbol, &coin, massive::coin_quote, |staging| &staging.quotes)?;
+        check(Venue::MassiveForex, &symbol, &currency, massive::currency_quote, |staging| &staging.quotes)?;
+    }
+
+    #[test]
+    fn massive_futures(symbol in symbol(), trade in future_trade(), quote in future_quote()) {
+        check(Venue::MassiveFutures, &symbol, &trade, massive::future_trade, |staging| &staging.trades)?;
+        check(Venue::MassiveFutures, &symbol, &quote, massive::future_quote, |staging| &staging.quotes)?;
+    }
+
+    #[test]
+    fn massive_bars_of_other_markets(
+        symbol in symbol(),
+        coin in market_bar(Venue::MassiveCrypto),
+        currency in market_bar(Venue::MassiveForex),
+        index in market_bar(Venue::MassiveIndices),
+        future in market_bar(Venue::MassiveFutures),
+    ) {
+        check(Venue::MassiveCrypto, &symbol, &coin, massive::market_bar, |staging| &staging.bars)?;
+        check(Venue::MassiveForex, &symbol, &currency, massive::market_bar, |staging| &staging.bars)?;
+        check(Venue::MassiveIndices, &symbol, &index, massive::market_bar, |staging| &staging.bars)?;
+        check(Venue::MassiveFutures, &symbol, &future, massive::market_bar, |staging| &staging.bars)?;
     }
 
     #[test]

@@ -56,7 +56,7 @@ class Batch:
     control: tuple[()] = ()
 
     def __len__(self) -> int:
-        return sum(len(getattr(self, kind)) for kind in KINDS)
+        return sum(len(getattr(self, kind, ())) for kind in KINDS)
 
 
 class Log(Strategy):
@@ -89,6 +89,16 @@ def test_without_wants_every_hook_gets_everything_of_its_kind() -> None:
     log = Log()
     dispatched(log, Batch(trades=records(0, 1), quotes=records(0), bars=records(1)))
     assert log.calls == [("trades", [0, 1]), ("bars", [1])]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_has_its_hook(kind: str) -> None:
+    seen: list[Records] = []
+    hook = {f"on_{kind}": lambda _, ctx, records: seen.append(records)}
+    batch = Batch()
+    setattr(batch, kind, records(1, 0))
+    dispatched(type("One", (Strategy,), hook)(), batch)
+    assert [taken["symbol"].tolist() for taken in seen] == [[1, 0]]
 
 
 def test_wants_choose_kinds() -> None:

@@ -6,9 +6,9 @@
 
 use ringtape_model::event::{BAR_COMPLETE, BAR_OTC, TRADE_LATE};
 use ringtape_model::units::{CODE_UNSET, MILLI, PRICE_UNSET, SECOND, TIME_UNSET};
-use ringtape_model::{Band, Quote, Trade, Venue, VenueBar};
+use ringtape_model::{Quote, Trade, Venue, VenueBar};
 
-use super::fast;
+use super::{fast, markets};
 use crate::error::{DecodeError, ErrorKind, SkipReason};
 use crate::json::{KeyTable, Level, Scanner, Text, Value};
 use crate::read::{Decimal, Fault, Fields, Read};
@@ -59,14 +59,25 @@ slots!(
     OTC = 31,
     STATUS = 32,
     MESSAGE = 33,
-    TICKER = 34
+    TICKER = 34,
+    AT = 35,
+    B = 36,
+    BT = 37,
+    N = 38,
+    R = 39,
+    PAIR = 40,
+    VAL = 41,
+    FMV = 42
 );
 
 /// A trade this much later on the tape than at its exchange is late: the US reporting limit.
 pub(super) const LATE_AFTER: i64 = 10 * SECOND;
 
-/// Kinds that a fact sheet names and this decoder does not read yet, over all markets.
-const NAMED: [&str; 12] = ["NOI", "FMV", "LV", "XT", "XQ", "XA", "XAS", "XL2", "C", "CA", "CAS", "V"];
+/// Kinds that a fact sheet names, over all markets: one that comes on a market that has no such kind is known, at least.
+const NAMED: [&[u8]; 18] = [
+    b"T", b"Q", b"A", b"AM", b"LULD", b"NOI", b"FMV", b"LV", b"XT", b"XQ", b"XA", b"XAS", b"XL2", b"XS", b"C", b"CA",
+    b"CAS", b"V",
+];
 
 /// Decodes a frame; see [`crate::decode`].
 #[inline(always)]
@@ -135,13 +146,12 @@ fn event(venue: Venue, fields: Fields, offset: u32, out: &mut Staging) {
     let mut plain = Vec::new();
     let name = kind.decode(fields.frame, &mut plain);
     let done = match name {
-        b"status" => status(fields, out),
-        b"LULD" if venue == Venue::MassiveStocks => band(venue, fields, out),
         _ if !is_read(venue, name) => {
-            let named =
-                NAMED.iter().any(|known| known.as_bytes() == name) || matches!(name, b"T" | b"Q" | b"A" | b"AM");
-            let reason = if named { SkipReason::UnsupportedKind } else { SkipReason::UnknownKind };
-            return out.skip(reason, offset, "", name);
+            let Some(done) = other(venue, name, fields, out) else {
+                let reason = if NAMED.contains(&name) { SkipReason::UnsupportedKind } else { SkipReason::UnknownKind };
+                return out.skip(reason, offset, "", name);
+            };
+            done
         }
         b"T" => trade(venue, fields, out),
         b"Q" => quote(venue, fields, out),
@@ -152,6 +162,11 @@ fn event(venue: Venue, fields: Fields, offset: u32, out: &mut Staging) {
         let at = if fields.slots.has(slot) { fields.slots.offset(slot) } else { offset };
         out.skip(reason, at, NAMES[usize::from(slot)], name);
     }
+}
+
+#[inline(never)]
+fn other(venue: Venue, name: &[u8], fields: Fields, out: &mut Staging) -> Option<Read<()>> {
+    if name == b"status" { Some(status(fields, out)) } else { markets::event(venue, name, fields, out) }
 }
 
 /// Options share the stocks' layouts; the other markets give the same letters other meanings.
@@ -207,7 +222,7 @@ fn trade(venue: Venue, fields: Fields, out: &mut Staging) -> Read<()> {
 
 /// The exact decimal string wins over the whole number beside it, which is cut off or rounded.
 #[inline]
-fn size(fields: Fields, whole: u8, exact: u8) -> Read<Decimal> {
+pub(super) fn size(fields: Fields, whole: u8, exact: u8) -> Read<Decimal> {
     let slot = if fields.slots.get(exact).is_some() { exact } else { whole };
     let size = if slot == exact { fields.decimal_text(exact)? } else { fields.decimal(whole)? };
     if size.float.is_nan() {
@@ -235,8 +250,9 @@ fn id(fields: Fields) -> Read<[u8; 24]> {
     Ok(id)
 }
 
+/// An id that may be too long for its field.
 #[cold]
-fn long_id(frame: &[u8], text: Text, id: &mut [u8; 24]) {
+pub(super) fn long_id(frame: &[u8], text: Text, id: &mut [u8; 24]) {
     let mut scratch = Vec::new();
     let plain = text.decode(frame, &mut scratch);
     if plain.len() <= id.len() && !plain.contains(&0) {
@@ -324,34 +340,5 @@ fn bar(venue: Venue, fields: Fields, interval_ms: u32, out: &mut Staging) -> Rea
         ..VenueBar::UNSET
     };
     out.push_bar(fields.frame, symbol, bar);
-    Ok(())
-}
-
-fn band(venue: Venue, fields: Fields, out: &mut Staging) -> Read<()> {
-    let symbol = fields.symbol(TICKER)?;
-    let (high, low) = (fields.decimal(H)?, fields.decimal(L)?);
-    for (price, slot) in [(high, H), (low, L)] {
-        if price.float.is_nan() {
-            return Fields::fault(SkipReason::MissingKey, slot);
-        }
-        Fields::not_negative(price, slot)?;
-    }
-    if high.float < low.float {
-        return Fields::fault(SkipReason::OutOfRange, H);
-    }
-    let mut indicators = [CODE_UNSET; 4];
-    let n_indicators = fields.codes(I, &mut indicators)?;
-    let band = Band {
-        ts_event: fields.required_time(T)?,
-        high: high.float,
-        low: low.float,
-        sequence: fields.integer(Q)?,
-        indicators,
-        n_indicators,
-        tape: fields.tape(Z)?,
-        venue: venue as u8,
-        ..Band::UNSET
-    };
-    out.push(fields.frame, symbol, band);
     Ok(())
 }

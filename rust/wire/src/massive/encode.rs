@@ -7,8 +7,9 @@
 //! gives the record back.
 
 use ringtape_model::event::BAR_OTC;
+use ringtape_model::plain::{VALUE_FAIR, VALUE_INDEX};
 use ringtape_model::units::{CODE_UNSET, E8, E8_UNSET};
-use ringtape_model::{Quote, Trade, VenueBar};
+use ringtape_model::{Band, Imbalance, Quote, Trade, Value, Venue, VenueBar};
 
 use crate::text;
 
@@ -75,6 +76,142 @@ pub fn bar(out: &mut Vec<u8>, symbol: &str, bar: &VenueBar) {
     out.push(b'}');
 }
 
+/// Appends a `LULD` object; its time is in ns.
+pub fn band(out: &mut Vec<u8>, symbol: &str, band: &Band) {
+    open_as(out, "LULD", "T", symbol);
+    number(out, b",\"h\":", band.high);
+    number(out, b",\"l\":", band.low);
+    codes(out, b",\"i\":", &band.indicators, band.n_indicators);
+    tape(out, band.tape);
+    text::keyed_integer(out, b",\"t\":", band.ts_event);
+    text::keyed_integer(out, b",\"q\":", band.sequence);
+    out.push(b'}');
+}
+
+/// Appends a `NOI` object; its time is in ns.
+pub fn imbalance(out: &mut Vec<u8>, symbol: &str, imbalance: &Imbalance) {
+    open_as(out, "NOI", "T", symbol);
+    text::keyed_integer(out, b",\"t\":", imbalance.ts_event);
+    code(out, b",\"at\":", imbalance.auction_time);
+    if imbalance.auction_type != 0 {
+        out.extend_from_slice(b",\"a\":");
+        text::string(out, &[imbalance.auction_type]);
+    }
+    text::keyed_integer(out, b",\"i\":", imbalance.sequence);
+    code(out, b",\"x\":", imbalance.exchange);
+    number(out, b",\"o\":", imbalance.imbalance);
+    number(out, b",\"p\":", imbalance.paired);
+    number(out, b",\"b\":", imbalance.clearing_price);
+    out.push(b'}');
+}
+
+/// Appends a `V`, `FMV` or `LV` object, whichever the value is; the time of the last two is in ns.
+pub fn value(out: &mut Vec<u8>, symbol: &str, value: &Value) {
+    let (event, name, key): (_, _, &[u8]) = match value.what {
+        VALUE_INDEX => ("V", "T", b",\"val\":"),
+        VALUE_FAIR => ("FMV", "sym", b",\"fmv\":"),
+        _ => ("LV", "sym", b",\"val\":"),
+    };
+    open_as(out, event, name, symbol);
+    price(out, key, value.value, value.value_e8);
+    if value.what == VALUE_INDEX {
+        text::keyed_time(out, b",\"t\":", value.ts_event);
+    } else {
+        text::keyed_integer(out, b",\"t\":", value.ts_event);
+    }
+    out.push(b'}');
+}
+
+/// Appends an `XT` object.
+pub fn coin_trade(out: &mut Vec<u8>, symbol: &str, trade: &Trade) {
+    open_as(out, "XT", "pair", symbol);
+    price(out, b",\"p\":", trade.price, trade.price_e8);
+    text::keyed_time(out, b",\"t\":", trade.ts_event);
+    price(out, b",\"s\":", trade.size, trade.size_e8);
+    codes(out, b",\"c\":", &trade.conditions, trade.n_conditions);
+    let id = trade.id.split(|&byte| byte == 0).next().unwrap_or_default();
+    if !id.is_empty() {
+        out.extend_from_slice(b",\"i\":");
+        text::string(out, id);
+    }
+    code(out, b",\"x\":", trade.exchange);
+    text::keyed_time(out, b",\"r\":", trade.ts_sent);
+    out.push(b'}');
+}
+
+/// Appends an `XQ` object; both sides are of one exchange.
+pub fn coin_quote(out: &mut Vec<u8>, symbol: &str, quote: &Quote) {
+    open_as(out, "XQ", "pair", symbol);
+    price(out, b",\"bp\":", quote.bid, quote.bid_e8);
+    price(out, b",\"bs\":", quote.bid_size, quote.bid_size_e8);
+    price(out, b",\"ap\":", quote.ask, quote.ask_e8);
+    price(out, b",\"as\":", quote.ask_size, quote.ask_size_e8);
+    text::keyed_time(out, b",\"t\":", quote.ts_event);
+    code(out, b",\"x\":", quote.bid_exchange);
+    text::keyed_time(out, b",\"r\":", quote.ts_sent);
+    out.push(b'}');
+}
+
+/// Appends a `C` object, which has no sizes.
+pub fn currency_quote(out: &mut Vec<u8>, symbol: &str, quote: &Quote) {
+    open_as(out, "C", "p", symbol);
+    code(out, b",\"x\":", quote.bid_exchange);
+    price(out, b",\"a\":", quote.ask, quote.ask_e8);
+    price(out, b",\"b\":", quote.bid, quote.bid_e8);
+    text::keyed_time(out, b",\"t\":", quote.ts_event);
+    out.push(b'}');
+}
+
+/// Appends a future's `T` object.
+pub fn future_trade(out: &mut Vec<u8>, symbol: &str, trade: &Trade) {
+    open(out, "T", symbol);
+    price(out, b",\"p\":", trade.price, trade.price_e8);
+    price(out, b",\"s\":", trade.size, trade.size_e8);
+    text::keyed_time(out, b",\"t\":", trade.ts_event);
+    text::keyed_integer(out, b",\"q\":", trade.sequence);
+    out.push(b'}');
+}
+
+/// Appends a future's `Q` object, with the times at which its sides were set.
+pub fn future_quote(out: &mut Vec<u8>, symbol: &str, quote: &Quote) {
+    open(out, "Q", symbol);
+    price(out, b",\"bp\":", quote.bid, quote.bid_e8);
+    price(out, b",\"bs\":", quote.bid_size, quote.bid_size_e8);
+    text::keyed_time(out, b",\"bt\":", quote.ts_participant);
+    price(out, b",\"ap\":", quote.ask, quote.ask_e8);
+    price(out, b",\"as\":", quote.ask_size, quote.ask_size_e8);
+    text::keyed_time(out, b",\"at\":", quote.ts_sent);
+    text::keyed_time(out, b",\"t\":", quote.ts_event);
+    out.push(b'}');
+}
+
+/// Appends the bar of a market that is neither stocks nor options, as that market writes its own: `XA`, `XAS`, `CA`,
+/// `CAS`, `A` or `AM`.
+pub fn market_bar(out: &mut Vec<u8>, symbol: &str, bar: &VenueBar) {
+    let venue = Venue::from_code(bar.venue);
+    let is_minute = bar.interval_ms == 60_000;
+    match venue {
+        Some(Venue::MassiveCrypto) => open_as(out, if is_minute { "XA" } else { "XAS" }, "pair", symbol),
+        Some(Venue::MassiveForex) => open_as(out, if is_minute { "CA" } else { "CAS" }, "pair", symbol),
+        _ => open(out, if is_minute { "AM" } else { "A" }, symbol),
+    }
+    price(out, b",\"v\":", bar.volume, bar.volume_e8);
+    price(out, b",\"av\":", bar.day_volume, bar.day_volume_e8);
+    number(out, b",\"dv\":", bar.dollar_volume);
+    number(out, b",\"op\":", bar.day_open);
+    number(out, b",\"vw\":", bar.vwap);
+    number(out, b",\"o\":", bar.open);
+    number(out, b",\"c\":", bar.close);
+    number(out, b",\"h\":", bar.high);
+    number(out, b",\"l\":", bar.low);
+    number(out, b",\"a\":", bar.day_vwap);
+    number(out, b",\"z\":", bar.average_size);
+    text::keyed_integer(out, b",\"n\":", bar.trade_count);
+    text::keyed_time(out, b",\"s\":", bar.ts_event);
+    text::keyed_time(out, b",\"e\":", bar.ts_end);
+    out.push(b'}');
+}
+
 /// Appends a `status` object.
 pub fn status(out: &mut Vec<u8>, status: &str, message: &str) {
     out.extend_from_slice(b"{\"ev\":\"status\",\"status\":");
@@ -85,9 +222,14 @@ pub fn status(out: &mut Vec<u8>, status: &str, message: &str) {
 }
 
 fn open(out: &mut Vec<u8>, event: &str, symbol: &str) {
-    out.extend_from_slice(b"{\"ev\":\"");
-    out.extend_from_slice(event.as_bytes());
-    out.extend_from_slice(b"\",\"sym\":");
+    open_as(out, event, "sym", symbol);
+}
+
+/// The symbol has another key in some events.
+fn open_as(out: &mut Vec<u8>, event: &str, key: &str, symbol: &str) {
+    for part in ["{\"ev\":\"", event, "\",\"", key, "\":"] {
+        out.extend_from_slice(part.as_bytes());
+    }
     text::string(out, symbol.as_bytes());
 }
 

@@ -3,5 +3,6 @@
 mod decode;
 pub mod encode;
 mod fast;
+mod markets;
 
 pub(crate) use decode::decode;
