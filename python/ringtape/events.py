@@ -15,6 +15,7 @@ import numpy as np
 
 from ringtape import _native
 from ringtape._native import Control
+from ringtape.notices import Special, read
 
 __all__ = [
     "DEPTH_NAMES",
@@ -339,14 +340,31 @@ class AssetIndex(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """A rare event of variable shape: what it calls itself and its JSON text."""
+    """A rare event of variable shape that has no type of its own: what it calls itself and its JSON text.
+
+    Binance's have types, in `ringtape.notices`.
+    """
 
     venue: str
     kind: str
     data: bytes
 
 
-Event = Trade | Quote | VenueBar | Mark | Band | Imbalance | Value | Ticker | Liquidation | Depth | AssetIndex | Notice
+Event = (
+    Trade
+    | Quote
+    | VenueBar
+    | Mark
+    | Band
+    | Imbalance
+    | Value
+    | Ticker
+    | Liquidation
+    | Depth
+    | AssetIndex
+    | Special
+    | Notice
+)
 
 
 class Skipped(msgspec.Struct, frozen=True):
@@ -469,7 +487,7 @@ _MAKERS: dict[str, Callable[[dict[str, Any]], Event]] = {
     "ticker": lambda record: _named(Ticker, record, mini=bool(record["flags"])),
     "liquidation": lambda record: _named(Liquidation, record, side=_SIDES[record["side"]]),
     "asset_index": lambda record: _named(AssetIndex, record),
-    "notice": lambda record: _named(Notice, record),
+    "notice": lambda record: read(record["kind"], record["data"], record["venue"]) or _named(Notice, record),
 }
 
 

@@ -51,6 +51,10 @@ fn decode_at<L: json::Level>(level: L, venue: Venue, frame: &[u8], out: &mut Sta
     let mut scratch = out.scratch.take().unwrap_or_else(staging::Scratch::new);
     let mut room = out.room.take().unwrap_or_else(|| Box::new([0; size_of::<staging::Room>()]));
     let padded = staging::widen(frame, &mut room);
+    if !venue.is_massive() && binance::frame(level, venue, frame, padded, (out, &mut scratch)) {
+        (out.scratch, out.room) = (Some(scratch), Some(room));
+        return Ok(());
+    }
     // No closure here: it would be compiled without the level's instructions.
     let decoded = match json::Scanner::new(level, frame, padded) {
         Ok(scan) if venue.is_massive() => massive::decode(venue, scan, out, &mut scratch),
@@ -66,16 +70,38 @@ mod tests {
     use super::*;
 
     /// What a decoder at one level says of frames, one after the other, in words.
-    fn said<L: json::Level>(level: L, frames: &[&[u8]]) -> Vec<String> {
+    fn said<L: json::Level>(level: L, venue: Venue, frames: &[&[u8]]) -> Vec<String> {
         let mut out = Staging::default();
         let mut say = |frame: &&[u8]| {
             out.clear();
-            let decoded = decode_at(level, Venue::MassiveStocks, frame, &mut out);
+            let decoded = decode_at(level, venue, frame, &mut out);
             let names: Vec<_> = out.entries.iter().map(|entry| out.name(frame, entry)).collect();
-            let Staging { trades, quotes, bars, plain, skipped, .. } = &out;
-            format!("{decoded:?} {trades:?} {quotes:?} {bars:?} {plain:?} {skipped:?} {names:?}")
+            let Staging { trades, quotes, bars, marks, plain, skipped, .. } = &out;
+            format!("{decoded:?} {trades:?} {quotes:?} {bars:?} {marks:?} {plain:?} {skipped:?} {names:?}")
         };
         frames.iter().map(&mut say).collect()
+    }
+
+    /// Every level says the same of every frame, whatever it has learned from those before.
+    fn all_agree(venue: Venue, frames: &[String]) {
+        let frames: Vec<&[u8]> = frames.iter().map(String::as_bytes).collect();
+        let want = said(json::Scalar, venue, &frames);
+        #[cfg(target_arch = "x86_64")]
+        {
+            let levels = [
+                json::v3().map(|level| said(level, venue, &frames)),
+                json::v4().map(|level| said(level, venue, &frames)),
+            ];
+            for got in levels.iter().flatten() {
+                for (at, frame) in frames.iter().enumerate() {
+                    assert_eq!(got[at], want[at], "{}", String::from_utf8_lossy(frame));
+                }
+            }
+        }
+        // What was learned on the way changes nothing.
+        for (frame, want) in frames.iter().zip(&want) {
+            assert_eq!(&said(json::Scalar, venue, &[frame])[0], want, "{}", String::from_utf8_lossy(frame));
+        }
     }
 
     #[test]
@@ -120,20 +146,64 @@ mod tests {
             // More than one stretch of marks.
             frames.push(format!("[{}]", vec![event; 500].join(",")));
         }
-        let frames: Vec<&[u8]> = frames.iter().map(String::as_bytes).collect();
-        let want = said(json::Scalar, &frames);
-        #[cfg(target_arch = "x86_64")]
-        {
-            let levels = [json::v3().map(|level| said(level, &frames)), json::v4().map(|level| said(level, &frames))];
-            for got in levels.iter().flatten() {
-                for (at, frame) in frames.iter().enumerate() {
-                    assert_eq!(got[at], want[at], "{}", String::from_utf8_lossy(frame));
+        all_agree(Venue::MassiveStocks, &frames);
+    }
+
+    #[test]
+    fn levels_differ_in_speed_alone_for_binance() {
+        let aggregate = r#"{"e":"aggTrade","E":1786171884624,"a":3404749954,"s":"BTCUSDT","p":"64990.90","q":"0.002","nq":"0.002","f":7960913511,"l":7960913511,"T":1786171884471,"m":true,"st":1}"#;
+        let trade = r#"{"e":"trade","E":1723161256322,"T":1723161256322,"s":"BTCUSDT","t":5266583935,"p":"61800.30","q":"0.006","X":"MARKET","m":false}"#;
+        let quote = r#"{"u":1007198632021,"e":"bookTicker","s":"BTCUSD_260327","ps":"BTCUSD","b":"61804.7","B":"35","a":"61804.8","A":"1645","T":1723161257465,"E":1723161257476}"#;
+        let mark = r#"{"e":"markPriceUpdate","E":1790755201000,"s":"BTCUSDT","p":"83260.90826812","ap":"83260.90826812","P":"83390.61430362","i":"83301.32347826","r":"-0.00000244","T":1790784000000,"st":1}"#;
+        let kline = r#"{"e":"kline","E":1786173360960,"s":"BTCUSDT","k":{"t":1786173300000, "T":1786173359999, "s":"BTCUSDT", "i":"1m", "f":7960920076, "L":7960920277, "o":"64970.80", "c":"64969.40", "h":"64970.90", "l":"64969.40", "v":"9.090", "n":194, "x":true, "q":"590577.96880", "V":"3.460", "Q":"224795.09440", "B":"0"}}"#;
+        let mut frames = Vec::new();
+        for event in [aggregate, trade, quote, mark, kline] {
+            let in_envelope = format!("{{\"stream\":\"btcusdt@x\",\"data\":{event}}}");
+            let list = format!("{{\"stream\":\"!x@arr\",\"data\":[{}]}}", [event; 5].join(","));
+            frames.extend([event.to_owned(), in_envelope.clone(), in_envelope.clone(), list.clone(), list]);
+            // Every cut and every changed byte of a frame, after its outline was learned.
+            for at in 0..in_envelope.len() {
+                for byte in [b'"', b',', b'}', b'{', b'0', b'9', b'.', b'-', b'\\', b' ', b'A', b':', 0xFF] {
+                    let mut broken = in_envelope.as_bytes().to_vec();
+                    broken[at] = byte;
+                    if let Ok(broken) = String::from_utf8(broken) {
+                        frames.extend([in_envelope.clone(), broken]);
+                    }
+                }
+                for added in ["\"", "1", " ", "{", "}", ",\"x\":1", ",\"E\":2"] {
+                    frames.push(format!("{}{added}{}", &in_envelope[..at], &in_envelope[at..]));
+                }
+                frames.push(in_envelope[..at].to_owned());
+            }
+            for at in 0..event.len() {
+                for byte in [b'"', b',', b'}', b'0', b'.', b' '] {
+                    let mut broken = event.as_bytes().to_vec();
+                    broken[at] = byte;
+                    frames.push(format!("[{event},{},{event}]", String::from_utf8_lossy(&broken)));
                 }
             }
+            // Values that fit their form and not their meaning, behind an outline that is known.
+            for odd in
+                ["1781781622376036", "9223372036854", "999999999999999", "0", "2", "0.5", "00", "-1", "1e3", "true"]
+            {
+                for key in [
+                    "E", "T", "s", "p", "st", "u", "a", "b", "B", "f", "L", "n", "o", "h", "l", "v", "q", "r", "m",
+                    "x", "X",
+                ] {
+                    for (open, close) in [(format!("\"{key}\":\""), "\""), (format!("\"{key}\":"), ",")] {
+                        if let Some((before, rest)) = in_envelope.split_once(&open) {
+                            let rest = rest.split_once(close).map_or("", |(_, rest)| rest);
+                            frames.push(format!("{before}{open}{odd}{close}{rest}"));
+                        }
+                    }
+                }
+            }
+            // More than one stretch of marks.
+            frames.push(format!("[{}]", vec![event; 500].join(",")));
+            frames.push(format!("[{}]", vec![event; 500].join(" ,\n")));
         }
-        // What was learned on the way changes nothing.
-        for (frame, want) in frames.iter().zip(&want) {
-            assert_eq!(&said(json::Scalar, &[frame])[0], want);
+        for venue in [Venue::BinanceUsdm, Venue::BinanceCoinm, Venue::BinanceSpot] {
+            all_agree(venue, &frames);
         }
     }
 }

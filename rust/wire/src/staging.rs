@@ -4,7 +4,7 @@
 use ringtape_model::{Kind, Mark, PlainRecord, Quote, Trade, VenueBar, for_each_kind};
 
 use crate::error::{Skip, SkipReason};
-use crate::json::{BEFORE, Guesses, Index, Padded, Shapes, Slots, Text, Window};
+use crate::json::{BEFORE, Guesses, Index, Outlines, Padded, Shapes, Slots, Structures, Text, Window};
 
 /// Most events that one frame may hold.
 pub const EVENTS_MAX: usize = 100_000;
@@ -151,6 +151,8 @@ pub(crate) struct Scratch {
     pub(crate) guesses: Guesses,
     pub(crate) index: Index,
     pub(crate) shapes: Shapes,
+    pub(crate) structures: Structures,
+    pub(crate) outlines: Outlines,
     /// A copy of an object at an end of the frame.
     pub(crate) window: Window,
 }
@@ -164,6 +166,8 @@ impl Scratch {
             guesses: Guesses::new(),
             index: Index::new(),
             shapes: Shapes::new(),
+            structures: Structures::new(),
+            outlines: Outlines::new(),
             window: [0; size_of::<Window>()],
         })
     }
@@ -265,6 +269,13 @@ impl Staging {
         }
     }
 
+    /// True if one event came since, and nothing else.
+    pub(crate) fn is_one_event_from(&self, since: &Filled) -> bool {
+        self.entries.len() == since.entries + 1
+            && self.control.len() == since.control
+            && self.skipped.len() == since.skipped
+    }
+
     pub(crate) fn rewind(&mut self, to: &Filled) {
         self.trades.truncate(to.trades);
         self.quotes.truncate(to.quotes);
@@ -301,6 +312,15 @@ impl Staging {
     pub(crate) fn push_mark(&mut self, frame: &[u8], name: Text, mark: Mark) {
         self.entry(frame, name, Kind::Mark, self.marks.len());
         self.marks.push(mark);
+    }
+
+    /// Adds a bar whose symbol does not stand in the frame as it is.
+    #[cold]
+    pub(crate) fn push_bar_named(&mut self, name: &[u8], bar: VenueBar) {
+        let (kind, index, start) = (Kind::VenueBar, self.bars.len() as u32, self.names.len() as u32);
+        self.names.extend_from_slice(name);
+        self.entries.push(Entry { kind, index, start, len: name.len() as u32, in_scratch: true });
+        self.bars.push(bar);
     }
 
     /// Adds a record of a plain kind; the symbol stands in the frame.

@@ -4,96 +4,40 @@
 //! new ones appear (`ps`, `st`, `nq`, `ap` came in 2025 and 2026), numbers of value are decimal strings, a kline
 //! has blanks inside `k` since 2026.
 
-use ringtape_model::event::{BAR_COMPLETE, SIDE_BUY, SIDE_NONE, SIDE_SELL, TRADE_AGGREGATE};
+use ringtape_model::event::{BAR_COMPLETE, SIDE_BUY, SIDE_SELL, TRADE_AGGREGATE};
 use ringtape_model::units::{ID_UNSET, MILLI, TIME_UNSET};
 use ringtape_model::{Mark, Quote, Trade, Venue, VenueBar};
 
+#[allow(clippy::wildcard_imports, reason = "half a hundred slots")]
+use super::keys::*;
+use super::{fast, notice, plain};
 use crate::error::{DecodeError, ErrorKind, SkipReason};
-use crate::json::{Guesses, KeyTable, Level, Scanner, Slots, Tag, Token, Value};
+use crate::json::{Guesses, Level, Scanner, Slots, Tag, Text, Token, Value};
 use crate::read::{Decimal, Fault, Fields, Read};
 use crate::staging::{Control, EVENTS_MAX, Scratch, Staging};
 
-const NAMES: [&str; 38] = [
-    "e", "E", "s", "p", "q", "T", "a", "f", "l", "m", "st", "t", "u", "b", "B", "A", "k", "ap", "P", "i", "r",
-    "stream", "data", "result", "id", "error", "code", "msg", "bids", "L", "o", "c", "h", "v", "n", "x", "V", "Q",
-];
-static KEYS: KeyTable = KeyTable::new(&NAMES);
-
-macro_rules! slots {
-    ($($name:ident = $at:literal),*) => { $(const $name: u8 = $at;)* };
-}
-slots!(
-    KIND = 0,
-    SENT = 1,
-    SYMBOL = 2,
-    P = 3,
-    Q = 4,
-    TIME = 5,
-    A_LOW = 6,
-    F = 7,
-    L_LOW = 8,
-    M = 9,
-    ST = 10,
-    T_LOW = 11,
-    U = 12,
-    B_LOW = 13,
-    B_HIGH = 14,
-    A_HIGH = 15,
-    K = 16,
-    AP = 17,
-    P_HIGH = 18,
-    I = 19,
-    R = 20,
-    STREAM = 21,
-    DATA = 22,
-    RESULT = 23,
-    ID = 24,
-    ERROR = 25,
-    CODE = 26,
-    MSG = 27,
-    BIDS = 28,
-    L_HIGH = 29,
-    OPEN = 30,
-    CLOSE = 31,
-    HIGH = 32,
-    V = 33,
-    N = 34,
-    CLOSED = 35,
-    V_HIGH = 36,
-    Q_HIGH = 37
-);
-
-/// Kinds that the fact sheet names and this decoder does not read yet.
-const NAMED: [&[u8]; 25] = [
-    b"24hrTicker",
-    b"24hrMiniTicker",
-    b"continuous_kline",
-    b"forceOrder",
-    b"depthUpdate",
-    b"compositeIndex",
-    b"contractInfo",
-    b"assetIndexUpdate",
-    b"EquityUpdate",
-    b"CommodityUpdate",
-    b"KR_EquityUpdate",
-    b"HK_EquityUpdate",
-    b"CN_EquityUpdate",
-    b"FXUpdate",
-    b"ACCOUNT_UPDATE",
-    b"ORDER_TRADE_UPDATE",
-    b"TRADE_LITE",
-    b"ALGO_UPDATE",
-    b"MARGIN_CALL",
-    b"ACCOUNT_CONFIG_UPDATE",
-    b"listenKeyExpired",
-    b"STRATEGY_UPDATE",
-    b"GRID_UPDATE",
-    b"CONDITIONAL_ORDER_TRIGGER_REJECT",
+/// Kinds of spot and COIN-M that the documentation names and this decoder does not read.
+const NAMED: [&[u8]; 16] = [
+    b"executionReport",
     b"outboundAccountPosition",
+    b"balanceUpdate",
+    b"listStatus",
+    b"eventStreamTerminated",
+    b"externalLockUpdate",
+    b"avgPrice",
+    b"1hTicker",
+    b"4hTicker",
+    b"1dTicker",
+    b"blockTrade",
+    b"referencePrice",
+    b"indexPriceUpdate",
+    b"indexPrice_kline",
+    b"markPrice_kline",
+    b"openInterest",
 ];
 
 /// Where an object inside an event is read to.
-type Nested<'a> = (&'a mut Slots, &'a mut Guesses);
+pub(super) type Nested<'a> = (&'a mut Slots, &'a mut Guesses);
 
 /// Decodes a frame; see [`crate::decode`].
 #[inline(always)]
@@ -106,13 +50,14 @@ pub(crate) fn decode<L: Level>(
     if scan.peek() == b'{' {
         top(venue, &mut scan, out, scratch)?;
     } else {
-        payload(venue, &mut scan, out, scratch)?;
+        payload(venue, &mut scan, None, out, scratch)?;
     }
     scan.end()
 }
 
-/// The object of a frame: an envelope, or a raw payload, or a reply. `data` is decoded as it is met; should it
-/// turn out that no envelope was meant, or should it come twice, what it gave is taken back.
+/// The object of a frame: an envelope, or a raw payload, or a reply. `data` is decoded as it is met, or after the rest if
+/// the stream's name comes behind it; should it turn out that no envelope was meant, or should one of the two come again,
+/// what it gave is taken back.
 #[inline(always)]
 fn top<L: Level>(
     venue: Venue,
@@ -124,18 +69,31 @@ fn top<L: Level>(
     let offset = scan.offset();
     let before = out.filled();
     scratch.outer.clear();
-    scan.members(|scan, key| {
-        let at = scan.offset();
+    // Where a payload stands, and whether it is still to be decoded.
+    let (mut data, mut is_open) = (None, false);
+    // No closure, as `Scanner::members` takes: it would be compiled without the level's instructions.
+    let mut next = scan.first_key()?;
+    while let Some(key) = next {
+        let at = scan.at;
         let slot = KEYS.slot(frame, key);
-        if slot == DATA {
+        if matches!(slot, DATA | STREAM) {
             out.rewind(&before);
-            if matches!(scan.peek(), b'{' | b'[') {
-                *scratch.outer.place(DATA) = Token::at(Tag::Object, at);
-                return payload(venue, scan, out, scratch);
-            }
+            is_open = true;
         }
-        scan.value(scratch.outer.place(slot))
-    })?;
+        if slot == DATA && matches!(scan.peek(), b'{' | b'[') {
+            *scratch.outer.place(DATA) = Token::at(Tag::Object, at as u32);
+            data = Some(at);
+            if let Some(stream) = text(&scratch.outer, STREAM) {
+                payload(venue, scan, Some(stream), out, scratch)?;
+                is_open = false;
+            } else {
+                scan.skip()?;
+            }
+        } else {
+            scan.value(scratch.outer.place(slot))?;
+        }
+        next = scan.next_key()?;
+    }
     let is_envelope = matches!(scratch.outer.get(DATA), Some(Value::Object { .. }))
         && scratch.outer.get(STREAM).is_some()
         && !scratch.outer.has(KIND);
@@ -145,11 +103,31 @@ fn top<L: Level>(
             venue,
             Fields { frame, slots: &scratch.outer },
             (&mut scratch.nested, &mut scratch.guesses),
-            offset,
+            Place { start: offset, end: scan.offset(), stream: None },
             out,
         );
+    } else if let (Some(data), true) = (data, is_open) {
+        let end = scan.at;
+        scan.at = data;
+        let stream = text(&scratch.outer, STREAM);
+        payload(venue, scan, stream, out, scratch)?;
+        scan.at = end;
+    }
+    if out.is_one_event_from(&before) {
+        let named = if is_envelope { &scratch.inner } else { &scratch.outer };
+        let mut plain = Vec::new();
+        let name = text(named, KIND).map_or(&b""[..], |name| name.decode(frame, &mut plain));
+        fast::learn_single(scan.level(), venue, (frame, scan.padded()), (name, &KEYS), scratch);
     }
     Ok(())
+}
+
+/// The text of a slot, if it is one.
+fn text(slots: &Slots, slot: u8) -> Option<Text> {
+    match slots.get(slot) {
+        Some(Value::Text(text)) => Some(text),
+        _ => None,
+    }
 }
 
 /// One payload or an array of them.
@@ -157,19 +135,27 @@ fn top<L: Level>(
 fn payload<L: Level>(
     venue: Venue,
     scan: &mut Scanner<L>,
+    stream: Option<Text>,
     out: &mut Staging,
     scratch: &mut Scratch,
 ) -> Result<(), DecodeError> {
     if scan.peek() == b'[' {
-        return scan.elements(|scan| one(venue, scan, out, scratch));
+        // No closure, as above.
+        let mut more = scan.first_element()?;
+        while more {
+            one(venue, scan, stream, out, scratch)?;
+            more = scan.next_element()?;
+        }
+        return Ok(());
     }
-    one(venue, scan, out, scratch)
+    one(venue, scan, stream, out, scratch)
 }
 
 #[inline(always)]
 fn one<L: Level>(
     venue: Venue,
     scan: &mut Scanner<L>,
+    stream: Option<Text>,
     out: &mut Staging,
     scratch: &mut Scratch,
 ) -> Result<(), DecodeError> {
@@ -182,47 +168,89 @@ fn one<L: Level>(
         out.skip(SkipReason::NotAnEvent, offset, "", b"");
         return Ok(());
     }
-    let frame = scan.frame;
+    let (frame, at) = (scan.frame, scan.at);
+    if let Some(end) = fast::element(scan.level(), venue, (frame, at), scan.padded(), (out, scratch)) {
+        scan.at = end;
+        return Ok(());
+    }
+    let before = out.filled();
     scan.object(&KEYS, &mut scratch.inner, &mut scratch.guesses)?;
     understand(
         venue,
         Fields { frame, slots: &scratch.inner },
         (&mut scratch.nested, &mut scratch.guesses),
-        offset,
+        Place { start: offset, end: scan.offset(), stream },
         out,
     );
+    if out.is_one_event_from(&before) {
+        let mut plain = Vec::new();
+        let name = text(&scratch.inner, KIND).map_or(&b""[..], |name| name.decode(frame, &mut plain));
+        fast::learn_element(scan.level(), venue, (frame, at), (name, &KEYS), scratch);
+    }
     Ok(())
 }
 
-fn understand(venue: Venue, fields: Fields, nested: Nested, offset: u32, out: &mut Staging) {
+/// Where an event stands, and the name of its stream.
+#[derive(Clone, Copy)]
+struct Place {
+    start: u32,
+    end: u32,
+    stream: Option<Text>,
+}
+
+fn understand(venue: Venue, fields: Fields, nested: Nested, place: Place, out: &mut Staging) {
     let kind = match fields.slots.get(KIND) {
         Some(Value::Text(kind)) => kind,
         Some(_) => return out.skip(SkipReason::WrongType, fields.slots.offset(KIND), "e", b""),
-        None => return without_kind(venue, fields, offset, out),
+        None => return without_kind(venue, fields, nested, place, out),
     };
     let mut plain = Vec::new();
     let name = kind.decode(fields.frame, &mut plain);
     if is_other_market(venue, fields) {
-        return out.skip(SkipReason::OtherMarket, offset, "st", name);
+        return out.skip(SkipReason::OtherMarket, place.start, "st", name);
     }
     let done = match name {
         b"bookTicker" => quote(venue, fields, out),
         b"aggTrade" => trade(venue, fields, A_LOW, TRADE_AGGREGATE, out),
         b"trade" => trade(venue, fields, T_LOW, 0, out),
         b"kline" => kline(venue, fields, nested, out),
+        b"continuous_kline" => continuous(venue, fields, nested, out),
         b"markPriceUpdate" => mark(venue, fields, out),
+        b"depthUpdate" => {
+            let mut plain = Vec::new();
+            let stream = place.stream.map(|stream| stream.decode(fields.frame, &mut plain));
+            plain::depth(venue, fields, nested.0, stream, out)
+        }
+        b"24hrTicker" => plain::ticker(venue, fields, false, out),
+        b"24hrMiniTicker" => plain::ticker(venue, fields, true, out),
+        b"assetIndexUpdate" => plain::asset_index(venue, fields, out),
+        b"forceOrder" => match plain::liquidation(venue, fields, nested, |order| is_other_market(venue, order), out) {
+            Ok(true) => Ok(()),
+            Ok(false) => return out.skip(SkipReason::OtherMarket, place.start, "st", name),
+            Err(fault) => Err(fault),
+        },
         b"serverShutdown" => {
             out.control.push(Control::Status { status: "serverShutdown".to_owned(), message: String::new() });
             Ok(())
         }
-        _ => {
-            let reason = if NAMED.contains(&name) { SkipReason::UnsupportedKind } else { SkipReason::UnknownKind };
-            return out.skip(reason, offset, "", name);
-        }
+        _ => return rare(fields.frame, name, place, out),
     };
     if let Err(Fault { reason, slot }) = done {
-        let at = if fields.slots.has(slot) { fields.slots.offset(slot) } else { offset };
+        let at = if fields.slots.has(slot) { fields.slots.offset(slot) } else { place.start };
         out.skip(reason, at, NAMES[usize::from(slot)], name);
+    }
+}
+
+/// An event of a kind that is rare or not known.
+#[cold]
+fn rare(frame: &[u8], name: &[u8], place: Place, out: &mut Staging) {
+    match notice::check(name, frame, place.start) {
+        Some(Ok(())) => out.push_notice(name, place.start, place.end),
+        Some(Err((reason, key, at))) => out.skip(reason, at, key, name),
+        None => {
+            let reason = if NAMED.contains(&name) { SkipReason::UnsupportedKind } else { SkipReason::UnknownKind };
+            out.skip(reason, place.start, "", name);
+        }
     }
 }
 
@@ -239,8 +267,8 @@ fn is_other_market(venue: Venue, fields: Fields) -> bool {
 
 /// Replies, errors, and the payloads that have no `e`.
 #[cold]
-fn without_kind(venue: Venue, fields: Fields, offset: u32, out: &mut Staging) {
-    let slots = fields.slots;
+fn without_kind(venue: Venue, fields: Fields, nested: Nested, place: Place, out: &mut Staging) {
+    let (slots, offset) = (fields.slots, place.start);
     if slots.has(RESULT) {
         let id = slots.get(ID).map(|_| json_text(fields, ID));
         out.control.push(Control::Reply { id, result: json_text(fields, RESULT) });
@@ -260,10 +288,32 @@ fn without_kind(venue: Venue, fields: Fields, offset: u32, out: &mut Staging) {
             out.skip(reason, offset, NAMES[usize::from(slot)], b"bookTicker");
         }
     } else if slots.has(BIDS) {
-        out.skip(SkipReason::UnsupportedKind, offset, "", b"depth");
+        let mut plain = Vec::new();
+        let stream = place.stream.map(|stream| stream.decode(fields.frame, &mut plain));
+        let last_update = last_update(fields, offset);
+        if let Err(Fault { reason, slot }) = plain::nameless_depth(venue, fields, nested.0, (stream, last_update), out)
+        {
+            let at = if slots.has(slot) { slots.offset(slot) } else { offset };
+            out.skip(reason, at, if slot == ID { LAST_UPDATE } else { NAMES[usize::from(slot)] }, b"depth");
+        }
     } else {
         out.skip(SkipReason::NotAnEvent, offset, "", b"");
     }
+}
+
+const LAST_UPDATE: &str = "lastUpdateId";
+
+/// The value of `lastUpdateId`, a key too long for a slot, of the object at `start`; a fault is told by the slot of `id`.
+fn last_update(fields: Fields, start: u32) -> Read<i64> {
+    let mut found = Slots::new();
+    let mut plain = Vec::new();
+    // The object was validated when it was passed, so this walk cannot fail.
+    let walked = Scanner::inside(fields.frame, start).members(|scan, name| {
+        let is_it = name.decode(scan.frame, &mut plain) == LAST_UPDATE.as_bytes();
+        if is_it { scan.value(found.place(ID)) } else { scan.skip() }
+    });
+    debug_assert!(walked.is_ok());
+    plain::required_integer(Fields { frame: fields.frame, slots: &found }, ID)
 }
 
 fn refusal(fields: Fields, id: Option<String>, offset: u32, out: &mut Staging) {
@@ -287,18 +337,18 @@ fn json_text(fields: Fields, slot: u8) -> String {
 }
 
 /// Reads an object that was validated when it was passed.
-fn read_object(frame: &[u8], start: u32, (slots, guesses): Nested) {
+pub(super) fn read_object(frame: &[u8], start: u32, (slots, guesses): Nested) {
     let walked = Scanner::inside(frame, start).object(&KEYS, slots, guesses);
     debug_assert!(walked.is_ok());
 }
 
 #[inline]
-fn price(fields: Fields, slot: u8) -> Read<Decimal> {
+pub(super) fn price(fields: Fields, slot: u8) -> Read<Decimal> {
     Fields::positive(fields.decimal_text(slot)?, slot)
 }
 
 #[inline]
-fn quantity(fields: Fields, slot: u8) -> Read<Decimal> {
+pub(super) fn quantity(fields: Fields, slot: u8) -> Read<Decimal> {
     let size = Fields::not_negative(fields.decimal_text(slot)?, slot)?;
     if size.float.is_nan() { Fields::fault(SkipReason::MissingKey, slot) } else { Ok(size) }
 }
@@ -324,7 +374,7 @@ fn trade(venue: Venue, fields: Fields, id_slot: u8, flags: u16, out: &mut Stagin
     let side = match fields.flag(M)? {
         Some(true) => SIDE_SELL,
         Some(false) => SIDE_BUY,
-        None => SIDE_NONE,
+        None => return Fields::fault(SkipReason::MissingKey, M),
     };
     let (first_id, last_id) =
         if flags & TRADE_AGGREGATE != 0 { (fields.integer(F)?, fields.integer(L_LOW)?) } else { (ID_UNSET, ID_UNSET) };
@@ -372,7 +422,8 @@ fn decimal_id(value: i64) -> [u8; 24] {
 #[inline]
 fn quote(venue: Venue, fields: Fields, out: &mut Staging) -> Read<()> {
     let symbol = fields.symbol(SYMBOL)?;
-    let side = |slot| Fields::not_negative(fields.decimal_text(slot)?, slot);
+    // A side without orders is zero, not missing.
+    let side = |slot| quantity(fields, slot);
     let (bid, bid_size, ask, ask_size) = (side(B_LOW)?, side(B_HIGH)?, side(A_LOW)?, side(A_HIGH)?);
     // Spot quotes carry no time at all; the engine stamps them on receipt.
     let ts_event = if venue == Venue::BinanceSpot { fields.time(TIME)? } else { fields.required_time(TIME)? };
@@ -387,7 +438,7 @@ fn quote(venue: Venue, fields: Fields, out: &mut Staging) -> Read<()> {
         ask_size: ask_size.float,
         bid_size_e8: bid_size.e8,
         ask_size_e8: ask_size.e8,
-        sequence: fields.integer(U)?,
+        sequence: plain::required_integer(fields, U)?,
         venue: venue as u8,
         ..Quote::UNSET
     };
@@ -395,20 +446,43 @@ fn quote(venue: Venue, fields: Fields, out: &mut Staging) -> Read<()> {
     Ok(())
 }
 
-fn kline(venue: Venue, fields: Fields, (slots, guesses): Nested, out: &mut Staging) -> Read<()> {
-    let start = match fields.slots.get(K) {
-        Some(Value::Object { start }) => start,
-        Some(_) => return Fields::fault(SkipReason::WrongType, K),
-        None => return Fields::fault(SkipReason::MissingKey, K),
-    };
-    read_object(fields.frame, start, (slots, guesses));
-    let candle = Fields { frame: fields.frame, slots };
-    let symbol = fields.symbol(SYMBOL)?;
-    // A fault inside `k` is reported at `k`: its slots are the inner object's.
-    let inside = |fault: Fault| Fault { reason: fault.reason, slot: K };
-    let bar = candle_of(venue, candle, fields.time(SENT)?).map_err(inside)?;
-    out.push_bar(fields.frame, symbol, bar);
+/// The object of a slot that cannot be missed.
+pub(super) fn object_at(fields: Fields, slot: u8) -> Read<u32> {
+    match fields.slots.get(slot) {
+        Some(Value::Object { start }) => Ok(start),
+        Some(_) => Fields::fault(SkipReason::WrongType, slot),
+        None => Fields::fault(SkipReason::MissingKey, slot),
+    }
+}
+
+fn kline(venue: Venue, fields: Fields, nested: Nested, out: &mut Staging) -> Read<()> {
+    let bar = candle(venue, fields, nested)?;
+    out.push_bar(fields.frame, fields.symbol(SYMBOL)?, bar);
     Ok(())
+}
+
+/// A candle of whatever contract of a pair is the first, second or perpetual one: a series of its own, named as its
+/// stream is. QUIRK: its `f` and `L` are ids of updates, not of trades.
+fn continuous(venue: Venue, fields: Fields, nested: Nested, out: &mut Staging) -> Read<()> {
+    let (pair, contract) = (fields.symbol(PS)?, fields.symbol(CT)?);
+    let bar = candle(venue, fields, nested)?;
+    let (mut of_pair, mut of_contract) = (Vec::new(), Vec::new());
+    let pair = pair.decode(fields.frame, &mut of_pair);
+    let contract = contract.decode(fields.frame, &mut of_contract);
+    let name = [pair, b"_", contract].concat();
+    if name.len() > 64 {
+        return Fields::fault(SkipReason::BadSymbol, PS);
+    }
+    out.push_bar_named(&name, VenueBar { first_id: ID_UNSET, last_id: ID_UNSET, ..bar });
+    Ok(())
+}
+
+fn candle(venue: Venue, fields: Fields, (slots, guesses): Nested) -> Read<VenueBar> {
+    let start = object_at(fields, K)?;
+    read_object(fields.frame, start, (&mut *slots, guesses));
+    let candle = Fields { frame: fields.frame, slots };
+    // A fault inside `k` is reported at `k`: its slots are the inner object's.
+    candle_of(venue, candle, fields.time(SENT)?).map_err(|fault| Fault { reason: fault.reason, slot: K })
 }
 
 fn candle_of(venue: Venue, candle: Fields, ts_sent: i64) -> Read<VenueBar> {
@@ -417,28 +491,28 @@ fn candle_of(venue: Venue, candle: Fields, ts_sent: i64) -> Read<VenueBar> {
     let ts_end = candle.required_time(TIME)? + MILLI;
     let interval_ms = u32::try_from((ts_end - ts_event) / MILLI);
     let Ok(interval_ms @ 1..) = interval_ms else { return Fields::fault(SkipReason::OutOfRange, TIME) };
-    let (high, low) = (price(candle, HIGH)?.float, price(candle, L_LOW)?.float);
+    let (high, low) = (price(candle, H)?.float, price(candle, L_LOW)?.float);
     if high < low {
-        return Fields::fault(SkipReason::OutOfRange, HIGH);
+        return Fields::fault(SkipReason::OutOfRange, H);
     }
     let base = volume(candle, V)?;
-    let complete = candle.flag(CLOSED)?.unwrap_or(false);
+    let Some(complete) = candle.flag(X_LOW)? else { return Fields::fault(SkipReason::MissingKey, X_LOW) };
     Ok(VenueBar {
         ts_event,
         ts_end,
         ts_sent,
-        open: price(candle, OPEN)?.float,
+        open: price(candle, O_LOW)?.float,
         high,
         low,
-        close: price(candle, CLOSE)?.float,
+        close: price(candle, C_LOW)?.float,
         volume: base.float,
         volume_e8: base.e8,
         dollar_volume: volume(candle, Q)?.float,
-        buy_volume: candle.sum_text(V_HIGH)?.float,
-        buy_dollar_volume: candle.sum_text(Q_HIGH)?.float,
-        trade_count: candle.integer(N)?,
-        first_id: candle.integer(F)?,
-        last_id: candle.integer(L_HIGH)?,
+        buy_volume: volume(candle, V_HIGH)?.float,
+        buy_dollar_volume: volume(candle, Q_HIGH)?.float,
+        trade_count: plain::required_integer(candle, N)?,
+        first_id: plain::required_integer(candle, F)?,
+        last_id: plain::required_integer(candle, L_HIGH)?,
         interval_ms,
         venue: venue as u8,
         flags: if complete { BAR_COMPLETE } else { 0 },

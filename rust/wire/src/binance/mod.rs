@@ -2,5 +2,10 @@
 
 mod decode;
 pub mod encode;
+mod fast;
+mod keys;
+mod notice;
+mod plain;
 
 pub(crate) use decode::decode;
+pub(crate) use fast::frame;

@@ -11,16 +11,20 @@ mod index;
 mod keys;
 mod lane;
 mod number;
+mod outline;
 mod scan;
 mod shape;
 mod simd;
+mod structure;
 mod text;
+mod trace;
 
 pub(crate) use guess::Guesses;
 pub(crate) use index::{Index, Object};
 pub(crate) use keys::{KeyTable, Slots, Tag, Token};
 pub(crate) use lane::{Lane, Padded};
 pub(crate) use number::Number;
+pub(crate) use outline::{Field, MARKS, NO_SLOT, Outlines, Pattern, Told};
 pub(crate) use scan::{Scanner, Value};
 pub(crate) use shape::{Key, Plan, Shapes};
 pub(crate) use simd::{BEFORE, Level, Rule, Rules, Scalar, Window};
@@ -28,7 +32,9 @@ pub(crate) use simd::{BEFORE, Level, Rule, Rules, Scalar, Window};
 pub(crate) use simd::{best as best_level, decode as decode_vectored};
 #[cfg(all(test, target_arch = "x86_64"))]
 pub(crate) use simd::{v3, v4};
+pub(crate) use structure::Structures;
 pub(crate) use text::Text;
+pub(crate) use trace::Trace;
 
 /// Deepest nesting that is accepted.
 pub const DEPTH_MAX: u32 = 64;

@@ -85,6 +85,17 @@ impl<'f, L: Level> Scanner<'f, L> {
         Lane::new(self.level, self.padded, self.at, object, expected, copy)
     }
 
+    #[inline(always)]
+    pub(crate) const fn level(&self) -> L {
+        self.level
+    }
+
+    /// The frame with what is around it.
+    #[inline(always)]
+    pub(crate) const fn padded(&self) -> Padded<'f> {
+        self.padded
+    }
+
     /// The next byte; 0 at the end, which no JSON token starts with.
     #[inline(always)]
     pub(crate) fn peek(&self) -> u8 {
@@ -357,33 +368,55 @@ impl<'f, L: Level> Scanner<'f, L> {
         &mut self,
         mut member: impl FnMut(&mut Self, Text) -> Result<(), DecodeError>,
     ) -> Result<(), DecodeError> {
+        let mut next = self.first_key()?;
+        while let Some(key) = next {
+            member(self, key)?;
+            next = self.next_key()?;
+        }
+        Ok(())
+    }
+
+    /// Enters an object and reads its first key, up to the value; `None` where it is empty and already left. The cursor
+    /// stands on `{`.
+    #[inline(always)]
+    pub(crate) fn first_key(&mut self) -> Result<Option<Text>, DecodeError> {
         self.enter()?;
         if self.peek() == b'}' {
             self.leave();
-            return Ok(());
+            return Ok(None);
         }
-        loop {
-            if self.peek() != b'"' {
-                return Err(self.unexpected());
+        self.key_and_colon().map(Some)
+    }
+
+    /// Goes on to the next key; `None` where the object ended and was left. The cursor stands behind a value.
+    #[inline(always)]
+    pub(crate) fn next_key(&mut self) -> Result<Option<Text>, DecodeError> {
+        self.white_space();
+        match self.peek() {
+            b',' => self.at += 1,
+            b'}' => {
+                self.leave();
+                return Ok(None);
             }
-            let key = self.text()?;
-            self.white_space();
-            if self.peek() != b':' {
-                return Err(self.unexpected());
-            }
-            self.at += 1;
-            self.white_space();
-            member(self, key)?;
-            self.white_space();
-            match self.peek() {
-                b',' => self.at += 1,
-                b'}' => break,
-                _ => return Err(self.unexpected()),
-            }
-            self.white_space();
+            _ => return Err(self.unexpected()),
         }
-        self.leave();
-        Ok(())
+        self.white_space();
+        self.key_and_colon().map(Some)
+    }
+
+    #[inline(always)]
+    fn key_and_colon(&mut self) -> Result<Text, DecodeError> {
+        if self.peek() != b'"' {
+            return Err(self.unexpected());
+        }
+        let key = self.text()?;
+        self.white_space();
+        if self.peek() != b':' {
+            return Err(self.unexpected());
+        }
+        self.at += 1;
+        self.white_space();
+        Ok(key)
     }
 
     /// Walks an array; `element` gets the cursor on each value and must pass it. The cursor stands on `[`.

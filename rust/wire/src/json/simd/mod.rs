@@ -10,7 +10,9 @@ use std::hint::select_unpredictable;
 use ringtape_model::units::{CODE_UNSET, E8_UNSET, ID_UNSET, MILLI, PRICE_UNSET, TIME_UNSET};
 
 use super::number::{POW10, POW10_F64};
+use super::outline::{MARKS, Outline, Pattern};
 use super::shape::{Plan, Shape, WIDTH};
+use super::structure::AHEAD;
 
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -85,6 +87,14 @@ pub(crate) struct Marks {
     pub(crate) quotes: u64,
     pub(crate) commas: u64,
     pub(crate) braces: u64,
+}
+
+/// Where structure stands in a block, a bit each, and which of its bytes are not ASCII.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Structure {
+    /// Commas and opening braces before a key, closing braces.
+    pub(crate) marks: u64,
+    pub(crate) high: u64,
 }
 
 /// Longest object that is read by marks, with `BEFORE` bytes before it.
@@ -200,6 +210,9 @@ pub(crate) trait Level: Copy {
     /// The bytes of a block that structure is made of.
     fn marks(self, block: &[u8; 64]) -> Marks;
 
+    /// The structure of a block that has a little behind it.
+    fn structure(self, block: &[u8; 64 + AHEAD]) -> Structure;
+
     /// Writes `base` + place of each bit that is set, rising, to the start of `out`; what is behind them may change too.
     #[inline(always)]
     fn places(self, mut bits: u64, base: u32, out: &mut [u32; 64]) {
@@ -228,6 +241,23 @@ pub(crate) trait Level: Copy {
             spans.lens[at] = if is_number { len } else { 0 };
             spans.odd |= u64::from(is_number && len.wrapping_sub(1) >= plan.most[at]);
             spans.check_key(window, plan, shape, at);
+        }
+        spans
+    }
+
+    /// Where the fields of a pattern stand in a window that begins at `base`, by the marks of their object.
+    #[inline(always)]
+    fn reaches(self, marks: &[u32; MARKS + 1], base: u32, pattern: &Pattern, outline: &Outline) -> Spans {
+        let mut spans = Spans::NONE;
+        for at in 0..WIDTH {
+            let place = outline.places[at] as usize % MARKS;
+            let start = marks[place].wrapping_sub(base).wrapping_add(outline.leads[at]);
+            let end = marks[place + 1].wrapping_sub(base).wrapping_sub(pattern.tails[at]);
+            let len = end.wrapping_sub(start);
+            let is_number = outline.numbers >> at & 1 != 0;
+            (spans.befores[at], spans.all_lens[at]) = (end.wrapping_sub(16), len);
+            spans.lens[at] = if is_number { len } else { 0 };
+            spans.odd |= u64::from(is_number && len.wrapping_sub(1) >= NUMBER);
         }
         spans
     }
@@ -298,7 +328,7 @@ pub(crate) trait Level: Copy {
     #[inline(always)]
     fn is_ticker(self, window: &[u8; 32], len: usize) -> bool {
         let name = &window[..len % 32];
-        let usual = |byte: &u8| byte.is_ascii_alphabetic() || (b'-'..=b':').contains(byte);
+        let usual = |byte: &u8| byte.is_ascii_alphabetic() || (b'-'..=b':').contains(byte) || *byte == b'_';
         !name.is_empty() && name.iter().all(usual) && !name.windows(2).any(|two| two == b"..")
     }
 
@@ -337,6 +367,18 @@ impl Level for Scalar {
             marks.braces |= u64::from(byte == b'}') << at;
         }
         marks
+    }
+
+    #[inline(always)]
+    fn structure(self, block: &[u8; 64 + AHEAD]) -> Structure {
+        let mut found = Structure::default();
+        for at in 0..64 {
+            let is_key = block[at + 1] == b'"' || (block[at] == b',' && block[at + 1] == b' ' && block[at + 2] == b'"');
+            let is_mark = block[at] == b'}' || (matches!(block[at], b',' | b'{') && is_key);
+            found.marks |= u64::from(is_mark) << at;
+            found.high |= u64::from(!block[at].is_ascii()) << at;
+        }
+        found
     }
 
     #[inline(always)]
@@ -549,7 +591,7 @@ mod tests {
 
         #[test]
         fn texts_agree_at_every_level(
-            text in prop_oneof!["[A-Z.]{0,31}", "[A-Z0-9a-z:/.-]{0,31}", "[ -~]{0,31}", "[\\x00-\\x7F]{0,31}", "[A-Zéß中@_]{0,10}"],
+            text in prop_oneof!["[A-Z.]{0,31}", "[A-Z0-9a-z:/._-]{0,31}", "[ -~]{0,31}", "[\\x00-\\x7F]{0,31}", "[A-Zéß中@_]{0,10}"],
             behind in "[A-Z\",.]{32}",
         ) {
             let len = text.len().min(31);
@@ -557,7 +599,7 @@ mod tests {
             window.copy_from_slice(&format!("{text}{behind}").as_bytes()[..32]);
             let raw = &window[..len];
             let want_ticker = len > 0
-                && raw.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-./:".contains(byte))
+                && raw.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-./:_".contains(byte))
                 && !raw.windows(2).any(|two| two == b"..");
             let want_plain = !raw.iter().any(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\');
             let mut copy = [0; 32];
@@ -599,6 +641,24 @@ mod tests {
             {
                 prop_assert_eq!(v3().map_or(marks, |level| level.marks(&block)), marks);
                 prop_assert_eq!(v4().map_or(marks, |level| level.marks(&block)), marks);
+            }
+        }
+
+        #[test]
+        fn structures_agree_at_every_level(bytes in prop::collection::vec(prop::sample::select(b"\",}{ a\xFF\x00".to_vec()), 66)) {
+            let mut block = [0; 66];
+            block.copy_from_slice(&bytes);
+            let found = Scalar.structure(&block);
+            for at in 0..64 {
+                let is_key = block[at + 1..].starts_with(b"\"") || block[at..].starts_with(b", \"");
+                let want = block[at] == b'}' || (b",{".contains(&block[at]) && is_key);
+                prop_assert_eq!(found.marks >> at & 1 == 1, want);
+                prop_assert_eq!(found.high >> at & 1 == 1, block[at] >= 0x80);
+            }
+            #[cfg(target_arch = "x86_64")]
+            {
+                prop_assert_eq!(v3().map_or(found, |level| level.structure(&block)), found);
+                prop_assert_eq!(v4().map_or(found, |level| level.structure(&block)), found);
             }
         }
 

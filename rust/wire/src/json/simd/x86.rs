@@ -10,9 +10,11 @@ use std::arch::x86_64::*;
 use ringtape_model::Venue;
 use ringtape_model::units::{CODE_UNSET, E8_UNSET, PRICE_UNSET};
 
-use super::{DIVISORS, FITS, Level, Marks, Plain, Rules, SCALES, Spans, Whole, Window, bytes};
+use super::{DIVISORS, FITS, Level, Marks, NUMBER, Plain, Rules, SCALES, Spans, Structure, Whole, Window, bytes};
 use crate::error::DecodeError;
+use crate::json::outline::{MARKS, Outline, Pattern};
 use crate::json::shape::{Plan, Shape, WIDTH};
+use crate::json::structure::AHEAD;
 use crate::staging::Staging;
 
 /// AVX2 and BMI, as x86-64-v3. INVARIANT: made only after the machine was asked.
@@ -174,6 +176,25 @@ fn half(block: &[u8; 64], at: usize, byte: u8) -> u64 {
         let same = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(byte.cast_signed()));
         u64::from(_mm256_movemask_epi8(same).cast_unsigned())
     }
+}
+
+/// The bytes of a block from one on.
+#[inline(always)]
+fn from(block: &[u8; 64 + AHEAD], at: usize) -> [u8; 64] {
+    block[at..].first_chunk().copied().unwrap_or([0; 64])
+}
+
+/// The bytes of a block that are not ASCII, a bit each.
+#[inline(always)]
+fn high(block: &[u8; 64]) -> u64 {
+    high_half(block, 0) | high_half(block, 32) << 32
+}
+
+#[inline(always)]
+fn high_half(block: &[u8; 64], at: usize) -> u64 {
+    let bytes: [u8; 32] = block[at..at + 32].try_into().unwrap_or_default();
+    // SAFETY: called where the machine has AVX2; both are 32 plain bytes.
+    u64::from(unsafe { _mm256_movemask_epi8(std::mem::transmute::<[u8; 32], __m256i>(bytes)) }.cast_unsigned())
 }
 
 /// Sixteen zeroes and sixteen ones: the window that starts at `len` keeps the last `len` bytes of a vector.
@@ -454,6 +475,50 @@ impl Level for V4 {
     }
 
     #[inline(always)]
+    fn structure(self, block: &[u8; 64 + AHEAD]) -> Structure {
+        let [now, next, after] = [from(block, 0), from(block, 1), from(block, 2)];
+        // SAFETY: a `V4` exists only where the machine has AVX-512 BW; vectors and arrays are of one size.
+        unsafe {
+            let now = std::mem::transmute::<[u8; 64], __m512i>(now);
+            let next = std::mem::transmute::<[u8; 64], __m512i>(next);
+            let after = std::mem::transmute::<[u8; 64], __m512i>(after);
+            let quote = _mm512_set1_epi8(b'"'.cast_signed());
+            let commas = _mm512_cmpeq_epi8_mask(now, _mm512_set1_epi8(b','.cast_signed()));
+            let opens = _mm512_cmpeq_epi8_mask(now, _mm512_set1_epi8(b'{'.cast_signed()));
+            let closes = _mm512_cmpeq_epi8_mask(now, _mm512_set1_epi8(b'}'.cast_signed()));
+            let keys = _mm512_mask_cmpeq_epi8_mask(commas | opens, next, quote);
+            let blanks = _mm512_mask_cmpeq_epi8_mask(commas, next, _mm512_set1_epi8(b' '.cast_signed()));
+            let far = _mm512_mask_cmpeq_epi8_mask(blanks, after, quote);
+            Structure { marks: keys | far | closes, high: _mm512_movepi8_mask(now) }
+        }
+    }
+
+    #[inline(always)]
+    fn reaches(self, marks: &[u32; MARKS + 1], base: u32, pattern: &Pattern, outline: &Outline) -> Spans {
+        // SAFETY: a `V4` exists only where the machine has all of it; words and vectors are of one size.
+        unsafe {
+            let places = words(&outline.places);
+            let mark = _mm512_permutex2var_epi32(words(marks), places, words(&marks[16..]));
+            let next = _mm512_permutex2var_epi32(words(&marks[1..]), places, words(&marks[17..]));
+            let base = _mm512_set1_epi32(base.cast_signed());
+            let starts = _mm512_add_epi32(_mm512_sub_epi32(mark, base), words(&outline.leads));
+            let ends = _mm512_sub_epi32(_mm512_sub_epi32(next, base), words(&pattern.tails));
+            let all_lens = _mm512_sub_epi32(ends, starts);
+            let before = _mm512_sub_epi32(all_lens, _mm512_set1_epi32(1));
+            let most = _mm512_set1_epi32(NUMBER.cast_signed());
+            let over = _mm512_mask_cmpge_epu32_mask(outline.numbers, before, most);
+            let lens = _mm512_maskz_mov_epi32(outline.numbers, all_lens);
+            Spans {
+                keys: [0; WIDTH],
+                befores: std::mem::transmute::<__m512i, [u32; 16]>(_mm512_sub_epi32(ends, _mm512_set1_epi32(16))),
+                all_lens: std::mem::transmute::<__m512i, [u32; 16]>(all_lens),
+                lens: std::mem::transmute::<__m512i, [u32; 16]>(lens),
+                odd: u64::from(over),
+            }
+        }
+    }
+
+    #[inline(always)]
     fn places(self, bits: u64, base: u32, out: &mut [u32; 64]) {
         let total = bits.count_ones() as usize;
         // SAFETY: a `V4` exists only where the machine has AVX-512 VBMI2; both are 64 plain bytes.
@@ -719,6 +784,15 @@ impl Level for V3 {
         Marks { quotes: same(block, b'"'), commas: same(block, b','), braces: same(block, b'}') }
     }
 
+    #[inline(always)]
+    fn structure(self, block: &[u8; 64 + AHEAD]) -> Structure {
+        let [now, next, after] = [from(block, 0), from(block, 1), from(block, 2)];
+        let (commas, quotes) = (same(&now, b','), same(&next, b'"'));
+        let far = commas & same(&next, b' ') & same(&after, b'"');
+        let marks = ((commas | same(&now, b'{')) & quotes) | far | same(&now, b'}');
+        Structure { marks, high: high(&now) }
+    }
+
     /// The digits stand at the right end already, so only the point has to be closed.
     #[inline(always)]
     fn whole(self, window: &[u8; 16], len: usize) -> Whole {
@@ -784,7 +858,8 @@ impl Level for V3 {
             let lower = _mm256_or_si256(bytes, _mm256_set1_epi8(0x20));
             let letter = _mm256_sub_epi8(lower, _mm256_set1_epi8(b'a'.cast_signed()));
             let mark = _mm256_sub_epi8(bytes, _mm256_set1_epi8(b'-'.cast_signed()));
-            let usual = _mm256_or_si256(up_to(letter, 25), up_to(mark, b':' - b'-'));
+            let line = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'_'.cast_signed()));
+            let usual = _mm256_or_si256(_mm256_or_si256(up_to(letter, 25), line), up_to(mark, b':' - b'-'));
             let points = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'.'.cast_signed()));
             (_mm256_movemask_epi8(usual).cast_unsigned(), _mm256_movemask_epi8(points).cast_unsigned())
         };

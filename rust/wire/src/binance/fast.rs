@@ -1,0 +1,505 @@
+//! Quotes, trades, candles and mark prices through the fast lane: the same records as [`super::decode`] builds, for events
+//! of a known outline whose values are of the common form. Whatever is not, is left to the plain way.
+
+use ringtape_model::event::{BAR_COMPLETE, SIDE_BUY, SIDE_SELL, TRADE_AGGREGATE};
+use ringtape_model::units::{ID_UNSET, MILLI};
+use ringtape_model::{Mark, Quote, Trade, Venue, VenueBar};
+
+use super::keys as slots;
+use crate::json::{
+    Field, KeyTable, Level, MARKS, Outlines, Padded, Pattern, Rule, Rules, Structures, Told, Trace, Window,
+};
+use crate::staging::{Scratch, Staging};
+
+/// The kinds that are read here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Kind {
+    Quote,
+    Aggregate,
+    Trade,
+    Candle,
+    Mark,
+}
+
+impl Kind {
+    const fn pattern(self) -> &'static Pattern {
+        match self {
+            Self::Quote => &quote::PATTERN,
+            Self::Aggregate => &aggregate::PATTERN,
+            Self::Trade => &trade::PATTERN,
+            Self::Candle => &candle::PATTERN,
+            Self::Mark => &mark::PATTERN,
+        }
+    }
+
+    const fn of(number: u8) -> Self {
+        match number {
+            0 => Self::Quote,
+            1 => Self::Aggregate,
+            2 => Self::Trade,
+            3 => Self::Candle,
+            _ => Self::Mark,
+        }
+    }
+
+    /// The kind of an event that was read the plain way; only quotes of spot have no name.
+    fn named(name: &[u8]) -> Option<Self> {
+        match name {
+            b"bookTicker" | b"" => Some(Self::Quote),
+            b"aggTrade" => Some(Self::Aggregate),
+            b"trade" => Some(Self::Trade),
+            b"kline" => Some(Self::Candle),
+            b"markPriceUpdate" => Some(Self::Mark),
+            _ => None,
+        }
+    }
+}
+
+/// The marks of an event, and their number where it is known.
+#[derive(Clone, Copy)]
+struct Marked<'a> {
+    marks: &'a [u32; MARKS + 1],
+    count: Option<usize>,
+}
+
+impl Marked<'_> {
+    fn told(self, venue: Venue, frame: &[u8]) -> Option<Told> {
+        let more = (venue as u64) << 32 | self.count.unwrap_or(0) as u64;
+        Told::of(frame, self.marks, more)
+    }
+}
+
+/// Reads a frame of one event, alone or in an envelope, if its outline is known; or changes nothing that counts. It must
+/// be short, so that it stands in `padded` with zeroes behind.
+#[inline(always)]
+pub(crate) fn frame<L: Level>(
+    level: L,
+    venue: Venue,
+    frame: &[u8],
+    padded: Padded,
+    (out, scratch): (&mut Staging, &mut Scratch),
+) -> bool {
+    let Scratch { structures, outlines, window, .. } = scratch;
+    structures.clear();
+    let Some(wide) = padded.bytes.get(padded.before..).filter(|_| padded.before != 0) else { return false };
+    if !structures.whole(level, wide, frame.len()) {
+        return false;
+    }
+    let Some(marked) = single(level, structures, wide, frame.len()) else { return false };
+    event(level, venue, (wide, padded), marked, (outlines, window), out).is_some()
+}
+
+/// The marks of the event of a frame that holds one.
+#[inline(always)]
+fn single<'a, L: Level>(level: L, structures: &'a Structures, wide: &[u8], len: usize) -> Option<Marked<'a>> {
+    const STREAM: &[u8; 11] = b"{\"stream\":\"";
+    const DATA: u64 = u64::from_le_bytes(*b",\"data\":");
+    let (marks, count) = (structures.from(0)?, structures.count());
+    let end = structures.from(count.checked_sub(2)?)?;
+    // Of a frame of one object the first and the last byte are marked.
+    if marks[0] != 0 || end[1] as usize + 1 != len {
+        return None;
+    }
+    if wide.first_chunk() != Some(STREAM) {
+        return Some(Marked { marks, count: Some(count) });
+    }
+    let (data, open) = (marks[1] as usize, marks[2] as usize);
+    let word = wide.get(data..)?.first_chunk()?;
+    let stream = wide.get(STREAM.len()..)?.first_chunk()?;
+    let text = data.checked_sub(STREAM.len() + 1).filter(|&text| text < 32)?;
+    let (_, odd) = level.plain(stream, text);
+    let is_odd = u64::from_le_bytes(*word) != DATA
+        || wide[data - 1] != b'"'
+        || open != data + 8
+        || end[0] as usize + 2 != len
+        || odd != 0;
+    if is_odd {
+        return None;
+    }
+    Some(Marked { marks: structures.from(2)?, count: Some(count.checked_sub(3)?) })
+}
+
+/// Reads the event that opens at `at`, an element of a list, if its outline is known; gives where it ends.
+#[inline(always)]
+pub(super) fn element<L: Level>(
+    level: L,
+    venue: Venue,
+    (frame, at): (&[u8], usize),
+    padded: Padded,
+    (out, scratch): (&mut Staging, &mut Scratch),
+) -> Option<usize> {
+    let Scratch { structures, outlines, window, .. } = scratch;
+    let marks = structures.object(level, frame, at)?;
+    event(level, venue, (frame, padded), Marked { marks, count: None }, (outlines, window), out)
+}
+
+#[inline(always)]
+fn event<L: Level>(
+    level: L,
+    venue: Venue,
+    (frame, padded): (&[u8], Padded),
+    marked: Marked,
+    (outlines, window): (&Outlines, &mut Window),
+    out: &mut Staging,
+) -> Option<usize> {
+    let outline = outlines.expected(marked.told(venue, frame)?)?;
+    if marked.count.is_some_and(|count| count != outline.count) {
+        return None;
+    }
+    let marks = marked.marks;
+    let end = marks[(outline.count - 1) % MARKS] as usize + 1;
+    // Each with its own pattern, a constant.
+    let is_sound = match Kind::of(outline.kind) {
+        Kind::Quote => {
+            quote::read(venue, Trace::new(level, padded, marks, (&quote::PATTERN, outline), window)?, frame, out)
+        }
+        Kind::Aggregate => {
+            let trace = Trace::new(level, padded, marks, (&aggregate::PATTERN, outline), window)?;
+            trade::read(venue, trace, TRADE_AGGREGATE, frame, out)
+        }
+        Kind::Trade => {
+            trade::read(venue, Trace::new(level, padded, marks, (&trade::PATTERN, outline), window)?, 0, frame, out)
+        }
+        Kind::Candle => {
+            candle::read(venue, Trace::new(level, padded, marks, (&candle::PATTERN, outline), window)?, frame, out)
+        }
+        Kind::Mark => {
+            mark::read(venue, Trace::new(level, padded, marks, (&mark::PATTERN, outline), window)?, frame, out)
+        }
+    };
+
+    is_sound.then_some(end)
+}
+
+/// Remembers the outline of a frame's only event, which was read the plain way.
+#[cold]
+pub(super) fn learn_single<L: Level>(
+    level: L,
+    venue: Venue,
+    (frame, padded): (&[u8], Padded),
+    (name, keys): (&[u8], &KeyTable),
+    scratch: &mut Scratch,
+) {
+    let Scratch { structures, outlines, .. } = scratch;
+    // The marks of a short frame are kept since it came in.
+    let Some(wide) = padded.bytes.get(padded.before..).filter(|_| padded.before != 0) else { return };
+    if let Some(marked) = single(level, structures, wide, frame.len()) {
+        learn(venue, frame, marked, (name, keys), outlines);
+    }
+}
+
+/// Remembers the outline of an element of a list, which was read the plain way.
+#[cold]
+pub(super) fn learn_element<L: Level>(
+    level: L,
+    venue: Venue,
+    (frame, at): (&[u8], usize),
+    (name, keys): (&[u8], &KeyTable),
+    scratch: &mut Scratch,
+) {
+    let Scratch { structures, outlines, .. } = scratch;
+    if let Some(marks) = structures.object(level, frame, at) {
+        learn(venue, frame, Marked { marks, count: None }, (name, keys), outlines);
+    }
+}
+
+fn learn(venue: Venue, frame: &[u8], marked: Marked, (name, keys): (&[u8], &KeyTable), outlines: &mut Outlines) {
+    if let Some(kind) = Kind::named(name)
+        && let Some(told) = marked.told(venue, frame)
+    {
+        outlines.learn(told, (kind as u8, kind.pattern()), keys, frame, marked.marks);
+    }
+}
+
+/// Declares the fields of a pattern, which are numbered in their order.
+macro_rules! pattern {
+    ($kind:literal, [$($name:ident: $field:expr),*], required: $required:expr, inner: $inner:expr) => {
+        pattern!(@number 0usize; $($name)*);
+        pub(super) static PATTERN: Pattern = {
+            let mut fields = [Field::NONE; 16];
+            $(fields[$name] = $field;)*
+            Pattern::new($kind, fields, bits(&$required), $inner)
+        };
+    };
+    (@number $at:expr; $name:ident $($rest:ident)*) => {
+        #[allow(dead_code, reason = "some places are only kept free")]
+        pub(super) const $name: usize = $at;
+        pattern!(@number $at + 1; $($rest)*);
+    };
+    (@number $at:expr;) => {};
+}
+
+const fn bits(fields: &[usize]) -> u16 {
+    let (mut bits, mut at) = (0, 0);
+    while at < fields.len() {
+        bits |= 1 << fields[at];
+        at += 1;
+    }
+    bits
+}
+
+/// The number of the sister market in `st`, which is for the plain way; one that never comes for a market without.
+#[inline(always)]
+const fn other_market(venue: Venue) -> i64 {
+    match venue {
+        Venue::BinanceUsdm => 2,
+        Venue::BinanceCoinm => 1,
+        _ => -1,
+    }
+}
+
+mod quote {
+    use super::{Field, Level, Pattern, Quote, Rule, Rules, Staging, Trace, Venue, bits, other_market, slots};
+
+    pattern!(
+        "bookTicker",
+        [
+            BID: Field::number_text(slots::B_LOW), ASK: Field::number_text(slots::A_LOW),
+            BID_SIZE: Field::number_text(slots::B_HIGH), ASK_SIZE: Field::number_text(slots::A_HIGH),
+            TIME: Field::number(slots::TIME), SENT: Field::number(slots::SENT), UPDATE: Field::number(slots::U),
+            MARKET: Field::number(slots::ST), SYMBOL: Field::text(slots::SYMBOL)
+        ],
+        required: [SYMBOL, BID, ASK, BID_SIZE, ASK_SIZE, UPDATE],
+        inner: crate::json::NO_SLOT
+    );
+    static TIMES: Rules = Rules::new([Rule::MILLIS, Rule::MILLIS, Rule::ID, Rule::DIGIT]);
+
+    #[inline(always)]
+    pub(super) fn read<L: Level>(venue: Venue, mut trace: Trace<L>, frame: &[u8], out: &mut Staging) -> bool {
+        let symbol = trace.ticker(SYMBOL);
+        let [bid, ask, bid_size, ask_size] = trace.decimals::<0>();
+        let [ts_event, ts_sent, sequence, market] = trace.integers::<1>(&TIMES);
+        trace.odd_if(market == other_market(venue));
+        trace.odd_if(venue != Venue::BinanceSpot && !trace.has(TIME));
+        if !trace.is_sound() {
+            return false;
+        }
+        let quote = Quote {
+            ts_event,
+            ts_sent,
+            bid: bid.0,
+            ask: ask.0,
+            bid_e8: bid.1,
+            ask_e8: ask.1,
+            bid_size: bid_size.0,
+            ask_size: ask_size.0,
+            bid_size_e8: bid_size.1,
+            ask_size_e8: ask_size.1,
+            sequence,
+            venue: venue as u8,
+            ..Quote::UNSET
+        };
+        out.push_quote(frame, symbol, quote);
+        true
+    }
+}
+
+mod aggregate {
+    use super::{Field, Pattern, bits, slots};
+
+    pattern!(
+        "aggTrade",
+        [
+            PRICE: Field::number_text(slots::P), SIZE: Field::number_text(slots::Q), NO_1: Field::NONE,
+            NO_2: Field::NONE,
+            TIME: Field::number(slots::TIME), SENT: Field::number(slots::SENT), ID: Field::number(slots::A_LOW),
+            MARKET: Field::number(slots::ST),
+            FIRST: Field::number(slots::F), LAST: Field::number(slots::L_LOW), NO_3: Field::NONE, NO_4: Field::NONE,
+            SYMBOL: Field::text(slots::SYMBOL), IS_SELL: Field::flag(slots::M)
+        ],
+        required: [SYMBOL, PRICE, SIZE, TIME, ID, IS_SELL],
+        inner: crate::json::NO_SLOT
+    );
+}
+
+mod trade {
+    // The same places as in a pattern of aggregates.
+    use super::aggregate::{FIRST, ID, IS_SELL, LAST, MARKET, PRICE, SENT, SIZE, SYMBOL, TIME};
+    use super::{
+        Field, ID_UNSET, Level, Pattern, Rule, Rules, SIDE_BUY, SIDE_SELL, Staging, TRADE_AGGREGATE, Trace, Trade,
+        Venue, bits, other_market, slots,
+    };
+
+    pub(super) static PATTERN: Pattern = {
+        let mut fields = [Field::NONE; 16];
+        fields[PRICE] = Field::number_text(slots::P);
+        fields[SIZE] = Field::number_text(slots::Q);
+        fields[TIME] = Field::number(slots::TIME);
+        fields[SENT] = Field::number(slots::SENT);
+        fields[ID] = Field::number(slots::T_LOW);
+        fields[MARKET] = Field::number(slots::ST);
+        fields[SYMBOL] = Field::text(slots::SYMBOL);
+        fields[IS_SELL] = Field::flag(slots::M);
+        let required = [SYMBOL, PRICE, SIZE, TIME, ID, IS_SELL];
+        Pattern::new("trade", fields, bits(&required), crate::json::NO_SLOT)
+    };
+    static TIMES: Rules = Rules::new([Rule::MILLIS, Rule::MILLIS, Rule::ID, Rule::DIGIT]);
+    static IDS: Rules = Rules::new([Rule::ID; 4]);
+
+    #[inline(always)]
+    pub(super) fn read<L: Level>(
+        venue: Venue,
+        mut trace: Trace<L>,
+        flags: u16,
+        frame: &[u8],
+        out: &mut Staging,
+    ) -> bool {
+        let symbol = trace.ticker(SYMBOL);
+        let [price, size, ..] = trace.decimals::<0>();
+        let [ts_event, ts_sent, sequence, market] = trace.integers::<1>(&TIMES);
+        let is_aggregate = flags & TRADE_AGGREGATE != 0;
+        let (first_id, last_id) = if is_aggregate {
+            let ids = trace.integers::<2>(&IDS);
+            (ids[FIRST - 8], ids[LAST - 8])
+        } else {
+            (ID_UNSET, ID_UNSET)
+        };
+        // The buyer is the maker: the seller took.
+        let side = if trace.flag(IS_SELL) { SIDE_SELL } else { SIDE_BUY };
+        let id = trace.copied(ID);
+        trace.odd_if(market == other_market(venue));
+        trace.odd_if(price.1 <= 0);
+        if !trace.is_sound() {
+            return false;
+        }
+        let trade = Trade {
+            ts_event,
+            ts_sent,
+            price: price.0,
+            price_e8: price.1,
+            size: size.0,
+            size_e8: size.1,
+            sequence,
+            first_id,
+            last_id,
+            id: *id.first_chunk().unwrap_or(&[0; 24]),
+            venue: venue as u8,
+            side,
+            flags,
+            ..Trade::UNSET
+        };
+        out.push_trade(frame, symbol, trade);
+        true
+    }
+}
+
+mod candle {
+    use super::{
+        BAR_COMPLETE, Field, Level, MILLI, Pattern, Rule, Rules, Staging, Trace, Venue, VenueBar, bits, slots,
+    };
+
+    pattern!(
+        "kline",
+        [
+            OPEN: Field::number_text(slots::O_LOW).inner(), HIGH: Field::number_text(slots::H).inner(),
+            LOW: Field::number_text(slots::L_LOW).inner(), CLOSE: Field::number_text(slots::C_LOW).inner(),
+            VOLUME: Field::number_text(slots::V).inner(), DOLLARS: Field::number_text(slots::Q).inner(),
+            BUY_VOLUME: Field::number_text(slots::V_HIGH).inner(),
+            BUY_DOLLARS: Field::number_text(slots::Q_HIGH).inner(),
+            START: Field::number(slots::T_LOW).inner(), END: Field::number(slots::TIME).inner(),
+            SENT: Field::number(slots::SENT), COUNT: Field::number(slots::N).inner(),
+            FIRST: Field::number(slots::F).inner(), LAST: Field::number(slots::L_HIGH).inner(),
+            IS_COMPLETE: Field::flag(slots::X_LOW).inner(), SYMBOL: Field::text(slots::SYMBOL)
+        ],
+        required: [
+            SYMBOL, OPEN, HIGH, LOW, CLOSE, VOLUME, DOLLARS, BUY_VOLUME, BUY_DOLLARS, START, END, COUNT, FIRST, LAST,
+            IS_COMPLETE
+        ],
+        inner: slots::K
+    );
+    static TIMES: Rules = Rules::new([Rule::MILLIS, Rule::MILLIS, Rule::MILLIS, Rule::ID]);
+    static IDS: Rules = Rules::new([Rule::ID; 4]);
+
+    #[inline(always)]
+    pub(super) fn read<L: Level>(venue: Venue, mut trace: Trace<L>, frame: &[u8], out: &mut Staging) -> bool {
+        let symbol = trace.ticker(SYMBOL);
+        let [open, high, low, close] = trace.decimals::<0>();
+        let [volume, dollars, buy_volume, buy_dollars] = trace.decimals::<1>();
+        let [ts_event, last, ts_sent, trade_count] = trace.integers::<2>(&TIMES);
+        let [first_id, last_id, ..] = trace.integers::<3>(&IDS);
+        let is_complete = trace.flag(IS_COMPLETE);
+        // `T` is the last millisecond of the candle, not its exclusive end.
+        let ts_end = last.wrapping_add(MILLI);
+        let interval = u32::try_from(ts_end.wrapping_sub(ts_event) / MILLI).unwrap_or(0);
+        trace.odd_if(interval == 0);
+        for price in [open, high, low, close] {
+            trace.odd_if(price.1 <= 0);
+        }
+        trace.odd_if(high.0 < low.0);
+        if !trace.is_sound() {
+            return false;
+        }
+        let bar = VenueBar {
+            ts_event,
+            ts_end,
+            ts_sent,
+            open: open.0,
+            high: high.0,
+            low: low.0,
+            close: close.0,
+            volume: volume.0,
+            volume_e8: volume.1,
+            dollar_volume: dollars.0,
+            buy_volume: buy_volume.0,
+            buy_dollar_volume: buy_dollars.0,
+            trade_count,
+            first_id,
+            last_id,
+            interval_ms: interval,
+            venue: venue as u8,
+            flags: if is_complete { BAR_COMPLETE } else { 0 },
+            ..VenueBar::UNSET
+        };
+        out.push_bar(frame, symbol, bar);
+        true
+    }
+}
+
+mod mark {
+    use super::{Field, Level, Mark, Pattern, Rule, Rules, Staging, Trace, Venue, bits, other_market, slots};
+
+    pattern!(
+        "markPriceUpdate",
+        [
+            MARK: Field::number_text(slots::P), AVERAGE: Field::number_text(slots::AP),
+            SETTLE: Field::number_text(slots::P_HIGH), INDEX: Field::number_text(slots::I),
+            SENT: Field::number(slots::SENT), FUNDING: Field::number(slots::TIME), MARKET: Field::number(slots::ST),
+            NO_1: Field::NONE,
+            SYMBOL: Field::text(slots::SYMBOL), RATE: Field::text(slots::R)
+        ],
+        required: [SYMBOL, MARK, SENT, FUNDING, RATE],
+        inner: crate::json::NO_SLOT
+    );
+    static TIMES: Rules = Rules::new([Rule::MILLIS, Rule::MILLIS, Rule::DIGIT, Rule::DIGIT]);
+
+    #[inline(always)]
+    pub(super) fn read<L: Level>(venue: Venue, mut trace: Trace<L>, frame: &[u8], out: &mut Staging) -> bool {
+        let symbol = trace.ticker(SYMBOL);
+        let [price, average, settle, index] = trace.decimals::<0>();
+        let [ts_event, next_funding, market, _] = trace.integers::<1>(&TIMES);
+        let funding_rate = trace.signed(RATE);
+        trace.odd_if(market == other_market(venue));
+        trace.odd_if(price.1 <= 0);
+        if !trace.is_sound() {
+            return false;
+        }
+        let mark = Mark {
+            seq: 0,
+            ts_event,
+            ts_recv: 0,
+            next_funding,
+            mark: price.0,
+            mark_average: average.0,
+            index: index.0,
+            settle: settle.0,
+            funding_rate,
+            symbol: 0,
+            venue: venue as u8,
+            flags: 0,
+            conn: 0,
+        };
+        out.push_mark(frame, symbol, mark);
+        true
+    }
+}

@@ -1,0 +1,355 @@
+//! Outlines: the bytes between the values of an object, learned from objects that were read the plain way.
+//!
+//! A venue that nests objects, writes blanks and begins with any key is not served by the shapes of lists of flat objects.
+//! An outline says for each mark of an object (where a key or a brace stands, see `structure`) which bytes stand there,
+//! and which field of a pattern the value behind it is. Whoever reads by an outline compares all of these bytes, so it
+//! changes speed, never a result.
+
+use super::keys::{KIND, KeyTable, TRASH};
+use super::shape::WIDTH;
+
+/// Most marks of an object that is read by its outline, its closing brace among them.
+pub(crate) const MARKS: usize = 32;
+/// The key of the object inside, for kinds that have none.
+pub(crate) const NO_SLOT: u8 = TRASH;
+/// Most values that are verified and have no other say.
+const PASSED: usize = 12;
+/// How many outlines are kept, and how many of them have one place. More that meet there take turns, at the price of the
+/// plain way.
+const OUTLINES: usize = 64;
+const WAYS: usize = 4;
+
+/// What stands behind a key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Number,
+    NumberText,
+    Text,
+    Flag,
+}
+
+/// A key whose value is wanted, of the object itself or of the one inside it.
+#[derive(Clone, Copy)]
+pub(crate) struct Field {
+    slot: u8,
+    is_inner: bool,
+    form: Form,
+}
+
+impl Field {
+    /// No field.
+    pub(crate) const NONE: Self = Self { slot: TRASH, is_inner: false, form: Form::Text };
+
+    /// A number.
+    pub(crate) const fn number(slot: u8) -> Self {
+        Self { slot, is_inner: false, form: Form::Number }
+    }
+
+    /// A number in quotes.
+    pub(crate) const fn number_text(slot: u8) -> Self {
+        Self { slot, is_inner: false, form: Form::NumberText }
+    }
+
+    /// A text.
+    pub(crate) const fn text(slot: u8) -> Self {
+        Self { slot, is_inner: false, form: Form::Text }
+    }
+
+    /// `true` or `false`.
+    pub(crate) const fn flag(slot: u8) -> Self {
+        Self { slot, is_inner: false, form: Form::Flag }
+    }
+
+    /// The same of the object inside.
+    pub(crate) const fn inner(self) -> Self {
+        Self { is_inner: true, ..self }
+    }
+}
+
+/// The fields that a reader of a kind of object reads, in its own order.
+#[repr(align(64))]
+pub(crate) struct Pattern {
+    /// Bytes between each value and the mark behind it.
+    pub(crate) tails: [u32; WIDTH],
+    fields: [Field; WIDTH],
+    /// The value of the key that names the kind.
+    name: [u8; 16],
+    name_len: u32,
+    /// The key of the object inside.
+    inner: u8,
+    numbers: u16,
+    required: u16,
+}
+
+impl Pattern {
+    /// A pattern for objects of the kind `name`, which must have the fields `required`, given as bits. `inner` is the
+    /// slot of the object inside, if there is one.
+    pub(crate) const fn new(name: &str, fields: [Field; WIDTH], required: u16, inner: u8) -> Self {
+        let mut pattern =
+            Self { tails: [0; WIDTH], fields, name: [0; 16], name_len: name.len() as u32, inner, numbers: 0, required };
+        let mut at = 0;
+        while at < WIDTH {
+            let form = fields[at].form;
+            pattern.tails[at] = matches!(form, Form::NumberText | Form::Text) as u32;
+            pattern.numbers |= (matches!(form, Form::Number | Form::NumberText) as u16) << at;
+            if at < name.len() {
+                pattern.name[at] = name.as_bytes()[at];
+            }
+            at += 1;
+        }
+        pattern
+    }
+
+    /// The name of the kind as a word, and its length.
+    #[inline(always)]
+    pub(crate) const fn name(&self) -> (u128, u32) {
+        (u128::from_le_bytes(self.name), self.name_len)
+    }
+
+    fn field(&self, slot: u8, is_inner: bool) -> Option<usize> {
+        self.fields.iter().position(|one| one.slot == slot && one.is_inner == is_inner).filter(|_| slot != TRASH)
+    }
+}
+
+/// How a value is verified that has no other say.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Passed {
+    /// No byte at all: the place of a brace.
+    Nothing,
+    /// A text without escapes.
+    Text,
+    /// The name of the kind.
+    Name,
+    /// `true` or `false`.
+    Flag,
+}
+
+/// What stands at the marks of an object, and where the fields of a pattern stand.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+pub(crate) struct Outline {
+    /// The mark before each field. INVARIANT: below `MARKS`.
+    pub(crate) places: [u32; WIDTH],
+    /// Bytes from that mark to the value.
+    pub(crate) leads: [u32; WIDTH],
+    /// The bytes from the one before each mark up to its value, and which of them to compare.
+    pub(crate) words: [u64; MARKS],
+    pub(crate) masks: [u64; MARKS],
+    /// Values to pass: the mark before, the bytes from it to the value, how.
+    pub(crate) passed: [(u8, u8, Passed); PASSED],
+    pub(crate) passed_count: usize,
+    /// Number of marks, the closing brace among them.
+    pub(crate) count: usize,
+    /// The fields that the object has, a bit each.
+    pub(crate) has: u16,
+    /// Those of them that are numbers.
+    pub(crate) numbers: u16,
+    /// The kind.
+    pub(crate) kind: u8,
+}
+
+impl Outline {
+    const NONE: Self = Self {
+        places: [0; WIDTH],
+        leads: [0; WIDTH],
+        words: [0; MARKS],
+        masks: [0; MARKS],
+        passed: [(0, 0, Passed::Nothing); PASSED],
+        passed_count: 0,
+        count: 0,
+        has: 0,
+        numbers: 0,
+        kind: 0,
+    };
+
+    fn pass(&mut self, place: usize, lead: usize, how: Passed) -> Option<()> {
+        *self.passed.get_mut(self.passed_count)? = (place as u8, lead as u8, how);
+        self.passed_count += 1;
+        Some(())
+    }
+}
+
+/// The outlines met so far.
+pub(crate) struct Outlines {
+    /// What tells each of them, 0 for none; newest first in their place.
+    told: [[u64; WAYS]; OUTLINES / WAYS],
+    /// Which of `outlines` it is.
+    index: [[u8; WAYS]; OUTLINES / WAYS],
+    outlines: Box<[Outline; OUTLINES]>,
+}
+
+/// What tells outlines apart: the reader, how the object begins (its first key and, where that is the kind, the first
+/// letters of its name; its second key), and the number of its marks where that is known.
+#[derive(Clone, Copy)]
+pub(crate) struct Told(u64);
+
+impl Told {
+    /// What is told by the marks of an object; `more` is anything else that matters.
+    #[inline(always)]
+    pub(crate) fn of(frame: &[u8], marks: &[u32; MARKS + 1], more: u64) -> Option<Self> {
+        const KIND_WORD: u64 = u64::from_le_bytes(*b"{\"e\":\"\0\0");
+        let word = |mark: u32| frame.get(mark as usize..)?.first_chunk().copied().map(u64::from_le_bytes);
+        let first = word(marks[0])?;
+        let is_kind = first & 0xFFFF_FFFF_FFFF == KIND_WORD;
+        let first = if is_kind { first } else { first & 0xFFFF_FFFF };
+        let second = word(marks[1])? & 0xFFFF_FFFF;
+        let told = first ^ second.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ more.wrapping_mul(0xD129_0D3E_5A0D_4B95);
+        Some(Self(told.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1))
+    }
+
+    #[inline(always)]
+    const fn place(self) -> usize {
+        (self.0 >> 58) as usize % (OUTLINES / WAYS)
+    }
+}
+
+impl Outlines {
+    pub(crate) fn new() -> Self {
+        let outlines = vec![Outline::NONE; OUTLINES].into_boxed_slice();
+        let mut index = [[0; WAYS]; OUTLINES / WAYS];
+        for (at, index) in index.as_flattened_mut().iter_mut().enumerate() {
+            *index = at as u8;
+        }
+        Self {
+            told: [[0; WAYS]; OUTLINES / WAYS],
+            index,
+            outlines: outlines.try_into().unwrap_or_else(|_| unreachable!("made with that length")),
+        }
+    }
+
+    /// The outline that an object is expected to have.
+    #[inline(always)]
+    pub(crate) fn expected(&self, told: Told) -> Option<&Outline> {
+        let place = told.place();
+        let way = self.told[place].iter().position(|&one| one == told.0)?;
+        Some(&self.outlines[usize::from(self.index[place][way]) % OUTLINES])
+    }
+
+    /// Remembers the outline of an object that was read the plain way, if it can be read by one.
+    #[cold]
+    pub(crate) fn learn(
+        &mut self,
+        told: Told,
+        (kind, pattern): (u8, &Pattern),
+        keys: &KeyTable,
+        frame: &[u8],
+        marks: &[u32; MARKS + 1],
+    ) {
+        if let Some(mut outline) = outlined(pattern, keys, frame, marks) {
+            outline.kind = kind;
+            let place = told.place();
+            let way = self.told[place].iter().position(|&one| one == told.0).unwrap_or(WAYS - 1);
+            self.told[place][..=way].rotate_right(1);
+            self.index[place][..=way].rotate_right(1);
+            self.told[place][0] = told.0;
+            self.outlines[usize::from(self.index[place][0]) % OUTLINES] = outline;
+        }
+    }
+}
+
+/// The bytes at a mark, up to its value.
+struct Lead {
+    /// The key; nothing at a closing brace.
+    key: Option<u64>,
+    /// Bytes from the mark to the value.
+    len: usize,
+    is_open: bool,
+}
+
+/// Draws the outline of an object.
+fn outlined(pattern: &Pattern, keys: &KeyTable, frame: &[u8], marks: &[u32; MARKS + 1]) -> Option<Outline> {
+    let mut outline = Outline::NONE;
+    let mut depth = 0;
+    // Of the value before each mark: whether it ends in a quote or brace, which the mark's word holds then.
+    let mut ends_in_quote = false;
+    for place in 0..MARKS {
+        let mark = marks[place] as usize;
+        let lead = lead(frame, mark)?;
+        let before = usize::from(ends_in_quote);
+        let bytes = frame.get(mark - before..mark + lead.len)?;
+        // A mark may stand inside a text.
+        if ends_in_quote && bytes[0] != b'"' {
+            return None;
+        }
+        (outline.words[place], outline.masks[place]) = word_of(bytes, before)?;
+        ends_in_quote = false;
+        let Some(key) = lead.key else {
+            depth -= 1;
+            if depth == 0 {
+                outline.count = place + 1;
+                outline.numbers = outline.has & pattern.numbers;
+                return (outline.has & pattern.required == pattern.required).then_some(outline);
+            }
+            outline.pass(place, lead.len, Passed::Nothing)?;
+            continue;
+        };
+        depth += i32::from(lead.is_open);
+        let slot = keys.slot_of(key);
+        let value = frame.get(mark + lead.len..)?;
+        if value.first() == Some(&b'{') {
+            if depth != 1 || slot != pattern.inner {
+                return None;
+            }
+            outline.pass(place, lead.len, Passed::Nothing)?;
+            continue;
+        }
+        ends_in_quote = frame[mark + lead.len - 1] == b'"';
+        let is_text = ends_in_quote;
+        let is_flag = matches!(value.first(), Some(b't' | b'f'));
+        if let Some(field) = pattern.field(slot, depth == 2) {
+            let fits = match pattern.fields[field].form {
+                Form::Number => !is_text && !is_flag,
+                Form::Flag => is_flag,
+                Form::NumberText | Form::Text => is_text,
+            };
+            if !fits || outline.has & 1 << field != 0 {
+                return None;
+            }
+            (outline.places[field], outline.leads[field]) = (place as u32, lead.len as u32);
+            outline.has |= 1 << field;
+        } else {
+            let how = match (is_text, is_flag) {
+                (true, _) if slot == KIND && depth == 1 => Passed::Name,
+                (true, _) => Passed::Text,
+                (_, true) => Passed::Flag,
+                _ => return None,
+            };
+            outline.pass(place, lead.len, how)?;
+        }
+    }
+    None
+}
+
+/// Reads what stands at a mark: `}`, or an opening brace or a comma, perhaps a blank, a short plain key, a colon, and the
+/// quote of a text.
+fn lead(frame: &[u8], mark: usize) -> Option<Lead> {
+    let rest = frame.get(mark..)?;
+    let is_open = match rest.first()? {
+        b'}' => return Some(Lead { key: None, len: 1, is_open: false }),
+        b'{' => true,
+        b',' => false,
+        _ => return None,
+    };
+    let start = if rest.get(1) == Some(&b' ') { 3 } else { 2 };
+    if rest.get(start - 1) != Some(&b'"') {
+        return None;
+    }
+    let name = rest.get(start..rest.len().min(start + 8))?;
+    let len = name.iter().position(|&byte| byte == b'"').filter(|&len| len > 0 && len < 8)?;
+    if name[..len].iter().any(|&byte| byte == b'\\' || byte < 0x20) || rest.get(start + len + 1) != Some(&b':') {
+        return None;
+    }
+    let mut word = [0; 8];
+    word[..len].copy_from_slice(&name[..len]);
+    let is_text = rest.get(start + len + 2) == Some(&b'"');
+    Some(Lead { key: Some(u64::from_le_bytes(word)), len: start + len + 2 + usize::from(is_text), is_open })
+}
+
+/// The bytes from the one before a mark on as a word, and which of them to compare: not that one where `before` is 0.
+fn word_of(bytes: &[u8], before: usize) -> Option<(u64, u64)> {
+    let (mut word, mut mask) = ([0; 8], [0; 8]);
+    let from = 1 - before;
+    word.get_mut(from..from + bytes.len())?.copy_from_slice(bytes);
+    mask[from..from + bytes.len()].fill(0xFF);
+    Some((u64::from_le_bytes(word), u64::from_le_bytes(mask)))
+}

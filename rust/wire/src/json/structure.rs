@@ -1,0 +1,113 @@
+//! Where the structure of a frame stands: one vectored pass before anything of it is understood.
+//!
+//! Marked are commas before a key (with or without a blank between), opening braces before a key, and closing braces. So
+//! every value of objects, nested or not, lies between two marks.
+//!
+//! Marks are hints, as those of `index` are: whoever uses them verifies every byte between two of them.
+
+use super::outline::MARKS;
+use super::simd::{Level, Structure};
+
+/// Bytes that are marked at a time.
+const STRETCH: usize = 16 << 10;
+/// A mark a byte at most, and room to write and to look past the last.
+const ROOM: usize = STRETCH + 2 * 64;
+/// Bytes that a block looks at behind its own.
+pub(crate) const AHEAD: usize = 2;
+
+/// The marks of a short frame or of a stretch of a long one.
+pub(crate) struct Structures {
+    marks: Box<[u32; ROOM]>,
+    count: usize,
+    /// The mark where the next object is looked for.
+    next: usize,
+    from: usize,
+    to: usize,
+}
+
+impl Structures {
+    pub(crate) fn new() -> Self {
+        let marks = vec![0; ROOM].into_boxed_slice();
+        let marks = marks.try_into().unwrap_or_else(|_| unreachable!("made with that length"));
+        Self { marks, count: 0, next: 0, from: 0, to: 0 }
+    }
+
+    /// Forgets the frame.
+    #[inline(always)]
+    pub(crate) fn clear(&mut self) {
+        (self.count, self.next, self.from, self.to) = (0, 0, 0, 0);
+    }
+
+    /// Marks a short frame of `len` bytes at the start of `wide`, with zeroes behind it. False if it is not ASCII.
+    #[inline(always)]
+    pub(crate) fn whole<L: Level>(&mut self, level: L, wide: &[u8], len: usize) -> bool {
+        (self.count, self.next, self.from, self.to) = (0, 0, 0, len);
+        let (mut high, mut base) = (0, 0);
+        while base < len {
+            let Some(block) = wide.get(base..).and_then(<[u8]>::first_chunk) else { return false };
+            high |= self.note(level, base as u32, block);
+            base += 64;
+        }
+        high == 0
+    }
+
+    /// How many marks there are.
+    #[inline(always)]
+    pub(crate) const fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The marks from the `at`-th on, and whatever stands behind the last.
+    #[inline(always)]
+    pub(crate) fn from(&self, at: usize) -> Option<&[u32; MARKS + 1]> {
+        self.marks.get(at..)?.first_chunk()
+    }
+
+    /// The marks of the object that opens at `at`, which only grows from call to call.
+    #[inline(always)]
+    pub(crate) fn object<L: Level>(&mut self, level: L, frame: &[u8], at: usize) -> Option<&[u32; MARKS + 1]> {
+        // A stretch is left where it ends, or past its half at an object that it may cut: the cost stays linear whatever
+        // the frame holds.
+        let is_cut = self.next + MARKS >= self.count && self.to < frame.len() && at > self.from + STRETCH / 2;
+        if at >= self.to || is_cut {
+            self.cover(level, frame, at);
+        }
+        while self.next < self.count && (self.marks[self.next % ROOM] as usize) < at {
+            self.next += 1;
+        }
+        let marks = self.marks.get(self.next..)?.first_chunk()?;
+        (marks[0] as usize == at).then_some(marks)
+    }
+
+    #[inline(always)]
+    fn cover<L: Level>(&mut self, level: L, frame: &[u8], at: usize) {
+        let end = frame.len().min(at + STRETCH);
+        (self.count, self.next, self.from, self.to) = (0, 0, at, end);
+        let mut base = at;
+        while base < end {
+            let mut copy = [0; 64 + AHEAD];
+            let block = if let Some(block) = frame.get(base..).and_then(<[u8]>::first_chunk) {
+                block
+            } else {
+                let rest = frame.get(base..).unwrap_or_default();
+                let len = rest.len().min(copy.len());
+                copy[..len].copy_from_slice(&rest[..len]);
+                &copy
+            };
+            self.note(level, base as u32, block);
+            base += 64;
+        }
+    }
+
+    /// Writes the marks of a block that begins at `base`; gives which of its bytes are not ASCII.
+    #[inline(always)]
+    fn note<L: Level>(&mut self, level: L, base: u32, block: &[u8; 64 + AHEAD]) -> u64 {
+        let Structure { marks, high } = level.structure(block);
+        // What is written too much is overwritten by the next block.
+        if let Some(out) = self.marks.get_mut(self.count..).and_then(<[u32]>::first_chunk_mut) {
+            level.places(marks, base, out);
+        }
+        self.count += marks.count_ones() as usize;
+        high
+    }
+}
