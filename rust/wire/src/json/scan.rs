@@ -48,8 +48,8 @@ impl<'f> Scanner<'f, Scalar> {
 }
 
 impl<'f, L: Level> Scanner<'f, L> {
-    /// Starts at the first byte that is not white space.
-    #[inline]
+    /// Starts at the first byte that is not white space. Inlined always: else it is compiled without the level's instructions.
+    #[inline(always)]
     pub(crate) fn new(level: L, frame: &'f [u8], padded: Padded<'f>) -> Result<Self, DecodeError> {
         let wide = &padded.bytes[padded.before..];
         debug_assert!(wide.starts_with(frame));
