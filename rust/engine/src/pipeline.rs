@@ -591,8 +591,7 @@ impl Engine {
         }
         let mut strangers = false;
         for ((entry, sought), place) in staging.entries.iter().zip(&self.sought).zip(1..) {
-            let (text, start, len) = staging.name_in(frame, entry);
-            let id = symbols.found(sought, text, start, len).map_or(NOBODY, |id| id.0);
+            let id = symbols.found(sought, || staging.name(frame, entry)).map_or(NOBODY, |id| id.0);
             strangers |= id == NOBODY;
             // No branch: kinds come in no order that could be guessed.
             self.resolved[entry.kind as usize][entry.index as usize] = Resolved { id, place };

@@ -29,8 +29,8 @@ pub struct TableFull;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Zeroable)]
 struct Stamp {
     words: [u64; 2],
-    len: u32,
-    venue: u8,
+    /// Length and venue in one word, so that three comparisons tell.
+    shape: u32,
 }
 
 /// A name that is looked for, and where the look begins.
@@ -118,10 +118,11 @@ impl SymbolTable {
         &self.slots[sought.place]
     }
 
-    /// The second half: the symbol's id if it was seen before. The table must be as it was, and the name the same.
+    /// The second half: the symbol's id if it was seen before. The table must be as it was, and `name` what was sought,
+    /// which only long names are asked for.
     #[inline]
-    pub fn found(&self, sought: &Sought, text: &[u8], at: usize, len: usize) -> Option<SymbolId> {
-        self.find_at(sought, || text.get(at..at + len).unwrap_or_default()).ok()
+    pub fn found<'n>(&self, sought: &Sought, name: impl Fn() -> &'n [u8]) -> Option<SymbolId> {
+        self.find_at(sought, name).ok()
     }
 
     /// The symbol's id, given out now if it is new; an error once the table is full.
@@ -174,8 +175,7 @@ impl SymbolTable {
         loop {
             let slot = &self.slots[place & self.mask];
             let Some(id) = slot.number.checked_sub(1) else { return Err(place) };
-            let is_whole = stamp.len as usize <= SHORT;
-            if slot.stamp == stamp && (is_whole || self.entries[id as usize].name.as_bytes() == name()) {
+            if slot.stamp == stamp && (stamp.is_whole() || self.entries[id as usize].name.as_bytes() == name()) {
                 return Ok(SymbolId(id));
             }
             place = (place + 1) & self.mask;
@@ -210,7 +210,7 @@ fn stamp(venue: Venue, text: &[u8], at: usize, len: usize) -> Stamp {
         }
         _ => words_of(text.get(at..at + len).unwrap_or_default()),
     };
-    Stamp { words, len: len as u32, venue: venue as u8 }
+    Stamp { words, shape: (len as u32) << 8 | venue as u32 }
 }
 
 /// The same words from a name without room behind it, or a digest of a long one.
@@ -248,11 +248,17 @@ fn fold(a: u64, b: u64) -> u64 {
 }
 
 impl Stamp {
+    /// True where the words are the name itself.
+    #[inline]
+    const fn is_whole(self) -> bool {
+        self.shape >> 8 <= SHORT as u32
+    }
+
     /// Symbols are chosen by venues, not by attackers; a flood of colliding names is bounded by the table's capacity.
     #[inline]
     fn hash(self) -> u64 {
-        let shape = u64::from(self.len) << 8 | u64::from(self.venue);
-        fold(self.words[0] ^ fold(self.words[1] ^ shape, MULTIPLIER), MULTIPLIER)
+        let second = self.words[1].wrapping_mul(MULTIPLIER);
+        fold(self.words[0] ^ second ^ u64::from(self.shape) << 32, MULTIPLIER)
     }
 }
 

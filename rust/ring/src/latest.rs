@@ -61,8 +61,8 @@ impl Latest {
     #[inline(always)]
     pub fn prefetch(&self, row: usize, words: usize) {
         let at = row * self.stride;
-        for line in (0..=words).step_by(LINE) {
-            prefetch(self.words.word(at + line));
+        for word in self.words.all()[at..=at + words].iter().step_by(LINE) {
+            prefetch(word);
         }
     }
 
