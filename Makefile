@@ -85,7 +85,7 @@ bench: build
 	@$(BIN)/python -m pip install --quiet --group bench
 	@mkdir -p results
 	@bash -o pipefail -c 'cargo bench --quiet --bench rooms | tee results/rooms.txt'
-	$(BIN)/pytest -q benches/python --benchmark-enable --benchmark-only --benchmark-columns=median,iqr,rounds \
+	$(BIN)/pytest -q benches/python/bench_engine.py --benchmark-enable --benchmark-only --benchmark-columns=median,iqr,rounds \
 		--benchmark-warmup=on --benchmark-json=results/suites.json
 	$(BIN)/python benches/python/table.py --rooms results/rooms.txt --suites results/suites.json
 
