@@ -924,7 +924,6 @@ impl Engine {
                 taken += usize::from(taker.take(quote).is_some());
             }
         }
-        drop(taker);
         self.stats.quarantined += ahead;
         self.stats.previous_date += past;
         taken
