@@ -583,12 +583,12 @@ impl Engine {
         let symbols = &self.own.symbols;
         // Symbols lie in no order: the places of all are asked for before one is waited for.
         self.sought.clear();
-        for entry in &staging.entries {
+        self.sought.extend(staging.entries.iter().map(|entry| {
             let (text, start, len) = staging.name_in(frame, entry);
             let sought = symbols.seek(venue, text, start, len);
             prefetch(symbols.place(&sought));
-            self.sought.push(sought);
-        }
+            sought
+        }));
         let mut strangers = false;
         for ((entry, sought), place) in staging.entries.iter().zip(&self.sought).zip(1..) {
             let id = symbols.found(sought, || staging.name(frame, entry)).map_or(NOBODY, |id| id.0);
@@ -924,7 +924,6 @@ impl Engine {
                 taken += usize::from(taker.take(quote).is_some());
             }
         }
-        drop(taker);
         self.stats.quarantined += ahead;
         self.stats.previous_date += past;
         taken

@@ -106,7 +106,7 @@ impl SymbolTable {
 
     /// The first half of [`SymbolTable::lookup_in`], for one who looks for many: where to look, so that all of those places
     /// can be asked for before one is waited for.
-    #[inline]
+    #[inline(always)]
     pub fn seek(&self, venue: Venue, text: &[u8], at: usize, len: usize) -> Sought {
         let stamp = stamp(venue, text, at, len);
         Sought { stamp, place: stamp.hash() as usize & self.mask }
@@ -120,7 +120,7 @@ impl SymbolTable {
 
     /// The second half: the symbol's id if it was seen before. The table must be as it was, and `name` what was sought,
     /// which only long names are asked for.
-    #[inline]
+    #[inline(always)]
     pub fn found<'n>(&self, sought: &Sought, name: impl Fn() -> &'n [u8]) -> Option<SymbolId> {
         self.find_at(sought, name).ok()
     }
@@ -169,7 +169,7 @@ impl SymbolTable {
         self.find_at(&self.seek(venue, text, at, len), || text.get(at..at + len).unwrap_or_default())
     }
 
-    #[inline]
+    #[inline(always)]
     fn find_at<'n>(&self, sought: &Sought, name: impl Fn() -> &'n [u8]) -> Result<SymbolId, usize> {
         let Sought { stamp, mut place } = *sought;
         loop {
@@ -198,15 +198,25 @@ impl SymbolTable {
     }
 }
 
+/// By the length of a name: which bits of its first sixteen bytes are its own.
+static OWN: [[u64; 2]; SHORT + 1] = {
+    let (mut own, mut len) = ([[0; 2]; SHORT + 1], 0);
+    while len < SHORT {
+        let next = own[len];
+        own[len + 1] = if len < 8 { [next[0] << 8 | 0xFF, 0] } else { [next[0], next[1] << 8 | 0xFF] };
+        len += 1;
+    }
+    own
+};
+
 /// The stamp of the name that begins at `at`: up to 16 bytes as they are, zeroes behind them. No branch depends on how
 /// many they are where 16 bytes can be read; what is not of the name is masked.
-#[inline]
+#[inline(always)]
 fn stamp(venue: Venue, text: &[u8], at: usize, len: usize) -> Stamp {
-    let words = match text.get(at..).and_then(<[u8]>::first_chunk::<SHORT>) {
-        Some(bytes) if len <= SHORT => {
-            let whole = u128::from_le_bytes(*bytes);
-            let used = if len == SHORT { whole } else { whole & !(u128::MAX << (8 * len)) };
-            [used as u64, (used >> 64) as u64]
+    let words = match (text.get(at..).and_then(<[u8]>::first_chunk::<SHORT>), OWN.get(len)) {
+        (Some(bytes), Some(own)) => {
+            let bytes = u128::from_le_bytes(*bytes);
+            [bytes as u64 & own[0], (bytes >> 64) as u64 & own[1]]
         }
         _ => words_of(text.get(at..at + len).unwrap_or_default()),
     };
@@ -214,6 +224,7 @@ fn stamp(venue: Venue, text: &[u8], at: usize, len: usize) -> Stamp {
 }
 
 /// The same words from a name without room behind it, or a digest of a long one.
+#[inline(never)]
 fn words_of(name: &[u8]) -> [u64; 2] {
     if name.len() > SHORT {
         return digest(name);

@@ -38,7 +38,7 @@ impl EventRing {
     /// A ring for at least `capacity` records of `record` words.
     pub fn new(capacity: usize, record: usize) -> Self {
         let capacity = capacity.max(2).next_power_of_two();
-        let words = Words::zeroed(HEADER + capacity * record);
+        let words = Words::zeroed(HEADER + capacity * record).large();
         // All of it is written sooner or later, and a feed should not wait for pages.
         words.warm(0, words.len());
         Self { words, capacity, record }

@@ -44,6 +44,13 @@ impl Words {
         Self(Arc::new(Block { memory: memory.into(), len }))
     }
 
+    /// Asks for large pages, where the system has them.
+    pub(crate) fn large(self) -> Self {
+        #[cfg(target_os = "linux")]
+        let _ = self.0.memory.advise(memmap2::Advice::HugePage);
+        self
+    }
+
     /// Asks the system for the pages of a run of words that will be written soon; the run may reach over the end.
     #[cold]
     #[inline(never)]

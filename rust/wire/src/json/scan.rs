@@ -446,6 +446,11 @@ impl<'f, L: Level> Scanner<'f, L> {
     /// Goes on to the next element; false where the array ended and was left.
     #[inline(always)]
     pub(crate) fn next_element(&mut self) -> Result<bool, DecodeError> {
+        // The common case in one look: objects side by side.
+        if self.frame.get(self.at..).is_some_and(|rest| rest.starts_with(b",{")) {
+            self.at += 1;
+            return Ok(true);
+        }
         self.white_space();
         match self.peek() {
             b',' => self.at += 1,
