@@ -43,7 +43,7 @@ __all__ = [
 Side = Literal["buy", "sell"]
 _T = TypeVar("_T")
 
-VALUE_NAMES: tuple[str, ...] = ("", "index", "fair_market_value", "last_value", "composite_index")
+VALUE_NAMES: tuple[str, ...] = ("", "index", "fair_market_value", "last_value")
 DEPTH_NAMES: tuple[str, ...] = ("unknown", "diff", "partial", "rpi", "snapshot")
 
 
@@ -222,8 +222,8 @@ class Imbalance(msgspec.Struct, frozen=True, kw_only=True):
 class Value(msgspec.Struct, frozen=True, kw_only=True):
     """One number about a symbol that is neither trade nor quote, in quote currency or index points.
 
-    ``what`` is ``index`` (Massive ``V``), ``fair_market_value`` (``FMV``), ``last_value`` (``LV``) or
-    ``composite_index`` (Binance). ``value_e8`` is None where the value is too large for it.
+    ``what`` is ``index`` (Massive ``V``), ``fair_market_value`` (``FMV``) or ``last_value`` (``LV``). ``value_e8`` is
+    None where the value is too large for it.
     """
 
     symbol: str

@@ -1,15 +1,16 @@
 """Rare events of variable shape as typed values: Binance's user data, contracts, sessions and composite indices.
 
 The core checks the keys and types of such an event and hands its JSON text on (`ringtape.events.Notice`, and
-``Batch.notices`` of a drain); `read` makes the values below of it. Times are Unix nanoseconds, prices in quote currency,
-sizes in coins or contracts, amounts in the asset that is named beside them, rates as fractions unless a docstring says
-percent. Words that only the venue defines (order types, states, reasons) are kept as they come. What an event does not
-say is None.
+``Batch.notices`` of a drain); `read` makes the values below of it. Times are Unix nanoseconds, prices in quote
+currency, sizes in coins or contracts, amounts in the asset that is named beside them, rates as fractions unless a
+docstring says percent. Words that only the venue defines (order types, states, reasons) are kept as they come. What an
+event does not say is None.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import msgspec
@@ -86,8 +87,8 @@ class OrderUpdate(msgspec.Struct, frozen=True, kw_only=True):
 
     ``execution`` is what happened (``NEW``, ``TRADE``, ``CANCELED``, ``CALCULATED`` for a liquidation, ``EXPIRED``,
     ``AMENDMENT``), ``status`` what it is now. ``last_size``, ``last_price``, ``fee``, ``trade_id`` (0 for none) and
-    ``realized`` belong to this fill; ``filled`` and ``average_price`` to all. ``bids_notional`` and ``asks_notional`` are
-    those of open orders, ``callback_rate`` is in percent, ``good_till`` is 0 for none.
+    ``realized`` belong to this fill; ``filled`` and ``average_price`` to all. ``bids_notional`` and ``asks_notional``
+    are those of open orders, ``callback_rate`` is in percent, ``good_till`` is 0 for none.
     """
 
     venue: str
@@ -202,7 +203,7 @@ class MarginPosition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MarginCall(msgspec.Struct, frozen=True, kw_only=True):
-    """A warning that positions are near liquidation (``MARGIN_CALL``); ``cross_wallet`` is set for cross margin only."""
+    """A warning that positions are near liquidation (``MARGIN_CALL``); ``cross_wallet`` is set for cross margin."""
 
     venue: str
     ts_sent: int
@@ -356,7 +357,7 @@ Special = (
     | TriggerReject
 )
 
-_Read = Callable[[Any], object]
+_Read = Callable[[Any], object]  # of what JSON has: whoever names a reader knows what it gets
 # By field: the key, and what makes a value of what stands behind it.
 _Fields = dict[str, tuple[str, _Read]]
 
@@ -365,7 +366,8 @@ def _as_is(value: object) -> object:
     return value
 
 
-def _time(value: Any) -> int:
+def _time(value: float) -> int:
+    """Return ms as ns."""
     return int(value) * 1_000_000
 
 
@@ -373,7 +375,7 @@ def _list(struct: Callable[..., object], fields: _Fields) -> _Read:
     return lambda rows: [struct(**_named(fields, row)) for row in rows]
 
 
-def _named(fields: _Fields, row: dict[str, Any]) -> dict[str, Any]:
+def _named(fields: Mapping[str, tuple[str, _Read]], row: dict[str, Any]) -> dict[str, Any]:
     values = ((field, row.get(key), read_value) for field, (key, read_value) in fields.items())
     return {field: read_value(value) for field, value, read_value in values if value is not None}
 
@@ -383,7 +385,7 @@ class _Kind(NamedTuple):
     fields: _Fields
     # The key of the object inside, and the fields that stand in it.
     inner: str | None = None
-    inner_fields: _Fields = {}
+    inner_fields: Mapping[str, tuple[str, _Read]] = MappingProxyType({})
 
 
 _SENT: _Fields = {"ts_sent": ("E", _time)}

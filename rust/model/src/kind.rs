@@ -22,7 +22,7 @@ macro_rules! for_each_kind {
             plain: [
                 Band bands "Limit up, limit down bands.";
                 Imbalance imbalances "Auction imbalances.";
-                Value values "Single values: indices, fair market values, last values, composite indices.";
+                Value values "Single values: indices, fair market values, last values.";
                 Ticker tickers "Rolling 24-hour statistics.";
                 Liquidation liquidations "Forced orders.";
                 Level levels "Price levels of order books, one record a level.";

@@ -20,10 +20,8 @@ pub const VALUE_INDEX: u8 = 1;
 pub const VALUE_FAIR: u8 = 2;
 /// [`Value::what`]: the last value (Massive `LV`).
 pub const VALUE_LAST: u8 = 3;
-/// [`Value::what`]: a composite index (Binance `compositeIndex`).
-pub const VALUE_COMPOSITE: u8 = 4;
 /// Names of [`Value::what`] by code.
-pub const VALUE_NAMES: [&str; 5] = ["", "index", "fair_market_value", "last_value", "composite_index"];
+pub const VALUE_NAMES: [&str; 4] = ["", "index", "fair_market_value", "last_value"];
 
 /// [`Level::depth`]: not known; Binance's three look alike without the stream's name.
 pub const DEPTH_UNKNOWN: u8 = 0;
@@ -136,7 +134,7 @@ plain! {
         conn: u16,
         /// Venue code.
         venue: u8,
-        /// `VALUE_INDEX`, `VALUE_FAIR`, `VALUE_LAST`, `VALUE_COMPOSITE`.
+        /// `VALUE_INDEX`, `VALUE_FAIR`, `VALUE_LAST`.
         what: u8,
     }
 }
