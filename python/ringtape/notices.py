@@ -10,6 +10,7 @@ event does not say is None.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -366,7 +367,7 @@ def _as_is(value: object) -> object:
     return value
 
 
-def _time(value: float) -> int:
+def _time(value: int | Decimal) -> int:
     """Return ms as ns."""
     return int(value) * 1_000_000
 
@@ -581,6 +582,8 @@ _KINDS = {
     "contractInfo": _Kind(ContractInfo, _CONTRACT),
     "compositeIndex": _Kind(CompositeIndex, _COMPOSITE),
 }
+# An integer may be written with an exponent or zeros behind a point, and have more digits than a double.
+_DECODER = msgspec.json.Decoder(float_hook=Decimal)
 _MARKETS = ("Equity", "Commodity", "KR_Equity", "HK_Equity", "CN_Equity", "FX")
 
 
@@ -596,7 +599,7 @@ def read(kind: str, data: bytes, venue: str) -> Special | None:
     venue
         Venue id such as ``binance.usdm``.
     """
-    row = msgspec.json.decode(data)
+    row = _DECODER.decode(data)
     market = kind.removesuffix("Update")
     if market in _MARKETS:
         return TradingSession(**_named(_SESSION, row), venue=venue, market=market)

@@ -161,19 +161,22 @@ mod tests {
             let in_envelope = format!("{{\"stream\":\"btcusdt@x\",\"data\":{event}}}");
             let list = format!("{{\"stream\":\"!x@arr\",\"data\":[{}]}}", [event; 5].join(","));
             frames.extend([event.to_owned(), in_envelope.clone(), in_envelope.clone(), list.clone(), list]);
+            let turned = format!("{{\"data\":{event},\"stream\":\"btcusdt@x\"}}");
             // Every cut and every changed byte of a frame, after its outline was learned.
-            for at in 0..in_envelope.len() {
-                for byte in [b'"', b',', b'}', b'{', b'0', b'9', b'.', b'-', b'\\', b' ', b'A', b':', 0xFF] {
-                    let mut broken = in_envelope.as_bytes().to_vec();
-                    broken[at] = byte;
-                    if let Ok(broken) = String::from_utf8(broken) {
-                        frames.extend([in_envelope.clone(), broken]);
+            for frame in [&in_envelope, &turned] {
+                for at in 0..frame.len() {
+                    for byte in [b'"', b',', b'}', b'{', b'0', b'9', b'.', b'-', b'\\', b' ', b'A', b':', 0xFF] {
+                        let mut broken = frame.as_bytes().to_vec();
+                        broken[at] = byte;
+                        if let Ok(broken) = String::from_utf8(broken) {
+                            frames.extend([frame.clone(), broken]);
+                        }
                     }
+                    for added in ["\"", "1", " ", "{", "}", ",\"x\":1", ",\"E\":2"] {
+                        frames.push(format!("{}{added}{}", &frame[..at], &frame[at..]));
+                    }
+                    frames.push(frame[..at].to_owned());
                 }
-                for added in ["\"", "1", " ", "{", "}", ",\"x\":1", ",\"E\":2"] {
-                    frames.push(format!("{}{added}{}", &in_envelope[..at], &in_envelope[at..]));
-                }
-                frames.push(in_envelope[..at].to_owned());
             }
             for at in 0..event.len() {
                 for byte in [b'"', b',', b'}', b'0', b'.', b' '] {

@@ -185,7 +185,7 @@ prop_compose! {
         size in size(),
         sequence in 0..1_i64 << 62,
         (first_id, last_id) in (id(), id()),
-        side in prop::sample::select(vec![SIDE_NONE, SIDE_BUY, SIDE_SELL]),
+        side in prop::sample::select(vec![SIDE_BUY, SIDE_SELL]),
     ) -> Trade {
         let mut id = [0; 24];
         let digits = sequence.to_string();
@@ -204,9 +204,9 @@ prop_compose! {
 prop_compose! {
     fn book_ticker()(
         (ts_event, ts_sent) in (time(), maybe_time()),
-        (bid, ask) in (maybe(price()), maybe(price())),
-        (bid_size, ask_size) in (maybe(size()), maybe(size())),
-        sequence in id(),
+        (bid, ask) in (size(), size()),
+        (bid_size, ask_size) in (size(), size()),
+        sequence in 0..1_i64 << 62,
     ) -> Quote {
         Quote {
             ts_event, ts_sent, ts_participant: TIME_UNSET,
@@ -228,8 +228,8 @@ prop_compose! {
         complete in any::<bool>(),
         [open, high, low, close] in prices(),
         (volume, dollar_volume) in (size(), size()),
-        (buy_volume, buy_dollar_volume) in (maybe(size()), maybe(size())),
-        (trade_count, first_id, last_id) in (id(), id(), id()),
+        (buy_volume, buy_dollar_volume) in (size(), size()),
+        [trade_count, first_id, last_id] in [0..1_i64 << 62, 0..1_i64 << 62, 0..1_i64 << 62],
     ) -> VenueBar {
         VenueBar {
             ts_event, ts_end: ts_event + i64::from(interval_ms) * MILLI, ts_sent,

@@ -143,12 +143,38 @@ fn payload<L: Level>(
         // No closure, as above.
         let mut more = scan.first_element()?;
         while more {
-            one(venue, scan, stream, out, scratch)?;
+            element(venue, scan, stream, out, scratch)?;
             more = scan.next_element()?;
         }
         return Ok(());
     }
     one(venue, scan, stream, out, scratch)
+}
+
+/// An element of a list.
+#[inline(always)]
+fn element<L: Level>(
+    venue: Venue,
+    scan: &mut Scanner<L>,
+    stream: Option<Text>,
+    out: &mut Staging,
+    scratch: &mut Scratch,
+) -> Result<(), DecodeError> {
+    let (frame, at) = (scan.frame, scan.at);
+    if out.len() < EVENTS_MAX
+        && let Some(end) = fast::element(scan.level(), venue, (frame, at), scan.padded(), (out, scratch))
+    {
+        scan.at = end;
+        return Ok(());
+    }
+    let before = out.filled();
+    one(venue, scan, stream, out, scratch)?;
+    if out.is_one_event_from(&before) {
+        let mut plain = Vec::new();
+        let name = text(&scratch.inner, KIND).map_or(&b""[..], |name| name.decode(frame, &mut plain));
+        fast::learn_element(scan.level(), venue, (frame, at), (name, &KEYS), scratch);
+    }
+    Ok(())
 }
 
 #[inline(always)]
@@ -168,12 +194,7 @@ fn one<L: Level>(
         out.skip(SkipReason::NotAnEvent, offset, "", b"");
         return Ok(());
     }
-    let (frame, at) = (scan.frame, scan.at);
-    if let Some(end) = fast::element(scan.level(), venue, (frame, at), scan.padded(), (out, scratch)) {
-        scan.at = end;
-        return Ok(());
-    }
-    let before = out.filled();
+    let frame = scan.frame;
     scan.object(&KEYS, &mut scratch.inner, &mut scratch.guesses)?;
     understand(
         venue,
@@ -182,11 +203,6 @@ fn one<L: Level>(
         Place { start: offset, end: scan.offset(), stream },
         out,
     );
-    if out.is_one_event_from(&before) {
-        let mut plain = Vec::new();
-        let name = text(&scratch.inner, KIND).map_or(&b""[..], |name| name.decode(frame, &mut plain));
-        fast::learn_element(scan.level(), venue, (frame, at), (name, &KEYS), scratch);
-    }
     Ok(())
 }
 
@@ -270,19 +286,14 @@ fn is_other_market(venue: Venue, fields: Fields) -> bool {
 fn without_kind(venue: Venue, fields: Fields, nested: Nested, place: Place, out: &mut Staging) {
     let (slots, offset) = (fields.slots, place.start);
     if slots.has(RESULT) {
-        let id = slots.get(ID).map(|_| json_text(fields, ID));
+        let id = id_text(fields);
         out.control.push(Control::Reply { id, result: json_text(fields, RESULT) });
     } else if let Some(Value::Object { start }) = slots.get(ERROR) {
         let mut inner = Slots::new();
         read_object(fields.frame, start, (&mut inner, &mut Guesses::new()));
-        refusal(
-            Fields { frame: fields.frame, slots: &inner },
-            slots.get(ID).map(|_| json_text(fields, ID)),
-            offset,
-            out,
-        );
+        refusal(Fields { frame: fields.frame, slots: &inner }, id_text(fields), offset, out);
     } else if slots.get(CODE).is_some() && slots.get(MSG).is_some() {
-        refusal(fields, slots.get(ID).map(|_| json_text(fields, ID)), offset, out);
+        refusal(fields, id_text(fields), offset, out);
     } else if venue == Venue::BinanceSpot && slots.get(U).is_some() && slots.get(B_LOW).is_some() {
         if let Err(Fault { reason, slot }) = quote(venue, fields, out) {
             out.skip(reason, offset, NAMES[usize::from(slot)], b"bookTicker");
@@ -325,6 +336,15 @@ fn refusal(fields: Fields, id: Option<String>, offset: u32, out: &mut Staging) {
         Ok(code) if code != ID_UNSET => out.control.push(Control::Error { code, message, id }),
         _ => out.skip(SkipReason::NotAnEvent, offset, "code", b"error"),
     }
+}
+
+/// The id of a reply as JSON text; an integer is written as one, however the venue wrote it.
+fn id_text(fields: Fields) -> Option<String> {
+    let integer = match fields.slots.get(ID)? {
+        Value::Number(number) => number.to_i64(fields.frame),
+        _ => None,
+    };
+    Some(integer.map_or_else(|| json_text(fields, ID), |id| id.to_string()))
 }
 
 /// The JSON text of a slot's value, which was validated when it was passed.

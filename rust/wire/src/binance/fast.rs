@@ -44,9 +44,10 @@ impl Kind {
     }
 
     /// The kind of an event that was read the plain way; only quotes of spot have no name.
-    fn named(name: &[u8]) -> Option<Self> {
+    fn named(venue: Venue, name: &[u8]) -> Option<Self> {
         match name {
-            b"bookTicker" | b"" => Some(Self::Quote),
+            b"bookTicker" => Some(Self::Quote),
+            b"" if venue == Venue::BinanceSpot => Some(Self::Quote),
             b"aggTrade" => Some(Self::Aggregate),
             b"trade" => Some(Self::Trade),
             b"kline" => Some(Self::Candle),
@@ -90,34 +91,54 @@ pub(crate) fn frame<L: Level>(
     event(level, venue, (wide, padded), marked, (outlines, window), out).is_some()
 }
 
-/// The marks of the event of a frame that holds one.
+/// The marks of the event of a frame that holds one. Of the frame's structure all is verified here but the event itself.
 #[inline(always)]
 fn single<'a, L: Level>(level: L, structures: &'a Structures, wide: &[u8], len: usize) -> Option<Marked<'a>> {
     const STREAM: &[u8; 11] = b"{\"stream\":\"";
-    const DATA: u64 = u64::from_le_bytes(*b",\"data\":");
+    const DATA: &[u8; 8] = b",\"data\":";
     let (marks, count) = (structures.from(0)?, structures.count());
-    let end = structures.from(count.checked_sub(2)?)?;
+    let ends = structures.from(count.checked_sub(2)?)?;
     // Of a frame of one object the first and the last byte are marked.
-    if marks[0] != 0 || end[1] as usize + 1 != len {
+    if marks[0] != 0 || ends[1] as usize + 1 != len {
         return None;
     }
     if wide.first_chunk() != Some(STREAM) {
-        return Some(Marked { marks, count: Some(count) });
+        return raw_or_turned(level, structures, wide, len);
     }
-    let (data, open) = (marks[1] as usize, marks[2] as usize);
-    let word = wide.get(data..)?.first_chunk()?;
-    let stream = wide.get(STREAM.len()..)?.first_chunk()?;
-    let text = data.checked_sub(STREAM.len() + 1).filter(|&text| text < 32)?;
-    let (_, odd) = level.plain(stream, text);
-    let is_odd = u64::from_le_bytes(*word) != DATA
-        || wide[data - 1] != b'"'
-        || open != data + 8
-        || end[0] as usize + 2 != len
-        || odd != 0;
-    if is_odd {
-        return None;
+    let data = marks[1] as usize;
+    let is_sound = wide.get(data..)?.first_chunk() == Some(DATA)
+        && marks[2] as usize == data + DATA.len()
+        && ends[0] as usize + 2 == len
+        && is_name(level, wide, STREAM.len(), data);
+    let count = count.checked_sub(3).filter(|_| is_sound)?;
+    Some(Marked { marks: structures.from(2)?, count: Some(count) })
+}
+
+/// The same without an envelope, or in one whose keys come the other way round.
+#[inline(never)]
+fn raw_or_turned<'a, L: Level>(level: L, structures: &'a Structures, wide: &[u8], len: usize) -> Option<Marked<'a>> {
+    const DATA: &[u8; 8] = b"{\"data\":";
+    const STREAM: &[u8; 11] = b",\"stream\":\"";
+    let count = structures.count();
+    if wide.first_chunk() != Some(DATA) {
+        return Some(Marked { marks: structures.from(0)?, count: Some(count) });
     }
-    Some(Marked { marks: structures.from(2)?, count: Some(count.checked_sub(3)?) })
+    let marks = structures.from(1)?;
+    let ends = structures.from(count.checked_sub(3)?)?;
+    let stream = ends[1] as usize;
+    let is_sound = marks[0] as usize == DATA.len()
+        && ends[0] as usize + 1 == stream
+        && wide.get(stream..)?.first_chunk() == Some(STREAM)
+        && is_name(level, wide, stream + STREAM.len(), len - 1);
+    is_sound.then_some(Marked { marks, count: Some(count - 3) })
+}
+
+/// True if a stream's name of the usual length stands from `from` on, its quote just before `to`.
+#[inline(always)]
+fn is_name<L: Level>(level: L, wide: &[u8], from: usize, to: usize) -> bool {
+    let len = to.wrapping_sub(from + 1);
+    let Some(name) = wide.get(from..).and_then(<[u8]>::first_chunk) else { return false };
+    len < 32 && wide.get(to - 1) == Some(&b'"') && level.plain(name, len).1 == 0
 }
 
 /// Reads the event that opens at `at`, an element of a list, if its outline is known; gives where it ends.
@@ -199,13 +220,15 @@ pub(super) fn learn_element<L: Level>(
     scratch: &mut Scratch,
 ) {
     let Scratch { structures, outlines, .. } = scratch;
-    if let Some(marks) = structures.object(level, frame, at) {
+    if Kind::named(venue, name).is_some()
+        && let Some(marks) = structures.object(level, frame, at)
+    {
         learn(venue, frame, Marked { marks, count: None }, (name, keys), outlines);
     }
 }
 
 fn learn(venue: Venue, frame: &[u8], marked: Marked, (name, keys): (&[u8], &KeyTable), outlines: &mut Outlines) {
-    if let Some(kind) = Kind::named(name)
+    if let Some(kind) = Kind::named(venue, name)
         && let Some(told) = marked.told(venue, frame)
     {
         outlines.learn(told, (kind as u8, kind.pattern()), keys, frame, marked.marks);
