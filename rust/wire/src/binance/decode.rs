@@ -218,7 +218,7 @@ fn understand(venue: Venue, fields: Fields, nested: Nested, place: Place, out: &
     let kind = match fields.slots.get(KIND) {
         Some(Value::Text(kind)) => kind,
         Some(_) => return out.skip(SkipReason::WrongType, fields.slots.offset(KIND), "e", b""),
-        None => return without_kind(venue, fields, nested, place, out),
+        None => return without_kind(venue, fields, nested.0, place, out),
     };
     let mut plain = Vec::new();
     let name = kind.decode(fields.frame, &mut plain);
@@ -283,7 +283,7 @@ fn is_other_market(venue: Venue, fields: Fields) -> bool {
 
 /// Replies, errors, and the payloads that have no `e`.
 #[cold]
-fn without_kind(venue: Venue, fields: Fields, nested: Nested, place: Place, out: &mut Staging) {
+fn without_kind(venue: Venue, fields: Fields, free: &mut Slots, place: Place, out: &mut Staging) {
     let (slots, offset) = (fields.slots, place.start);
     if slots.has(RESULT) {
         let id = id_text(fields);
@@ -302,8 +302,7 @@ fn without_kind(venue: Venue, fields: Fields, nested: Nested, place: Place, out:
         let mut plain = Vec::new();
         let stream = place.stream.map(|stream| stream.decode(fields.frame, &mut plain));
         let last_update = last_update(fields, offset);
-        if let Err(Fault { reason, slot }) = plain::nameless_depth(venue, fields, nested.0, (stream, last_update), out)
-        {
+        if let Err(Fault { reason, slot }) = plain::nameless_depth(venue, fields, free, (stream, last_update), out) {
             let at = if slots.has(slot) { slots.offset(slot) } else { offset };
             out.skip(reason, at, if slot == ID { LAST_UPDATE } else { NAMES[usize::from(slot)] }, b"depth");
         }

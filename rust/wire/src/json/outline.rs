@@ -173,9 +173,9 @@ impl Outline {
 pub(crate) struct Outlines {
     /// What tells each of them, 0 for none; newest first in their place.
     told: [[u64; WAYS]; OUTLINES / WAYS],
-    /// Which of `outlines` it is.
+    /// Which of `held` it is.
     index: [[u8; WAYS]; OUTLINES / WAYS],
-    outlines: Box<[Outline; OUTLINES]>,
+    held: Box<[Outline; OUTLINES]>,
 }
 
 /// What tells outlines apart: the reader, how the object begins (its first key and, where that is the kind, the first
@@ -205,7 +205,7 @@ impl Told {
 
 impl Outlines {
     pub(crate) fn new() -> Self {
-        let outlines = vec![Outline::NONE; OUTLINES].into_boxed_slice();
+        let held = vec![Outline::NONE; OUTLINES].into_boxed_slice();
         let mut index = [[0; WAYS]; OUTLINES / WAYS];
         for (at, index) in index.as_flattened_mut().iter_mut().enumerate() {
             *index = at as u8;
@@ -213,7 +213,7 @@ impl Outlines {
         Self {
             told: [[0; WAYS]; OUTLINES / WAYS],
             index,
-            outlines: outlines.try_into().unwrap_or_else(|_| unreachable!("made with that length")),
+            held: held.try_into().unwrap_or_else(|_| unreachable!("made with that length")),
         }
     }
 
@@ -222,7 +222,7 @@ impl Outlines {
     pub(crate) fn expected(&self, told: Told) -> Option<&Outline> {
         let place = told.place();
         let way = self.told[place].iter().position(|&one| one == told.0)?;
-        Some(&self.outlines[usize::from(self.index[place][way]) % OUTLINES])
+        Some(&self.held[usize::from(self.index[place][way]) % OUTLINES])
     }
 
     /// Remembers the outline of an object that was read the plain way, if it can be read by one.
@@ -242,7 +242,7 @@ impl Outlines {
             self.told[place][..=way].rotate_right(1);
             self.index[place][..=way].rotate_right(1);
             self.told[place][0] = told.0;
-            self.outlines[usize::from(self.index[place][0]) % OUTLINES] = outline;
+            self.held[usize::from(self.index[place][0]) % OUTLINES] = outline;
         }
     }
 }
@@ -258,66 +258,85 @@ struct Lead {
 
 /// Draws the outline of an object.
 fn outlined(pattern: &Pattern, keys: &KeyTable, frame: &[u8], marks: &[u32; MARKS + 1]) -> Option<Outline> {
-    let mut outline = Outline::NONE;
-    let mut depth = 0;
-    // Of the value before each mark: whether it ends in a quote or brace, which the mark's word holds then.
-    let mut ends_in_quote = false;
-    for place in 0..MARKS {
-        let mark = marks[place] as usize;
-        let lead = lead(frame, mark)?;
-        let before = usize::from(ends_in_quote);
-        let bytes = frame.get(mark - before..mark + lead.len)?;
+    let mut draft = Draft { pattern, keys, frame, outline: Outline::NONE, depth: 0, ends_in_quote: false };
+    for (place, &mark) in marks.iter().enumerate().take(MARKS) {
+        if draft.at(place, mark as usize)? {
+            let outline = &mut draft.outline;
+            outline.count = place + 1;
+            outline.numbers = outline.has & pattern.numbers;
+            return (outline.has & pattern.required == pattern.required).then_some(*outline);
+        }
+    }
+    None
+}
+
+/// An outline that is being drawn.
+struct Draft<'a> {
+    pattern: &'a Pattern,
+    keys: &'a KeyTable,
+    frame: &'a [u8],
+    outline: Outline,
+    depth: i32,
+    /// Whether the value before the mark ends in a quote, which the mark's word then holds.
+    ends_in_quote: bool,
+}
+
+impl Draft<'_> {
+    /// Goes on to a mark; true at the end of the object, `None` where no outline is possible.
+    fn at(&mut self, place: usize, mark: usize) -> Option<bool> {
+        let lead = lead(self.frame, mark)?;
+        let before = usize::from(self.ends_in_quote);
+        let bytes = self.frame.get(mark - before..mark + lead.len)?;
         // A mark may stand inside a text.
-        if ends_in_quote && bytes[0] != b'"' {
+        if self.ends_in_quote && bytes[0] != b'"' {
             return None;
         }
-        (outline.words[place], outline.masks[place]) = word_of(bytes, before)?;
-        ends_in_quote = false;
+        (self.outline.words[place], self.outline.masks[place]) = word_of(bytes, before)?;
+        self.ends_in_quote = false;
         let Some(key) = lead.key else {
-            depth -= 1;
-            if depth == 0 {
-                outline.count = place + 1;
-                outline.numbers = outline.has & pattern.numbers;
-                return (outline.has & pattern.required == pattern.required).then_some(outline);
+            self.depth -= 1;
+            if self.depth > 0 {
+                self.outline.pass(place, lead.len, Passed::Nothing)?;
             }
-            outline.pass(place, lead.len, Passed::Nothing)?;
-            continue;
+            return Some(self.depth <= 0);
         };
-        depth += i32::from(lead.is_open);
-        let slot = keys.slot_of(key);
-        let value = frame.get(mark + lead.len..)?;
-        if value.first() == Some(&b'{') {
-            if depth != 1 || slot != pattern.inner {
-                return None;
-            }
-            outline.pass(place, lead.len, Passed::Nothing)?;
-            continue;
+        self.depth += i32::from(lead.is_open);
+        self.value(place, mark + lead.len, lead.len, self.keys.slot_of(key))?;
+        Some(false)
+    }
+
+    /// Notes how the value at `start` is read, whose key has a slot and begins `lead` bytes before.
+    fn value(&mut self, place: usize, start: usize, lead: usize, slot: u8) -> Option<()> {
+        let first = *self.frame.get(start)?;
+        if first == b'{' {
+            let is_inner = self.depth == 1 && slot == self.pattern.inner;
+            return if is_inner { self.outline.pass(place, lead, Passed::Nothing) } else { None };
         }
-        ends_in_quote = frame[mark + lead.len - 1] == b'"';
-        let is_text = ends_in_quote;
-        let is_flag = matches!(value.first(), Some(b't' | b'f'));
-        if let Some(field) = pattern.field(slot, depth == 2) {
-            let fits = match pattern.fields[field].form {
-                Form::Number => !is_text && !is_flag,
-                Form::Flag => is_flag,
-                Form::NumberText | Form::Text => is_text,
-            };
-            if !fits || outline.has & 1 << field != 0 {
-                return None;
-            }
-            (outline.places[field], outline.leads[field]) = (place as u32, lead.len as u32);
-            outline.has |= 1 << field;
-        } else {
+        let is_text = self.frame[start - 1] == b'"';
+        let is_flag = !is_text && matches!(first, b't' | b'f');
+        self.ends_in_quote = is_text;
+        let Some(field) = self.pattern.field(slot, self.depth == 2) else {
             let how = match (is_text, is_flag) {
-                (true, _) if slot == KIND && depth == 1 => Passed::Name,
+                (true, _) if slot == KIND && self.depth == 1 => Passed::Name,
                 (true, _) => Passed::Text,
                 (_, true) => Passed::Flag,
                 _ => return None,
             };
-            outline.pass(place, lead.len, how)?;
+            return self.outline.pass(place, lead, how);
+        };
+        let fits = match self.pattern.fields[field].form {
+            Form::Number => !is_text && !is_flag,
+            Form::Flag => is_flag,
+            Form::NumberText | Form::Text => is_text,
+        };
+        let outline = &mut self.outline;
+        if !fits || outline.has & 1 << field != 0 {
+            return None;
         }
+        (outline.places[field], outline.leads[field]) = (place as u32, lead as u32);
+        outline.has |= 1 << field;
+        Some(())
     }
-    None
 }
 
 /// Reads what stands at a mark: `}`, or an opening brace or a comma, perhaps a blank, a short plain key, a colon, and the

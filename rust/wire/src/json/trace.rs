@@ -183,17 +183,29 @@ impl<'a, L: Level> Trace<'a, L> {
 /// Not zero where the bytes at a mark are others.
 #[inline(always)]
 fn structure(window: &Window, marks: &[u32; MARKS + 1], base: u32, outline: &Outline) -> u64 {
-    let mut odd = 0;
+    const HALF: usize = MARKS / 2;
     let before = base.wrapping_add(1);
+    let odd = half(window, marks.first_chunk(), before, outline.words.first_chunk(), outline.masks.first_chunk());
+    if outline.count <= HALF {
+        return odd;
+    }
+    let marks = marks[HALF..].first_chunk();
+    odd | half(window, marks, before, outline.words.last_chunk(), outline.masks.last_chunk())
+}
+
+#[inline(always)]
+fn half(
+    window: &Window,
+    marks: Option<&[u32; MARKS / 2]>,
+    before: u32,
+    words: Option<&[u64; MARKS / 2]>,
+    masks: Option<&[u64; MARKS / 2]>,
+) -> u64 {
+    let (Some(marks), Some(words), Some(masks)) = (marks, words, masks) else { return 1 };
+    let mut odd = 0;
     for at in 0..MARKS / 2 {
         let word = u64::from_le_bytes(*bytes(window, marks[at].wrapping_sub(before)));
-        odd |= (word ^ outline.words[at]) & outline.masks[at];
-    }
-    if outline.count > MARKS / 2 {
-        for at in MARKS / 2..MARKS {
-            let word = u64::from_le_bytes(*bytes(window, marks[at].wrapping_sub(before)));
-            odd |= (word ^ outline.words[at]) & outline.masks[at];
-        }
+        odd |= (word ^ words[at]) & masks[at];
     }
     odd
 }
