@@ -100,13 +100,16 @@ fn other_markets_and_kinds_do_not_allocate_either() {
             r#"[{{"ev":"XT","pair":"BTC-USD","p":33021.9,"t":{t}000,"s":0.0161,"c":[2],"i":"14272084","x":3,"r":{t}001}},{{"ev":"XQ","pair":"BTC-USD","bp":33052.79,"bs":0.48,"ap":33073.19,"as":0.601,"t":{t}000,"x":1}}]"#
         ),
         Venue::MassiveForex => format!(r#"[{{"ev":"C","p":"USD/CNH","x":"44","a":6.83366,"b":6.83363,"t":{t}000}}]"#),
+        Venue::BinanceUsdm => format!(
+            r#"[{{"e":"bookTicker","u":{t},"s":"BTCUSDT","ps":"BTCUSDT","b":"72009.00","B":"3.065","a":"72009.10","A":"2.180","T":{t}000,"E":{t}001,"st":1}},{{"e":"aggTrade","E":{t}002,"a":{t},"s":"BTCUSDT","p":"64990.90","q":"0.002","nq":"0.002","f":{t},"l":{t},"T":{t}001,"m":true,"st":1}},{{"e":"markPriceUpdate","E":{t}000,"s":"BTCUSDT","p":"83260.9","ap":"83260.9","P":"83390.6","i":"83301.3","r":"-0.00000244","T":{t}000,"st":1}},{{"e":"24hrMiniTicker","E":{t}000,"s":"BTCUSDT","c":"2","o":"1","h":"2","l":"1","v":"10000","q":"18"}},{{"e":"forceOrder","E":{t}005,"o":{{"s":"BTCUSDT","S":"SELL","o":"LIMIT","f":"IOC","q":"5","p":"1.3","ap":"1.35","X":"FILLED","l":"5","z":"5","T":{t}004,"st":1}}}},{{"e":"depthUpdate","E":{t}008,"T":{t}007,"s":"BTCUSDT","U":{t},"u":{t},"pu":1,"b":[],"a":[["64346.70","589.8041"],["64347.00","0"]]}}]"#
+        ),
         Venue::MassiveIndices => format!(r#"[{{"ev":"V","val":3988.5,"T":"I:SPX","t":{t}130}}]"#),
         _ => format!(
             r#"[{{"ev":"Q","sym":"ESZ4","bp":4.25,"bs":1,"bt":{t}000,"ap":4.5,"as":6,"at":{t}000,"t":{t}000}},{{"ev":"T","sym":"ESZ4","p":-4.25,"s":2,"t":{t}000,"q":{t}}}]"#
         ),
     };
     let venues = [Venue::MassiveStocks, Venue::MassiveCrypto, Venue::MassiveForex, Venue::MassiveIndices];
-    for venue in venues.into_iter().chain([Venue::MassiveFutures]) {
+    for venue in venues.into_iter().chain([Venue::MassiveFutures, Venue::BinanceUsdm]) {
         let mut engine = engine(1_000);
         let times = START / SECOND..START / SECOND + 600;
         let frames: Vec<(i64, Vec<u8>)> =

@@ -30,7 +30,7 @@ NATIVE = {
 }
 # Rooms of the package that know the common ground and not each other; they meet in app.py, cli and tui.
 SIBLINGS = {"feeds", "journal", "scanner", "sim", "strategy"}
-GROUND = {"_native", "config", "errors", "events", "sessions", "venues"}
+GROUND = {"_native", "config", "errors", "events", "notices", "sessions", "venues"}
 # Modules that may speak WebSocket: the feeds' only shell, and the pretend venues.
 SOCKETS = {"feeds/connection.py", "sim/binance.py", "sim/massive.py", "sim/peer.py", "sim/server.py"}
 

@@ -714,6 +714,55 @@ unsafe fn looked_up(words: &[u32], places: __m256i) -> __m256i {
     }
 }
 
+/// The same of a table of twice as many words.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn looked_up_wide(words: &[u32], places: __m256i) -> __m256i {
+    // SAFETY: the caller's promise. Which half a place is in is its fifth bit, here the highest.
+    unsafe {
+        let low = _mm256_castsi256_ps(looked_up(words, places));
+        let high = _mm256_castsi256_ps(looked_up(&words[16..], places));
+        let half = _mm256_castsi256_ps(_mm256_slli_epi32::<27>(places));
+        _mm256_castps_si256(_mm256_blendv_ps(low, high, half))
+    }
+}
+
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn half_of_reaches<const HALF: usize>(
+    into: &mut Spans,
+    marks: &[u32; MARKS + 1],
+    base: u32,
+    pattern: &Pattern,
+    outline: &Outline,
+) {
+    let from = HALF * 8;
+    // SAFETY: the caller's promise; words and vectors are of one size.
+    unsafe {
+        let places = eight(&outline.places[from..]);
+        let base = _mm256_set1_epi32(base.cast_signed());
+        let starts = _mm256_sub_epi32(looked_up_wide(marks, places), base);
+        let starts = _mm256_add_epi32(starts, eight(&outline.leads[from..]));
+        let ends = _mm256_sub_epi32(looked_up_wide(&marks[1..], places), base);
+        let ends = _mm256_sub_epi32(ends, eight(&pattern.tails[from..]));
+        let all_lens = _mm256_sub_epi32(ends, starts);
+        let bits = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+        let has = _mm256_and_si256(_mm256_set1_epi32(i32::from(outline.numbers >> from)), bits);
+        let numbers = _mm256_cmpeq_epi32(has, bits);
+        let before = _mm256_sub_epi32(all_lens, _mm256_set1_epi32(1));
+        let over = _mm256_cmpeq_epi32(_mm256_max_epu32(before, _mm256_set1_epi32(NUMBER.cast_signed())), before);
+        put(&mut into.befores[from..], _mm256_sub_epi32(ends, _mm256_set1_epi32(16)));
+        put(&mut into.all_lens[from..], all_lens);
+        put(&mut into.lens[from..], _mm256_and_si256(all_lens, numbers));
+        into.odd |= u64::from(_mm256_testz_si256(over, numbers) == 0);
+    }
+}
+
 #[inline(always)]
 fn eight(words: &[u32]) -> __m256i {
     let words: [u32; 8] = words[..8].try_into().unwrap_or_default();
@@ -763,6 +812,17 @@ unsafe fn half_of_spans<const HALF: usize>(
 }
 
 impl Level for V3 {
+    #[inline(always)]
+    fn reaches(self, marks: &[u32; MARKS + 1], base: u32, pattern: &Pattern, outline: &Outline) -> Spans {
+        let mut spans = Spans::NONE;
+        // SAFETY: a `V3` exists only where the machine has AVX2.
+        unsafe {
+            half_of_reaches::<0>(&mut spans, marks, base, pattern, outline);
+            half_of_reaches::<1>(&mut spans, marks, base, pattern, outline);
+        }
+        spans
+    }
+
     #[inline(always)]
     fn spans(self, window: &Window, marks: &[u32; WIDTH + 1], base: u32, plan: &Plan, shape: &Shape) -> Spans {
         let mut spans = Spans::NONE;
