@@ -72,7 +72,7 @@ impl Marked<'_> {
 }
 
 /// Reads a frame of one event, alone or in an envelope, if its outline is known; or changes nothing that counts. It must
-/// be short, so that it stands in `padded` with zeroes behind.
+/// be short, so that it stands in `padded` with room around it.
 #[inline(always)]
 pub(crate) fn frame<L: Level>(
     level: L,
@@ -83,44 +83,44 @@ pub(crate) fn frame<L: Level>(
 ) -> bool {
     let Scratch { structures, outlines, window, .. } = scratch;
     structures.clear();
-    let Some(wide) = padded.bytes.get(padded.before..).filter(|_| padded.before != 0) else { return false };
-    if !structures.whole(level, wide, frame.len()) {
+    // What was just copied is not read yet: it would have to be waited for.
+    if padded.before == 0 || !structures.whole(level, frame) {
         return false;
     }
-    let Some(marked) = single(level, structures, wide, frame.len()) else { return false };
-    event(level, venue, (wide, padded), marked, (outlines, window), out).is_some()
+    let Some(marked) = single(level, structures, frame) else { return false };
+    event(level, venue, (frame, padded), marked, (outlines, window), out).is_some()
 }
 
 /// The marks of the event of a frame that holds one. Of the frame's structure all is verified here but the event itself.
 #[inline(always)]
-fn single<'a, L: Level>(level: L, structures: &'a Structures, wide: &[u8], len: usize) -> Option<Marked<'a>> {
+fn single<'a, L: Level>(level: L, structures: &'a Structures, frame: &[u8]) -> Option<Marked<'a>> {
     const STREAM: &[u8; 11] = b"{\"stream\":\"";
     const DATA: &[u8; 8] = b",\"data\":";
     let (marks, count) = (structures.from(0)?, structures.count());
     let ends = structures.from(count.checked_sub(2)?)?;
     // Of a frame of one object the first and the last byte are marked.
-    if marks[0] != 0 || ends[1] as usize + 1 != len {
+    if marks[0] != 0 || ends[1] as usize + 1 != frame.len() {
         return None;
     }
-    if wide.first_chunk() != Some(STREAM) {
-        return raw_or_turned(level, structures, wide, len);
+    if frame.first_chunk() != Some(STREAM) {
+        return raw_or_turned(level, structures, frame);
     }
     let data = marks[1] as usize;
-    let is_sound = wide.get(data..)?.first_chunk() == Some(DATA)
+    let is_sound = frame.get(data..)?.first_chunk() == Some(DATA)
         && marks[2] as usize == data + DATA.len()
-        && ends[0] as usize + 2 == len
-        && is_name(level, wide, STREAM.len(), data);
+        && ends[0] as usize + 2 == frame.len()
+        && is_name(level, frame, STREAM.len(), data);
     let count = count.checked_sub(3).filter(|_| is_sound)?;
     Some(Marked { marks: structures.from(2)?, count: Some(count) })
 }
 
 /// The same without an envelope, or in one whose keys come the other way round.
 #[inline(never)]
-fn raw_or_turned<'a, L: Level>(level: L, structures: &'a Structures, wide: &[u8], len: usize) -> Option<Marked<'a>> {
+fn raw_or_turned<'a, L: Level>(level: L, structures: &'a Structures, frame: &[u8]) -> Option<Marked<'a>> {
     const DATA: &[u8; 8] = b"{\"data\":";
     const STREAM: &[u8; 11] = b",\"stream\":\"";
     let count = structures.count();
-    if wide.first_chunk() != Some(DATA) {
+    if frame.first_chunk() != Some(DATA) {
         return Some(Marked { marks: structures.from(0)?, count: Some(count) });
     }
     let marks = structures.from(1)?;
@@ -128,17 +128,17 @@ fn raw_or_turned<'a, L: Level>(level: L, structures: &'a Structures, wide: &[u8]
     let stream = ends[1] as usize;
     let is_sound = marks[0] as usize == DATA.len()
         && ends[0] as usize + 1 == stream
-        && wide.get(stream..)?.first_chunk() == Some(STREAM)
-        && is_name(level, wide, stream + STREAM.len(), len - 1);
+        && frame.get(stream..)?.first_chunk() == Some(STREAM)
+        && is_name(level, frame, stream + STREAM.len(), frame.len() - 1);
     is_sound.then_some(Marked { marks, count: Some(count - 3) })
 }
 
 /// True if a stream's name of the usual length stands from `from` on, its quote just before `to`.
 #[inline(always)]
-fn is_name<L: Level>(level: L, wide: &[u8], from: usize, to: usize) -> bool {
+fn is_name<L: Level>(level: L, frame: &[u8], from: usize, to: usize) -> bool {
     let len = to.wrapping_sub(from + 1);
-    let Some(name) = wide.get(from..).and_then(<[u8]>::first_chunk) else { return false };
-    len < 32 && wide.get(to - 1) == Some(&b'"') && level.plain(name, len).1 == 0
+    let Some(name) = frame.get(from..).and_then(<[u8]>::first_chunk) else { return false };
+    len < 32 && frame.get(to - 1) == Some(&b'"') && level.plain(name, len).1 == 0
 }
 
 /// Reads the event that opens at `at`, an element of a list, if its outline is known; gives where it ends.
@@ -204,8 +204,9 @@ pub(super) fn learn_single<L: Level>(
 ) {
     let Scratch { structures, outlines, .. } = scratch;
     // The marks of a short frame are kept since it came in.
-    let Some(wide) = padded.bytes.get(padded.before..).filter(|_| padded.before != 0) else { return };
-    if let Some(marked) = single(level, structures, wide, frame.len()) {
+    if padded.before != 0
+        && let Some(marked) = single(level, structures, frame)
+    {
         learn(venue, frame, marked, (name, keys), outlines);
     }
 }

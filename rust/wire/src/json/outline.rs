@@ -12,8 +12,8 @@ use super::shape::WIDTH;
 pub(crate) const MARKS: usize = 32;
 /// The key of the object inside, for kinds that have none.
 pub(crate) const NO_SLOT: u8 = TRASH;
-/// Most values that are verified and have no other say.
-const PASSED: usize = 12;
+/// Most values of one form that are verified and have no other say.
+const PASSED: usize = 8;
 /// How many outlines are kept, and how many of them have one place. More that meet there take turns, at the price of the
 /// plain way.
 const OUTLINES: usize = 64;
@@ -111,17 +111,29 @@ impl Pattern {
     }
 }
 
-/// How a value is verified that has no other say.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Passed {
-    /// No byte at all: the place of a brace.
-    Nothing,
-    /// A text without escapes.
-    Text,
-    /// The name of the kind.
-    Name,
-    /// `true` or `false`.
-    Flag,
+/// A value that is verified and has no other say: the mark before it, and the bytes from there to the value.
+pub(crate) type Passed = (u8, u8);
+
+/// A few values of one form.
+#[derive(Clone, Copy)]
+pub(crate) struct Few {
+    values: [Passed; PASSED],
+    count: usize,
+}
+
+impl Few {
+    const NONE: Self = Self { values: [(0, 0); PASSED], count: 0 };
+
+    fn push(&mut self, value: Passed) -> Option<()> {
+        *self.values.get_mut(self.count)? = value;
+        self.count += 1;
+        Some(())
+    }
+
+    #[inline(always)]
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Passed> {
+        self.values.iter().take(self.count).copied()
+    }
 }
 
 /// What stands at the marks of an object, and where the fields of a pattern stand.
@@ -135,9 +147,14 @@ pub(crate) struct Outline {
     /// The bytes from the one before each mark up to its value, and which of them to compare.
     pub(crate) words: [u64; MARKS],
     pub(crate) masks: [u64; MARKS],
-    /// Values to pass: the mark before, the bytes from it to the value, how.
-    pub(crate) passed: [(u8, u8, Passed); PASSED],
-    pub(crate) passed_count: usize,
+    /// The name of the kind, and which of its bytes there are to compare: none where there is no name.
+    pub(crate) name: Passed,
+    pub(crate) name_mask: u128,
+    /// Texts.
+    pub(crate) texts: Few,
+    /// Places of braces, behind which there must be no byte; and flags.
+    pub(crate) nothings: Few,
+    pub(crate) flags: Few,
     /// Number of marks, the closing brace among them.
     pub(crate) count: usize,
     /// The fields that the object has, a bit each.
@@ -154,19 +171,16 @@ impl Outline {
         leads: [0; WIDTH],
         words: [0; MARKS],
         masks: [0; MARKS],
-        passed: [(0, 0, Passed::Nothing); PASSED],
-        passed_count: 0,
+        name: (0, 0),
+        name_mask: 0,
+        texts: Few::NONE,
+        nothings: Few::NONE,
+        flags: Few::NONE,
         count: 0,
         has: 0,
         numbers: 0,
         kind: 0,
     };
-
-    fn pass(&mut self, place: usize, lead: usize, how: Passed) -> Option<()> {
-        *self.passed.get_mut(self.passed_count)? = (place as u8, lead as u8, how);
-        self.passed_count += 1;
-        Some(())
-    }
 }
 
 /// The outlines met so far.
@@ -221,8 +235,11 @@ impl Outlines {
     #[inline(always)]
     pub(crate) fn expected(&self, told: Told) -> Option<&Outline> {
         let place = told.place();
-        let way = self.told[place].iter().position(|&one| one == told.0)?;
-        Some(&self.held[usize::from(self.index[place][way]) % OUTLINES])
+        // All four at once: which it is, is as good as random.
+        let [a, b, c, d] = self.told[place].map(|one| u32::from(one == told.0));
+        let found = a | b << 1 | c << 2 | d << 3;
+        let way = found.trailing_zeros() as usize % WAYS;
+        (found != 0).then(|| &self.held[usize::from(self.index[place][way]) % OUTLINES])
     }
 
     /// Remembers the outline of an object that was read the plain way, if it can be read by one.
@@ -296,7 +313,7 @@ impl Draft<'_> {
         let Some(key) = lead.key else {
             self.depth -= 1;
             if self.depth > 0 {
-                self.outline.pass(place, lead.len, Passed::Nothing)?;
+                self.outline.nothings.push((place as u8, lead.len as u8))?;
             }
             return Some(self.depth <= 0);
         };
@@ -305,24 +322,34 @@ impl Draft<'_> {
         Some(false)
     }
 
+    /// Notes where the name of the kind stands.
+    fn name(&mut self, at: Passed) -> Option<()> {
+        let outline = &mut self.outline;
+        outline.name = at;
+        // A name that comes twice is for the plain way.
+        let is_first = outline.name_mask == 0;
+        outline.name_mask = u128::MAX >> (128 - 8 * self.pattern.name_len);
+        is_first.then_some(())
+    }
+
     /// Notes how the value at `start` is read, whose key has a slot and begins `lead` bytes before.
     fn value(&mut self, place: usize, start: usize, lead: usize, slot: u8) -> Option<()> {
         let first = *self.frame.get(start)?;
         if first == b'{' {
             let is_inner = self.depth == 1 && slot == self.pattern.inner;
-            return if is_inner { self.outline.pass(place, lead, Passed::Nothing) } else { None };
+            return if is_inner { self.outline.nothings.push((place as u8, lead as u8)) } else { None };
         }
         let is_text = self.frame[start - 1] == b'"';
         let is_flag = !is_text && matches!(first, b't' | b'f');
         self.ends_in_quote = is_text;
         let Some(field) = self.pattern.field(slot, self.depth == 2) else {
-            let how = match (is_text, is_flag) {
-                (true, _) if slot == KIND && self.depth == 1 => Passed::Name,
-                (true, _) => Passed::Text,
-                (_, true) => Passed::Flag,
-                _ => return None,
+            let passed = (place as u8, lead as u8);
+            return match (is_text, is_flag) {
+                (true, _) if slot == KIND && self.depth == 1 => self.name(passed),
+                (true, _) => self.outline.texts.push(passed),
+                (_, true) => self.outline.flags.push(passed),
+                _ => None,
             };
-            return self.outline.pass(place, lead, how);
         };
         let fits = match self.pattern.fields[field].form {
             Form::Number => !is_text && !is_flag,

@@ -5,7 +5,7 @@
 //! reader of its field. So a caller must read every field of its pattern.
 
 use super::lane::Padded;
-use super::outline::{MARKS, Outline, Passed, Pattern};
+use super::outline::{MARKS, Outline, Pattern};
 use super::shape::{Key, Plan, WIDTH};
 use super::simd::{BEFORE, Level, REACH, Rules, Spans, Window, bytes};
 use super::text::Text;
@@ -55,41 +55,40 @@ impl<'a, L: Level> Trace<'a, L> {
             &*copy
         };
         let mut spans = level.reaches(marks, base as u32, pattern, outline);
-        let mut trace = {
-            spans.odd |= structure(window, marks, base as u32, outline);
-            Self { window, base, outline, spans, level }
-        };
-        for &(place, lead, how) in outline.passed.iter().take(outline.passed_count) {
-            let place = usize::from(place) % MARKS;
-            let start = marks[place].wrapping_add(u32::from(lead)).wrapping_sub(base as u32);
-            let len = marks[place + 1].wrapping_sub(base as u32).wrapping_sub(start);
-            trace.pass(pattern, start, len, how);
-        }
+        spans.odd |= structure(level, window, marks, base as u32, outline);
+        let mut trace = Self { window, base, outline, spans, level };
+        trace.pass(pattern, marks);
         Some(trace)
     }
 
-    /// Verifies a value that nobody reads, of `len` bytes with the quote of a text.
+    /// Verifies the values that nobody reads.
     #[inline(always)]
-    fn pass(&mut self, pattern: &Pattern, start: u32, len: u32, how: Passed) {
-        match how {
-            Passed::Nothing => self.odd_if(len != 0),
-            Passed::Flag => {
-                let (_, odd) = self.flag_at(start, len);
-                self.spans.odd |= odd;
-            }
-            Passed::Text => {
-                let text = len.wrapping_sub(1);
-                self.odd_if(text as usize > TEXT);
-                let (_, odd) = self.level.plain(bytes(self.window, start), text as usize % (TEXT + 1));
-                self.spans.odd |= odd;
-            }
-            Passed::Name => {
-                let (name, is_len) = pattern.name();
-                self.odd_if(len.wrapping_sub(1) != is_len);
-                let found = u128::from_le_bytes(*bytes(self.window, start));
-                let mask = u128::MAX >> (128 - 8 * is_len);
-                self.odd_if((found ^ name) & mask != 0);
-            }
+    fn pass(&mut self, pattern: &Pattern, marks: &[u32; MARKS + 1]) {
+        let base = self.base as u32;
+        let span = |(place, lead): (u8, u8)| {
+            let place = usize::from(place) % MARKS;
+            let start = marks[place].wrapping_add(u32::from(lead)).wrapping_sub(base);
+            (start, marks[place + 1].wrapping_sub(base).wrapping_sub(start))
+        };
+        let (start, len) = span(self.outline.name);
+        let (name, name_len) = pattern.name();
+        let mask = self.outline.name_mask;
+        self.odd_if(mask != 0 && len != name_len + 1);
+        let found = u128::from_le_bytes(*bytes(self.window, start));
+        self.odd_if((found ^ name) & mask != 0);
+        for text in self.outline.texts.iter() {
+            let (start, len) = span(text);
+            // With its quote.
+            let len = len.wrapping_sub(1);
+            let (_, odd) = self.level.plain(bytes(self.window, start), len as usize % (TEXT + 1));
+            self.spans.odd |= odd | u64::from(len as usize > TEXT);
+        }
+        for nothing in self.outline.nothings.iter() {
+            self.odd_if(span(nothing).1 != 0);
+        }
+        for flag in self.outline.flags.iter() {
+            let (start, len) = span(flag);
+            self.spans.odd |= self.flag_at(start, len).1;
         }
     }
 
@@ -182,19 +181,21 @@ impl<'a, L: Level> Trace<'a, L> {
 
 /// Not zero where the bytes at a mark are others.
 #[inline(always)]
-fn structure(window: &Window, marks: &[u32; MARKS + 1], base: u32, outline: &Outline) -> u64 {
+fn structure<L: Level>(level: L, window: &Window, marks: &[u32; MARKS + 1], base: u32, outline: &Outline) -> u64 {
     const HALF: usize = MARKS / 2;
     let before = base.wrapping_add(1);
-    let odd = half(window, marks.first_chunk(), before, outline.words.first_chunk(), outline.masks.first_chunk());
+    let odd =
+        half(level, window, marks.first_chunk(), before, outline.words.first_chunk(), outline.masks.first_chunk());
     if outline.count <= HALF {
         return odd;
     }
     let marks = marks[HALF..].first_chunk();
-    odd | half(window, marks, before, outline.words.last_chunk(), outline.masks.last_chunk())
+    odd | half(level, window, marks, before, outline.words.last_chunk(), outline.masks.last_chunk())
 }
 
 #[inline(always)]
-fn half(
+fn half<L: Level>(
+    level: L,
     window: &Window,
     marks: Option<&[u32; MARKS / 2]>,
     before: u32,
@@ -205,7 +206,7 @@ fn half(
     let mut odd = 0;
     for at in 0..MARKS / 2 {
         let word = u64::from_le_bytes(*bytes(window, marks[at].wrapping_sub(before)));
-        odd |= (word ^ words[at]) & masks[at];
+        odd |= level.apart((word ^ words[at]) & masks[at]);
     }
     odd
 }

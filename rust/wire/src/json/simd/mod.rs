@@ -213,6 +213,24 @@ pub(crate) trait Level: Copy {
     /// The structure of a block that has a little behind it.
     fn structure(self, block: &[u8; 64 + AHEAD]) -> Structure;
 
+    /// The structure of the block of a frame that begins at `base`, or of what there is of it.
+    #[inline(always)]
+    fn structure_at(self, frame: &[u8], base: usize) -> Structure {
+        if let Some(block) = frame.get(base..).and_then(<[u8]>::first_chunk) {
+            return self.structure(block);
+        }
+        let (mut copy, rest) = ([0; 64 + AHEAD], frame.get(base..).unwrap_or_default());
+        let len = rest.len().min(copy.len());
+        copy[..len].copy_from_slice(&rest[..len]);
+        self.structure(&copy)
+    }
+
+    /// A word, kept out of vectors: a compiler gathers words that are scattered, which takes longer than reading them.
+    #[inline(always)]
+    fn apart(self, word: u64) -> u64 {
+        word
+    }
+
     /// Writes `base` + place of each bit that is set, rising, to the start of `out`; what is behind them may change too.
     #[inline(always)]
     fn places(self, mut bits: u64, base: u32, out: &mut [u32; 64]) {
@@ -659,6 +677,16 @@ mod tests {
             {
                 prop_assert_eq!(v3().map_or(found, |level| level.structure(&block)), found);
                 prop_assert_eq!(v4().map_or(found, |level| level.structure(&block)), found);
+            }
+            // The same of a frame that begins before or ends early.
+            for (from, to) in [(0, 66), (0, 65), (0, 64), (0, 40), (0, 1), (0, 0), (30, 66), (66, 66)] {
+                let want = Scalar.structure_at(&block[..to], from);
+                #[cfg(target_arch = "x86_64")]
+                {
+                    prop_assert_eq!(v3().map_or(want, |level| level.structure_at(&block[..to], from)), want);
+                    prop_assert_eq!(v4().map_or(want, |level| level.structure_at(&block[..to], from)), want);
+                }
+                prop_assert_eq!(want.marks >> to.saturating_sub(from).min(63) >> 1, 0);
             }
         }
 

@@ -178,6 +178,25 @@ fn half(block: &[u8; 64], at: usize, byte: u8) -> u64 {
     }
 }
 
+/// The lowest bits, as many as asked for up to 64.
+///
+/// # Safety
+///
+/// The machine must have BMI2.
+#[inline(always)]
+unsafe fn first_bits(count: u32) -> u64 {
+    // SAFETY: the caller's promise.
+    unsafe { _bzhi_u64(u64::MAX, count) }
+}
+
+/// The word itself, of which the compiler knows nothing any more.
+#[inline(always)]
+fn apart(mut word: u64) -> u64 {
+    // SAFETY: no instruction at all.
+    unsafe { std::arch::asm!("/* {0} */", inout(reg) word, options(pure, nomem, nostack, preserves_flags)) };
+    word
+}
+
 /// The bytes of a block from one on.
 #[inline(always)]
 fn from(block: &[u8; 64 + AHEAD], at: usize) -> [u8; 64] {
@@ -476,12 +495,19 @@ impl Level for V4 {
 
     #[inline(always)]
     fn structure(self, block: &[u8; 64 + AHEAD]) -> Structure {
-        let [now, next, after] = [from(block, 0), from(block, 1), from(block, 2)];
-        // SAFETY: a `V4` exists only where the machine has AVX-512 BW; vectors and arrays are of one size.
+        self.structure_at(block, 0)
+    }
+
+    /// No branch on how much there is: the lengths of frames are as good as random.
+    #[inline(always)]
+    fn structure_at(self, frame: &[u8], base: usize) -> Structure {
+        let len = frame.len().saturating_sub(base).min(64 + AHEAD) as u32;
+        let at = frame.as_ptr().wrapping_add(base).cast::<i8>();
+        // SAFETY: a `V4` exists only where the machine has AVX-512 BW and BMI2; what is loaded is masked to the frame.
         unsafe {
-            let now = std::mem::transmute::<[u8; 64], __m512i>(now);
-            let next = std::mem::transmute::<[u8; 64], __m512i>(next);
-            let after = std::mem::transmute::<[u8; 64], __m512i>(after);
+            let now = _mm512_maskz_loadu_epi8(first_bits(len), at);
+            let next = _mm512_maskz_loadu_epi8(first_bits(len.saturating_sub(1)), at.wrapping_add(1));
+            let after = _mm512_maskz_loadu_epi8(first_bits(len.saturating_sub(2)), at.wrapping_add(2));
             let quote = _mm512_set1_epi8(b'"'.cast_signed());
             let commas = _mm512_cmpeq_epi8_mask(now, _mm512_set1_epi8(b','.cast_signed()));
             let opens = _mm512_cmpeq_epi8_mask(now, _mm512_set1_epi8(b'{'.cast_signed()));
@@ -491,6 +517,11 @@ impl Level for V4 {
             let far = _mm512_mask_cmpeq_epi8_mask(blanks, after, quote);
             Structure { marks: keys | far | closes, high: _mm512_movepi8_mask(now) }
         }
+    }
+
+    #[inline(always)]
+    fn apart(self, word: u64) -> u64 {
+        apart(word)
     }
 
     #[inline(always)]
@@ -812,6 +843,11 @@ unsafe fn half_of_spans<const HALF: usize>(
 }
 
 impl Level for V3 {
+    #[inline(always)]
+    fn apart(self, word: u64) -> u64 {
+        apart(word)
+    }
+
     #[inline(always)]
     fn reaches(self, marks: &[u32; MARKS + 1], base: u32, pattern: &Pattern, outline: &Outline) -> Spans {
         let mut spans = Spans::NONE;
