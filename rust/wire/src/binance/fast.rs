@@ -57,18 +57,26 @@ impl Kind {
     }
 }
 
-/// The marks of an event, and their number where it is known.
+/// The marks of an event, their number where it is known, and what tells its outline.
 #[derive(Clone, Copy)]
 struct Marked<'a> {
     marks: &'a [u32; MARKS + 1],
     count: Option<usize>,
+    told: Told,
 }
 
-impl Marked<'_> {
-    fn told(self, venue: Venue, frame: &[u8]) -> Option<Told> {
-        let more = (venue as u64) << 32 | self.count.unwrap_or(0) as u64;
-        Told::of(frame, self.marks, more)
+impl<'a> Marked<'a> {
+    /// An event of which nothing is known but its marks.
+    #[inline(always)]
+    fn by_marks(venue: Venue, frame: &[u8], marks: &'a [u32; MARKS + 1], count: Option<usize>) -> Option<Self> {
+        Some(Self { marks, count, told: Told::of(frame, marks, number(venue, count.unwrap_or(0)))? })
     }
+}
+
+/// The market and a count as one number.
+#[inline(always)]
+const fn number(venue: Venue, count: usize) -> u64 {
+    (venue as u64) << 32 | count as u64
 }
 
 /// Reads a frame of one event, alone or in an envelope, if its outline is known; or changes nothing that counts. It must
@@ -87,41 +95,49 @@ pub(crate) fn frame<L: Level>(
     if padded.before == 0 || !structures.whole(level, frame) {
         return false;
     }
-    let Some(marked) = single(level, structures, frame) else { return false };
+    let Some(marked) = single(level, venue, structures, frame) else { return false };
     event(level, venue, (frame, padded), marked, (outlines, window), out).is_some()
 }
 
-/// The marks of the event of a frame that holds one. Of the frame's structure all is verified here but the event itself.
+/// The event of a frame that holds one. Of the frame's structure all is verified here but the event itself.
 #[inline(always)]
-fn single<'a, L: Level>(level: L, structures: &'a Structures, frame: &[u8]) -> Option<Marked<'a>> {
+fn single<'a, L: Level>(level: L, venue: Venue, structures: &'a Structures, frame: &[u8]) -> Option<Marked<'a>> {
     const STREAM: &[u8; 11] = b"{\"stream\":\"";
     const DATA: &[u8; 8] = b",\"data\":";
-    let (marks, count) = (structures.from(0)?, structures.count());
-    let ends = structures.from(count.checked_sub(2)?)?;
-    // Of a frame of one object the first and the last byte are marked.
-    if marks[0] != 0 || ends[1] as usize + 1 != frame.len() {
-        return None;
-    }
     if frame.first_chunk() != Some(STREAM) {
-        return raw_or_turned(level, structures, frame);
+        return raw_or_turned(level, venue, structures, frame);
     }
-    let data = marks[1] as usize;
+    // Bits are known long before the marks are written and can be read: the kind of the event is waited for.
+    let behind = structures.first() & structures.first().wrapping_sub(1);
+    let data = behind.trailing_zeros() as usize;
+    let open = data + DATA.len();
+    let event: &[u8; 16] = frame.get(open..)?.first_chunk()?;
+    let word = |bytes: &[u8]| bytes.first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
+    // The end of the stream's name tells events apart that begin alike.
+    let name = word(frame.get(data.wrapping_sub(9)..)?);
+    let count = structures.count().wrapping_sub(3);
+    let told = Told::new([word(event), word(&event[8..])], name, number(venue, count));
     let is_sound = frame.get(data..)?.first_chunk() == Some(DATA)
-        && marks[2] as usize == data + DATA.len()
-        && ends[0] as usize + 2 == frame.len()
+        && (behind & behind.wrapping_sub(1)).trailing_zeros() as usize == open
+        && frame.ends_with(b"}}")
         && is_name(level, frame, STREAM.len(), data);
-    let count = count.checked_sub(3).filter(|_| is_sound)?;
-    Some(Marked { marks: structures.from(2)?, count: Some(count) })
+    is_sound.then_some(())?;
+    Some(Marked { marks: structures.from(2)?, count: Some(count), told })
 }
 
 /// The same without an envelope, or in one whose keys come the other way round.
 #[inline(never)]
-fn raw_or_turned<'a, L: Level>(level: L, structures: &'a Structures, frame: &[u8]) -> Option<Marked<'a>> {
+fn raw_or_turned<'a, L: Level>(level: L, venue: Venue, structures: &'a Structures, frame: &[u8]) -> Option<Marked<'a>> {
     const DATA: &[u8; 8] = b"{\"data\":";
     const STREAM: &[u8; 11] = b",\"stream\":\"";
     let count = structures.count();
+    let marks = structures.from(0)?;
+    // Of a frame of one object the first and the last byte are marked.
+    if marks[0] != 0 || frame.last() != Some(&b'}') {
+        return None;
+    }
     if frame.first_chunk() != Some(DATA) {
-        return Some(Marked { marks: structures.from(0)?, count: Some(count) });
+        return Marked::by_marks(venue, frame, marks, Some(count));
     }
     let marks = structures.from(1)?;
     let ends = structures.from(count.checked_sub(3)?)?;
@@ -130,7 +146,8 @@ fn raw_or_turned<'a, L: Level>(level: L, structures: &'a Structures, frame: &[u8
         && ends[0] as usize + 1 == stream
         && frame.get(stream..)?.first_chunk() == Some(STREAM)
         && is_name(level, frame, stream + STREAM.len(), frame.len() - 1);
-    is_sound.then_some(Marked { marks, count: Some(count - 3) })
+    is_sound.then_some(())?;
+    Marked::by_marks(venue, frame, marks, Some(count - 3))
 }
 
 /// True if a stream's name of the usual length stands from `from` on, its quote just before `to`.
@@ -152,7 +169,7 @@ pub(super) fn element<L: Level>(
 ) -> Option<usize> {
     let Scratch { structures, outlines, window, .. } = scratch;
     let marks = structures.object(level, frame, at)?;
-    event(level, venue, (frame, padded), Marked { marks, count: None }, (outlines, window), out)
+    event(level, venue, (frame, padded), Marked::by_marks(venue, frame, marks, None)?, (outlines, window), out)
 }
 
 #[inline(always)]
@@ -164,7 +181,7 @@ fn event<L: Level>(
     (outlines, window): (&Outlines, &mut Window),
     out: &mut Staging,
 ) -> Option<usize> {
-    let outline = outlines.expected(marked.told(venue, frame)?)?;
+    let outline = outlines.expected(marked.told)?;
     if marked.count.is_some_and(|count| count != outline.count) {
         return None;
     }
@@ -205,7 +222,7 @@ pub(super) fn learn_single<L: Level>(
     let Scratch { structures, outlines, .. } = scratch;
     // The marks of a short frame are kept since it came in.
     if padded.before != 0
-        && let Some(marked) = single(level, structures, frame)
+        && let Some(marked) = single(level, venue, structures, frame)
     {
         learn(venue, frame, marked, (name, keys), outlines);
     }
@@ -223,16 +240,15 @@ pub(super) fn learn_element<L: Level>(
     let Scratch { structures, outlines, .. } = scratch;
     if Kind::named(venue, name).is_some()
         && let Some(marks) = structures.object(level, frame, at)
+        && let Some(marked) = Marked::by_marks(venue, frame, marks, None)
     {
-        learn(venue, frame, Marked { marks, count: None }, (name, keys), outlines);
+        learn(venue, frame, marked, (name, keys), outlines);
     }
 }
 
 fn learn(venue: Venue, frame: &[u8], marked: Marked, (name, keys): (&[u8], &KeyTable), outlines: &mut Outlines) {
-    if let Some(kind) = Kind::named(venue, name)
-        && let Some(told) = marked.told(venue, frame)
-    {
-        outlines.learn(told, (kind as u8, kind.pattern()), keys, frame, marked.marks);
+    if let Some(kind) = Kind::named(venue, name) {
+        outlines.learn(marked.told, (kind as u8, kind.pattern()), keys, frame, marked.marks);
     }
 }
 

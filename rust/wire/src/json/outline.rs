@@ -192,23 +192,32 @@ pub(crate) struct Outlines {
     held: Box<[Outline; OUTLINES]>,
 }
 
-/// What tells outlines apart: the reader, how the object begins (its first key and, where that is the kind, the first
-/// letters of its name; its second key), and the number of its marks where that is known.
+/// What tells outlines apart: how the object begins, and whatever else is known of it before it is read.
 #[derive(Clone, Copy)]
 pub(crate) struct Told(u64);
 
 impl Told {
-    /// What is told by the marks of an object; `more` is anything else that matters.
+    /// What is told by the first two words of an object (its first key and, where that is the kind, the first letters of
+    /// its name), by another word, and by a small number.
     #[inline(always)]
-    pub(crate) fn of(frame: &[u8], marks: &[u32; MARKS + 1], more: u64) -> Option<Self> {
+    pub(crate) const fn new([first, second]: [u64; 2], word: u64, number: u64) -> Self {
         const KIND_WORD: u64 = u64::from_le_bytes(*b"{\"e\":\"\0\0");
-        let word = |mark: u32| frame.get(mark as usize..)?.first_chunk().copied().map(u64::from_le_bytes);
-        let first = word(marks[0])?;
-        let is_kind = first & 0xFFFF_FFFF_FFFF == KIND_WORD;
-        let first = if is_kind { first } else { first & 0xFFFF_FFFF };
-        let second = word(marks[1])? & 0xFFFF_FFFF;
-        let told = first ^ second.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ more.wrapping_mul(0xD129_0D3E_5A0D_4B95);
-        Some(Self(told.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1))
+        let (first, second) =
+            if first & 0xFFFF_FFFF_FFFF == KIND_WORD { (first, second) } else { (first as u32 as u64, 0) };
+        let told = first
+            ^ second.wrapping_mul(0xD129_0D3E_5A0D_4B95)
+            ^ word.wrapping_mul(0xA24B_AED4_963E_E407)
+            ^ number.wrapping_mul(0x8CB9_2BA7_2F3D_8DD7);
+        Self(told.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    /// What is told by the marks of an object: also its second key.
+    #[inline(always)]
+    pub(crate) fn of(frame: &[u8], marks: &[u32; MARKS + 1], number: u64) -> Option<Self> {
+        let word = |at: usize| frame.get(at..)?.first_chunk().copied().map(u64::from_le_bytes);
+        let at = marks[0] as usize;
+        let second = word(marks[1] as usize)? & 0xFFFF_FFFF;
+        Some(Self::new([word(at)?, word(at + 8)?], second, number))
     }
 
     #[inline(always)]

@@ -23,13 +23,15 @@ pub(crate) struct Structures {
     next: usize,
     from: usize,
     to: usize,
+    /// Marks of the first block of a short frame.
+    first: u64,
 }
 
 impl Structures {
     pub(crate) fn new() -> Self {
         let marks = vec![0; ROOM].into_boxed_slice();
         let marks = marks.try_into().unwrap_or_else(|_| unreachable!("made with that length"));
-        Self { marks, count: 0, next: 0, from: 0, to: 0 }
+        Self { marks, count: 0, next: 0, from: 0, to: 0, first: 0 }
     }
 
     /// Forgets the frame.
@@ -41,18 +43,30 @@ impl Structures {
     /// Marks a short frame. False if it is not ASCII.
     #[inline(always)]
     pub(crate) fn whole<L: Level>(&mut self, level: L, frame: &[u8]) -> bool {
-        (self.count, self.next, self.from, self.to) = (0, 0, 0, frame.len());
-        let mut high = 0;
+        (self.next, self.from, self.to) = (0, 0, frame.len());
         // Most frames of one event end in the third or the fourth block, as good as at random.
-        for base in [0, 64, 128, 192] {
-            high |= self.note(level, base as u32, level.structure_at(frame, base));
-        }
-        let mut base = 256;
+        let (a, b) = (level.structure_at(frame, 0), level.structure_at(frame, 64));
+        let (c, d) = (level.structure_at(frame, 128), level.structure_at(frame, 192));
+        let first = a.marks.count_ones() as usize;
+        let second = first + b.marks.count_ones() as usize;
+        let third = second + c.marks.count_ones() as usize;
+        self.write(level, 0, a.marks, 0);
+        self.write(level, first, b.marks, 64);
+        self.write(level, second, c.marks, 128);
+        self.write(level, third, d.marks, 192);
+        (self.first, self.count) = (a.marks, third + d.marks.count_ones() as usize);
+        let (mut base, mut high) = (256, a.high | b.high | c.high | d.high);
         while base < frame.len() {
             high |= self.note(level, base as u32, level.structure_at(frame, base));
             base += 64;
         }
         high == 0
+    }
+
+    /// The marks of the first block of a short frame, a bit each.
+    #[inline(always)]
+    pub(crate) const fn first(&self) -> u64 {
+        self.first
     }
 
     /// How many marks there are.
@@ -97,11 +111,16 @@ impl Structures {
     /// Writes the marks of a block that begins at `base`; gives which of its bytes are not ASCII.
     #[inline(always)]
     fn note<L: Level>(&mut self, level: L, base: u32, Structure { marks, high }: Structure) -> u64 {
-        // What is written too much is overwritten by the next block.
-        if let Some(out) = self.marks.get_mut(self.count..).and_then(<[u32]>::first_chunk_mut) {
-            level.places(marks, base, out);
-        }
+        self.write(level, self.count, marks, base);
         self.count += marks.count_ones() as usize;
         high
+    }
+
+    #[inline(always)]
+    fn write<L: Level>(&mut self, level: L, count: usize, marks: u64, base: u32) {
+        // What is written too much is overwritten by the next block.
+        if let Some(out) = self.marks.get_mut(count..).and_then(<[u32]>::first_chunk_mut) {
+            level.places(marks, base, out);
+        }
     }
 }

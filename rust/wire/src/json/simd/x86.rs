@@ -7,6 +7,8 @@
 #[allow(clippy::wildcard_imports, reason = "half a hundred names of one kind")]
 use std::arch::x86_64::*;
 
+use std::sync::OnceLock;
+
 use ringtape_model::Venue;
 use ringtape_model::units::{CODE_UNSET, E8_UNSET, PRICE_UNSET};
 
@@ -33,17 +35,25 @@ pub(crate) fn decode(
     frame: &[u8],
     out: &mut Staging,
 ) -> Option<Result<(), DecodeError>> {
-    if most >= crate::Level::Avx512 && has_v4() {
+    match most.min(best()) {
         // SAFETY: the machine was asked for each of the features.
-        return Some(unsafe { decode_v4(venue, frame, out) });
+        crate::Level::Avx512 => Some(unsafe { decode_v4(venue, frame, out) }),
+        // SAFETY: the machine was asked for each of the features.
+        crate::Level::Avx2 => Some(unsafe { decode_v3(venue, frame, out) }),
+        crate::Level::Scalar => None,
     }
-    let vectored = most >= crate::Level::Avx2 && has_v3();
-    // SAFETY: the machine was asked for each of the features.
-    vectored.then(|| unsafe { decode_v3(venue, frame, out) })
 }
 
 /// The best level of this machine.
+#[inline]
 pub(crate) fn best() -> crate::Level {
+    /// Asked once: it takes a dozen looks. INVARIANT: set to nothing but what the machine said.
+    static BEST: OnceLock<crate::Level> = OnceLock::new();
+    *BEST.get_or_init(ask)
+}
+
+#[cold]
+fn ask() -> crate::Level {
     if has_v4() {
         crate::Level::Avx512
     } else if has_v3() {
@@ -199,8 +209,8 @@ fn apart(mut word: u64) -> u64 {
 
 /// The bytes of a block from one on.
 #[inline(always)]
-fn from(block: &[u8; 64 + AHEAD], at: usize) -> [u8; 64] {
-    block[at..].first_chunk().copied().unwrap_or([0; 64])
+fn from(block: &[u8; 64 + AHEAD], at: usize) -> &[u8; 64] {
+    block[at..].first_chunk().unwrap_or(&[0; 64])
 }
 
 /// The bytes of a block that are not ASCII, a bit each.
@@ -882,11 +892,12 @@ impl Level for V3 {
 
     #[inline(always)]
     fn structure(self, block: &[u8; 64 + AHEAD]) -> Structure {
-        let [now, next, after] = [from(block, 0), from(block, 1), from(block, 2)];
-        let (commas, quotes) = (same(&now, b','), same(&next, b'"'));
-        let far = commas & same(&next, b' ') & same(&after, b'"');
-        let marks = ((commas | same(&now, b'{')) & quotes) | far | same(&now, b'}');
-        Structure { marks, high: high(&now) }
+        // By reference: bytes that are copied one compiler takes apart.
+        let (now, next, after) = (from(block, 0), from(block, 1), from(block, 2));
+        let (commas, quotes) = (same(now, b','), same(next, b'"'));
+        let far = commas & same(next, b' ') & same(after, b'"');
+        let marks = ((commas | same(now, b'{')) & quotes) | far | same(now, b'}');
+        Structure { marks, high: high(now) }
     }
 
     /// The digits stand at the right end already, so only the point has to be closed.
