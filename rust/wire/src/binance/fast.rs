@@ -1,5 +1,10 @@
 //! Quotes, trades, candles and mark prices through the fast lane: the same records as [`super::decode`] builds, for events
 //! of a known outline whose values are of the common form. Whatever is not, is left to the plain way.
+//!
+//! Tried: marking the copy of a short frame instead of the frame itself (loads that span two stores are waited for);
+//! words at marks compared by gathers, and masks joined as the compiler likes (each slower than word by word, see
+//! `Level::apart`); a reader each for quotes and trades (no faster). What is left to win: values are read from the copy
+//! of the frame, and so wait until what came before has left the machine; reading them in place would not.
 
 use ringtape_model::event::{BAR_COMPLETE, SIDE_BUY, SIDE_SELL, TRADE_AGGREGATE};
 use ringtape_model::units::{ID_UNSET, MILLI};
@@ -25,9 +30,9 @@ enum Kind {
 impl Kind {
     const fn pattern(self) -> &'static Pattern {
         match self {
-            Self::Quote => &quote::PATTERN,
-            Self::Aggregate => &aggregate::PATTERN,
-            Self::Trade => &trade::PATTERN,
+            Self::Quote => &tick::QUOTE,
+            Self::Aggregate => &tick::AGGREGATE,
+            Self::Trade => &tick::TRADE,
             Self::Candle => &candle::PATTERN,
             Self::Mark => &mark::PATTERN,
         }
@@ -187,26 +192,19 @@ fn event<L: Level>(
     }
     let marks = marked.marks;
     let end = marks[(outline.count - 1) % MARKS] as usize + 1;
-    // Each with its own pattern, a constant.
+    // Quotes and trades are read alike, so that which of them comes, as good as at random, is asked last.
     let is_sound = match Kind::of(outline.kind) {
-        Kind::Quote => {
-            quote::read(venue, Trace::new(level, padded, marks, (&quote::PATTERN, outline), window)?, frame, out)
-        }
-        Kind::Aggregate => {
-            let trace = Trace::new(level, padded, marks, (&aggregate::PATTERN, outline), window)?;
-            trade::read(venue, trace, TRADE_AGGREGATE, frame, out)
-        }
-        Kind::Trade => {
-            trade::read(venue, Trace::new(level, padded, marks, (&trade::PATTERN, outline), window)?, 0, frame, out)
-        }
         Kind::Candle => {
             candle::read(venue, Trace::new(level, padded, marks, (&candle::PATTERN, outline), window)?, frame, out)
         }
         Kind::Mark => {
             mark::read(venue, Trace::new(level, padded, marks, (&mark::PATTERN, outline), window)?, frame, out)
         }
+        kind => {
+            let trace = Trace::new(level, padded, marks, (&tick::AGGREGATE, outline), window)?;
+            tick::read(venue, trace, kind, frame, out)
+        }
     };
-
     is_sound.then_some(end)
 }
 
@@ -289,33 +287,118 @@ const fn other_market(venue: Venue) -> i64 {
     }
 }
 
-mod quote {
-    use super::{Field, Level, Pattern, Quote, Rule, Rules, Staging, Trace, Venue, bits, other_market, slots};
+/// Quotes, trades and aggregates of trades.
+mod tick {
+    use super::{
+        Field, ID_UNSET, Kind, Level, Pattern, Quote, Rule, Rules, SIDE_BUY, SIDE_SELL, Staging, TRADE_AGGREGATE,
+        Trace, Trade, Venue, bits, other_market, slots,
+    };
 
-    pattern!(
-        "bookTicker",
-        [
-            BID: Field::number_text(slots::B_LOW), ASK: Field::number_text(slots::A_LOW),
-            BID_SIZE: Field::number_text(slots::B_HIGH), ASK_SIZE: Field::number_text(slots::A_HIGH),
-            TIME: Field::number(slots::TIME), SENT: Field::number(slots::SENT), UPDATE: Field::number(slots::U),
-            MARKET: Field::number(slots::ST), SYMBOL: Field::text(slots::SYMBOL)
-        ],
-        required: [SYMBOL, BID, ASK, BID_SIZE, ASK_SIZE, UPDATE],
-        inner: crate::json::NO_SLOT
-    );
+    const PRICE: usize = 0;
+    const SIZE: usize = 1;
+    const BID_SIZE: usize = 2;
+    const ASK_SIZE: usize = 3;
+    const TIME: usize = 4;
+    const SENT: usize = 5;
+    const ID: usize = 6;
+    const MARKET: usize = 7;
+    const FIRST: usize = 8;
+    const LAST: usize = 9;
+    const SYMBOL: usize = 12;
+    const IS_SELL: usize = 13;
+
+    /// What all of them have.
+    const COMMON: [Field; 16] = {
+        let mut fields = [Field::NONE; 16];
+        fields[TIME] = Field::number(slots::TIME);
+        fields[SENT] = Field::number(slots::SENT);
+        fields[MARKET] = Field::number(slots::ST);
+        fields[SYMBOL] = Field::text(slots::SYMBOL);
+        fields
+    };
+
+    const fn trade(name: &str, id: u8, first: Field, last: Field) -> Pattern {
+        let mut fields = COMMON;
+        fields[PRICE] = Field::number_text(slots::P);
+        fields[SIZE] = Field::number_text(slots::Q);
+        fields[ID] = Field::number(id);
+        fields[IS_SELL] = Field::flag(slots::M);
+        (fields[FIRST], fields[LAST]) = (first, last);
+        Pattern::new(name, fields, bits(&[SYMBOL, PRICE, SIZE, TIME, ID, IS_SELL]), crate::json::NO_SLOT)
+    }
+
+    pub(super) static AGGREGATE: Pattern =
+        trade("aggTrade", slots::A_LOW, Field::number(slots::F), Field::number(slots::L_LOW));
+    pub(super) static TRADE: Pattern = trade("trade", slots::T_LOW, Field::NONE, Field::NONE);
+    /// The bid stands where a trade has its price, the offer where it has its size.
+    pub(super) static QUOTE: Pattern = {
+        let mut fields = COMMON;
+        fields[PRICE] = Field::number_text(slots::B_LOW);
+        fields[SIZE] = Field::number_text(slots::A_LOW);
+        fields[BID_SIZE] = Field::number_text(slots::B_HIGH);
+        fields[ASK_SIZE] = Field::number_text(slots::A_HIGH);
+        fields[ID] = Field::number(slots::U);
+        let required = bits(&[SYMBOL, PRICE, SIZE, BID_SIZE, ASK_SIZE, ID]);
+        Pattern::new("bookTicker", fields, required, crate::json::NO_SLOT)
+    };
     static TIMES: Rules = Rules::new([Rule::MILLIS, Rule::MILLIS, Rule::ID, Rule::DIGIT]);
+    static IDS: Rules = Rules::new([Rule::ID; 4]);
 
+    /// What a quote and a trade have in common.
+    struct Common {
+        ts_event: i64,
+        ts_sent: i64,
+        sequence: i64,
+        decimals: [(f64, i64); 4],
+    }
+
+    // Fields that both have stand at the same places, so the trace may be along the pattern of either.
     #[inline(always)]
-    pub(super) fn read<L: Level>(venue: Venue, mut trace: Trace<L>, frame: &[u8], out: &mut Staging) -> bool {
+    pub(super) fn read<L: Level>(
+        venue: Venue,
+        mut trace: Trace<L>,
+        kind: Kind,
+        frame: &[u8],
+        out: &mut Staging,
+    ) -> bool {
         let symbol = trace.ticker(SYMBOL);
-        let [bid, ask, bid_size, ask_size] = trace.decimals::<0>();
+        let decimals = trace.decimals::<0>();
         let [ts_event, ts_sent, sequence, market] = trace.integers::<1>(&TIMES);
         trace.odd_if(market == other_market(venue));
-        trace.odd_if(venue != Venue::BinanceSpot && !trace.has(TIME));
+        let common = Common { ts_event, ts_sent, sequence, decimals };
+        if kind == Kind::Quote {
+            trace.odd_if(venue != Venue::BinanceSpot && !trace.has(TIME));
+            let is_sound = trace.is_sound();
+            if is_sound {
+                out.push_quote(frame, symbol, quote(venue, &common));
+            }
+            return is_sound;
+        }
+        let is_aggregate = kind == Kind::Aggregate;
+        let ids = if is_aggregate { trace.integers::<2>(&IDS) } else { [ID_UNSET; 4] };
+        // The buyer is the maker: the seller took.
+        let side = if trace.flag(IS_SELL) { SIDE_SELL } else { SIDE_BUY };
+        let id = trace.copied(ID);
+        trace.odd_if(decimals[PRICE].1 <= 0);
         if !trace.is_sound() {
             return false;
         }
-        let quote = Quote {
+        let trade = Trade {
+            first_id: ids[FIRST - 8],
+            last_id: ids[LAST - 8],
+            id: *id.first_chunk().unwrap_or(&[0; 24]),
+            side,
+            flags: if is_aggregate { TRADE_AGGREGATE } else { 0 },
+            ..trade_of(venue, &common)
+        };
+        out.push_trade(frame, symbol, trade);
+        true
+    }
+
+    #[inline(always)]
+    fn quote(venue: Venue, &Common { ts_event, ts_sent, sequence, decimals }: &Common) -> Quote {
+        let [bid, ask, bid_size, ask_size] = decimals;
+        Quote {
             ts_event,
             ts_sent,
             bid: bid.0,
@@ -329,81 +412,13 @@ mod quote {
             sequence,
             venue: venue as u8,
             ..Quote::UNSET
-        };
-        out.push_quote(frame, symbol, quote);
-        true
+        }
     }
-}
-
-mod aggregate {
-    use super::{Field, Pattern, bits, slots};
-
-    pattern!(
-        "aggTrade",
-        [
-            PRICE: Field::number_text(slots::P), SIZE: Field::number_text(slots::Q), NO_1: Field::NONE,
-            NO_2: Field::NONE,
-            TIME: Field::number(slots::TIME), SENT: Field::number(slots::SENT), ID: Field::number(slots::A_LOW),
-            MARKET: Field::number(slots::ST),
-            FIRST: Field::number(slots::F), LAST: Field::number(slots::L_LOW), NO_3: Field::NONE, NO_4: Field::NONE,
-            SYMBOL: Field::text(slots::SYMBOL), IS_SELL: Field::flag(slots::M)
-        ],
-        required: [SYMBOL, PRICE, SIZE, TIME, ID, IS_SELL],
-        inner: crate::json::NO_SLOT
-    );
-}
-
-mod trade {
-    // The same places as in a pattern of aggregates.
-    use super::aggregate::{FIRST, ID, IS_SELL, LAST, MARKET, PRICE, SENT, SIZE, SYMBOL, TIME};
-    use super::{
-        Field, ID_UNSET, Level, Pattern, Rule, Rules, SIDE_BUY, SIDE_SELL, Staging, TRADE_AGGREGATE, Trace, Trade,
-        Venue, bits, other_market, slots,
-    };
-
-    pub(super) static PATTERN: Pattern = {
-        let mut fields = [Field::NONE; 16];
-        fields[PRICE] = Field::number_text(slots::P);
-        fields[SIZE] = Field::number_text(slots::Q);
-        fields[TIME] = Field::number(slots::TIME);
-        fields[SENT] = Field::number(slots::SENT);
-        fields[ID] = Field::number(slots::T_LOW);
-        fields[MARKET] = Field::number(slots::ST);
-        fields[SYMBOL] = Field::text(slots::SYMBOL);
-        fields[IS_SELL] = Field::flag(slots::M);
-        let required = [SYMBOL, PRICE, SIZE, TIME, ID, IS_SELL];
-        Pattern::new("trade", fields, bits(&required), crate::json::NO_SLOT)
-    };
-    static TIMES: Rules = Rules::new([Rule::MILLIS, Rule::MILLIS, Rule::ID, Rule::DIGIT]);
-    static IDS: Rules = Rules::new([Rule::ID; 4]);
 
     #[inline(always)]
-    pub(super) fn read<L: Level>(
-        venue: Venue,
-        mut trace: Trace<L>,
-        flags: u16,
-        frame: &[u8],
-        out: &mut Staging,
-    ) -> bool {
-        let symbol = trace.ticker(SYMBOL);
-        let [price, size, ..] = trace.decimals::<0>();
-        let [ts_event, ts_sent, sequence, market] = trace.integers::<1>(&TIMES);
-        let is_aggregate = flags & TRADE_AGGREGATE != 0;
-        let (first_id, last_id) = if is_aggregate {
-            let ids = trace.integers::<2>(&IDS);
-            (ids[FIRST - 8], ids[LAST - 8])
-        } else {
-            (ID_UNSET, ID_UNSET)
-        };
-        // The buyer is the maker: the seller took.
-        let side = if trace.flag(IS_SELL) { SIDE_SELL } else { SIDE_BUY };
-        let id = trace.copied(ID);
-        trace.odd_if(market == other_market(venue));
-        trace.odd_if(price.1 <= 0);
-        if !trace.is_sound() {
-            return false;
-        }
-        let trade = Trade {
+    fn trade_of(venue: Venue, &Common { ts_event, ts_sent, sequence, decimals }: &Common) -> Trade {
+        let [price, size, ..] = decimals;
+        Trade {
             ts_event,
             ts_sent,
             price: price.0,
@@ -411,16 +426,9 @@ mod trade {
             size: size.0,
             size_e8: size.1,
             sequence,
-            first_id,
-            last_id,
-            id: *id.first_chunk().unwrap_or(&[0; 24]),
             venue: venue as u8,
-            side,
-            flags,
             ..Trade::UNSET
-        };
-        out.push_trade(frame, symbol, trade);
-        true
+        }
     }
 }
 

@@ -100,12 +100,6 @@ impl Pattern {
         pattern
     }
 
-    /// The name of the kind as a word, and its length.
-    #[inline(always)]
-    pub(crate) const fn name(&self) -> (u128, u32) {
-        (u128::from_le_bytes(self.name), self.name_len)
-    }
-
     fn field(&self, slot: u8, is_inner: bool) -> Option<usize> {
         self.fields.iter().position(|one| one.slot == slot && one.is_inner == is_inner).filter(|_| slot != TRASH)
     }
@@ -147,8 +141,10 @@ pub(crate) struct Outline {
     /// The bytes from the one before each mark up to its value, and which of them to compare.
     pub(crate) words: [u64; MARKS],
     pub(crate) masks: [u64; MARKS],
-    /// The name of the kind, and which of its bytes there are to compare: none where there is no name.
-    pub(crate) name: Passed,
+    /// Where the name of the kind stands, its length, its bytes, and which of them to compare: none where it has none.
+    pub(crate) name_at: Passed,
+    pub(crate) name_len: u32,
+    pub(crate) name: u128,
     pub(crate) name_mask: u128,
     /// Texts.
     pub(crate) texts: Few,
@@ -171,7 +167,9 @@ impl Outline {
         leads: [0; WIDTH],
         words: [0; MARKS],
         masks: [0; MARKS],
-        name: (0, 0),
+        name_at: (0, 0),
+        name_len: 0,
+        name: 0,
         name_mask: 0,
         texts: Few::NONE,
         nothings: Few::NONE,
@@ -334,7 +332,8 @@ impl Draft<'_> {
     /// Notes where the name of the kind stands.
     fn name(&mut self, at: Passed) -> Option<()> {
         let outline = &mut self.outline;
-        outline.name = at;
+        outline.name_at = at;
+        (outline.name, outline.name_len) = (u128::from_le_bytes(self.pattern.name), self.pattern.name_len);
         // A name that comes twice is for the plain way.
         let is_first = outline.name_mask == 0;
         outline.name_mask = u128::MAX >> (128 - 8 * self.pattern.name_len);

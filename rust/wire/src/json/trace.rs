@@ -57,25 +57,25 @@ impl<'a, L: Level> Trace<'a, L> {
         let mut spans = level.reaches(marks, base as u32, pattern, outline);
         spans.odd |= structure(level, window, marks, base as u32, outline);
         let mut trace = Self { window, base, outline, spans, level };
-        trace.pass(pattern, marks);
+        trace.pass(marks);
         Some(trace)
     }
 
     /// Verifies the values that nobody reads.
     #[inline(always)]
-    fn pass(&mut self, pattern: &Pattern, marks: &[u32; MARKS + 1]) {
+    fn pass(&mut self, marks: &[u32; MARKS + 1]) {
         let base = self.base as u32;
         let span = |(place, lead): (u8, u8)| {
             let place = usize::from(place) % MARKS;
             let start = marks[place].wrapping_add(u32::from(lead)).wrapping_sub(base);
             (start, marks[place + 1].wrapping_sub(base).wrapping_sub(start))
         };
-        let (start, len) = span(self.outline.name);
-        let (name, name_len) = pattern.name();
+        let (start, len) = span(self.outline.name_at);
         let mask = self.outline.name_mask;
-        self.odd_if(mask != 0 && len != name_len + 1);
+        // With its quote.
+        self.odd_if(mask != 0 && len != self.outline.name_len + 1);
         let found = u128::from_le_bytes(*bytes(self.window, start));
-        self.odd_if((found ^ name) & mask != 0);
+        self.odd_if((found ^ self.outline.name) & mask != 0);
         for text in self.outline.texts.iter() {
             let (start, len) = span(text);
             // With its quote.

@@ -219,6 +219,9 @@ pub(crate) trait Level: Copy {
         if let Some(block) = frame.get(base..).and_then(<[u8]>::first_chunk) {
             return self.structure(block);
         }
+        if base >= frame.len() {
+            return Structure::default();
+        }
         let (mut copy, rest) = ([0; 64 + AHEAD], frame.get(base..).unwrap_or_default());
         let len = rest.len().min(copy.len());
         copy[..len].copy_from_slice(&rest[..len]);
