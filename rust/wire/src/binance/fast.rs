@@ -174,9 +174,13 @@ pub(super) fn element<L: Level>(
 ) -> Option<usize> {
     let Scratch { structures, outlines, window, .. } = scratch;
     let marks = structures.object(level, frame, at)?;
-    event(level, venue, (frame, padded), Marked::by_marks(venue, frame, marks, None)?, (outlines, window), out)
+    let marked = Marked::by_marks(venue, frame, marks, None)?;
+    let (end, count) = event(level, venue, (frame, padded), marked, (outlines, window), out)?;
+    structures.pass(count);
+    Some(end)
 }
 
+/// Reads an event; gives where it ends and the number of its marks.
 #[inline(always)]
 fn event<L: Level>(
     level: L,
@@ -185,7 +189,7 @@ fn event<L: Level>(
     marked: Marked,
     (outlines, window): (&Outlines, &mut Window),
     out: &mut Staging,
-) -> Option<usize> {
+) -> Option<(usize, usize)> {
     let outline = outlines.expected(marked.told)?;
     if marked.count.is_some_and(|count| count != outline.count) {
         return None;
@@ -205,7 +209,7 @@ fn event<L: Level>(
             tick::read(venue, trace, kind, frame, out)
         }
     };
-    is_sound.then_some(end)
+    is_sound.then_some((end, outline.count))
 }
 
 /// Remembers the outline of a frame's only event, which was read the plain way.

@@ -97,6 +97,12 @@ impl Structures {
         (marks[0] as usize == at).then_some(marks)
     }
 
+    /// Goes on behind so many marks of the object that was asked for last.
+    #[inline(always)]
+    pub(crate) fn pass(&mut self, count: usize) {
+        self.next += count;
+    }
+
     #[inline(always)]
     fn cover<L: Level>(&mut self, level: L, frame: &[u8], at: usize) {
         let end = frame.len().min(at + STRETCH);
