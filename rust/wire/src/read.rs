@@ -262,10 +262,7 @@ impl Fields<'_> {
 /// Not an integer at all is a wrong type; an integer too large is out of range.
 #[cold]
 fn integer_fault(frame: &[u8], number: Number) -> SkipReason {
-    match number.to_f64(frame) {
-        Some(value) if value.fract() != 0.0 => SkipReason::WrongType,
-        _ => SkipReason::OutOfRange,
-    }
+    if number.is_whole(frame) { SkipReason::OutOfRange } else { SkipReason::WrongType }
 }
 
 #[inline(always)]

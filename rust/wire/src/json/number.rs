@@ -18,8 +18,9 @@ pub(crate) struct Number {
 
 /// Digits that always fit a `u64`.
 const DIGITS_MAX: usize = 19;
-/// Exponents beyond this are as good as infinite; saturating keeps the arithmetic in `i32`.
-const EXPONENT_MAX: i32 = 100_000;
+/// Exponents beyond this are as good as infinite, since no frame has as many digits to bring them back; saturating keeps
+/// the arithmetic in `i32`.
+const EXPONENT_MAX: i32 = 100_000_000;
 
 /// Powers of ten; the vectored levels take theirs from here.
 pub(super) static POW10: [u64; 20] = {
@@ -268,6 +269,14 @@ impl Number {
         Self::signed(value, self.negative)
     }
 
+    /// True for integers of any size, however they are written.
+    #[cold]
+    pub(crate) fn is_whole(self, frame: &[u8]) -> bool {
+        let (digits, exponent) = self.decimal(frame);
+        let zeros = digits.iter().rev().take_while(|&&digit| digit == 0).count();
+        zeros == digits.len() || zeros as i64 + i64::from(exponent) >= 0
+    }
+
     fn signed(magnitude: u64, negative: bool) -> Option<i64> {
         if negative { 0i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
     }
@@ -344,6 +353,28 @@ mod tests {
         ] {
             assert_eq!(number(text).to_i64(text.as_bytes()), want, "{text}");
         }
+    }
+
+    #[test]
+    fn whole_numbers_are_told_at_any_size() {
+        for (text, want) in [
+            ("12.0", true),
+            ("120e-1", true),
+            ("0e-9", true),
+            ("1e999", true),
+            ("1e-400", false),
+            ("12345678901234567890.5", false),
+            ("12345678901234567890.5e1", true),
+        ] {
+            assert_eq!(number(text).is_whole(text.as_bytes()), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_long_fraction_and_a_large_exponent_cancel() {
+        let text = format!("0.{}1e100005", "0".repeat(100_004));
+        assert_eq!(number(&text).to_e8(text.as_bytes()), Some(100_000_000));
+        assert_eq!(number(&text).to_i64(text.as_bytes()), Some(1));
     }
 
     #[test]

@@ -124,6 +124,9 @@ fn escape(frame: &[u8], at: usize) -> Result<usize, DecodeError> {
                     let low = if pair { hex4(frame, at + 8) } else { None };
                     match low {
                         Some(0xDC00..=0xDFFF) => Ok(at + 12),
+                        None if is_cut(frame, at + 6) => {
+                            Err(DecodeError { kind: ErrorKind::UnexpectedEnd, offset: at })
+                        }
                         _ => Err(DecodeError { kind: ErrorKind::LoneSurrogate, offset: at }),
                     }
                 }
@@ -137,8 +140,16 @@ fn escape(frame: &[u8], at: usize) -> Result<usize, DecodeError> {
 
 #[cold]
 fn bad_escape(frame: &[u8], at: usize) -> DecodeError {
-    let cut = frame.len() < at + 6 && frame[at..].iter().skip(2).all(u8::is_ascii_hexdigit);
-    DecodeError { kind: if cut { ErrorKind::UnexpectedEnd } else { ErrorKind::BadEscape }, offset: at }
+    DecodeError { kind: if is_cut(frame, at) { ErrorKind::UnexpectedEnd } else { ErrorKind::BadEscape }, offset: at }
+}
+
+/// True where the frame ends inside an escape that is sound so far.
+fn is_cut(frame: &[u8], at: usize) -> bool {
+    match frame.get(at..).unwrap_or_default() {
+        [] | [b'\\'] => true,
+        [b'\\', b'u', digits @ ..] => digits.len() < 4 && digits.iter().all(u8::is_ascii_hexdigit),
+        _ => false,
+    }
 }
 
 fn hex4(frame: &[u8], at: usize) -> Option<u32> {
