@@ -118,6 +118,60 @@ fn agree(venue: Venue, frames: &[&str], picks: &[Pick]) -> Result<(), TestCaseEr
     Ok(())
 }
 
+/// An app may have feeds of both providers, and they share an engine.
+#[test]
+fn what_was_learned_of_one_provider_is_nothing_to_the_other() {
+    let mut seasoned = Staging::default();
+    for round in 0..4 {
+        for (venue, frames) in [(Venue::MassiveStocks, MASSIVE), (Venue::BinanceUsdm, BINANCE)] {
+            for frame in frames {
+                // The kind last, too: until it is known, all kinds share what was learned.
+                let (kind, rest) = frame[1..].split_once(',').expect("more than one key");
+                let other = format!("{{{},{kind}}}", rest.trim_end_matches('}'));
+                for frame in [*frame, &other] {
+                    let fresh = said(venue, frame.as_bytes(), &mut Staging::default());
+                    assert_eq!(said(venue, frame.as_bytes(), &mut seasoned), fresh, "round {round}: {frame}");
+                }
+            }
+        }
+    }
+}
+
+/// The fast lane leaves nothing in the slots of an event, so nobody may look for its name there.
+#[test]
+fn an_event_of_the_fast_lane_has_no_name_in_the_slots() {
+    for frame in BINANCE {
+        let event = frame.split_once(r#""data":"#).map_or(*frame, |(_, data)| data.strip_suffix('}').unwrap_or(data));
+        let far = format!("[{}{event},{event}]", " ".repeat(3_000));
+        let envelope = format!(r#"{{"\u0073tream":"x","data":[{event}]}}"#);
+        let mut seasoned = Staging::default();
+        for frame in [&far, &far, &envelope, &far, &envelope, &envelope] {
+            let fresh = said(Venue::BinanceUsdm, frame.as_bytes(), &mut Staging::default());
+            assert_eq!(said(Venue::BinanceUsdm, frame.as_bytes(), &mut seasoned), fresh, "{frame}");
+        }
+    }
+}
+
+/// A blank too many hides the key of the kind from whoever looks for marks; the next event does not have it at all.
+#[test]
+fn a_kind_that_was_not_seen_is_not_taken_for_granted() {
+    let (first, kind) = (r#"{"u":1007198684216"#, r#""e":"bookTicker""#);
+    let rest = r#""s":"BTCUSD_PERP","ps":"BTCUSD","b":"61805.2","B":"4","a":"61808.9","A":"2544","T":1723161263743,"E":1723161263750}"#;
+    let (hidden, without) = (format!("{first}, \n{kind},{rest}"), format!("{first},{rest}"));
+    for (hidden, without) in [
+        (hidden.clone(), without.clone()),
+        (format!("[{hidden}]"), format!("[{without}]")),
+        (format!(r#"{{"stream":"x","data":{hidden}}}"#), format!(r#"{{"stream":"x","data":{without}}}"#)),
+    ] {
+        let mut seasoned = Staging::default();
+        for _ in 0..3 {
+            assert!(said(Venue::BinanceCoinm, hidden.as_bytes(), &mut seasoned).is_ok());
+        }
+        let fresh = said(Venue::BinanceCoinm, without.as_bytes(), &mut Staging::default());
+        assert_eq!(said(Venue::BinanceCoinm, without.as_bytes(), &mut seasoned), fresh, "{without}");
+    }
+}
+
 proptest! {
     #[test]
     fn massive(picks in prop::collection::vec((0..MASSIVE.len(), damage()), 1..5)) {

@@ -48,11 +48,12 @@ pub fn decode_with(most: Level, venue: Venue, frame: &[u8], out: &mut Staging) -
 
 #[inline(always)]
 fn decode_at<L: json::Level>(level: L, venue: Venue, frame: &[u8], out: &mut Staging) -> Result<(), DecodeError> {
-    let mut scratch = out.scratch.take().unwrap_or_else(staging::Scratch::new);
+    let provider = usize::from(venue.is_massive());
+    let mut scratch = out.scratch[provider].take().unwrap_or_else(staging::Scratch::new);
     let mut room = out.room.take().unwrap_or_else(|| Box::new([0; size_of::<staging::Room>()]));
     let padded = staging::widen(frame, &mut room);
     if !venue.is_massive() && binance::frame(level, venue, frame, padded, (out, &mut scratch)) {
-        (out.scratch, out.room) = (Some(scratch), Some(room));
+        (out.scratch[provider], out.room) = (Some(scratch), Some(room));
         return Ok(());
     }
     // No closure here: it would be compiled without the level's instructions.
@@ -61,7 +62,7 @@ fn decode_at<L: json::Level>(level: L, venue: Venue, frame: &[u8], out: &mut Sta
         Ok(scan) => binance::decode(venue, scan, out, &mut scratch),
         Err(error) => Err(error),
     };
-    (out.scratch, out.room) = (Some(scratch), Some(room));
+    (out.scratch[provider], out.room) = (Some(scratch), Some(room));
     decoded
 }
 

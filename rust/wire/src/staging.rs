@@ -138,7 +138,8 @@ pub struct Staging {
     /// Skipped events.
     pub skipped: Vec<Skip>,
     names: Vec<u8>,
-    pub(crate) scratch: Option<Box<Scratch>>,
+    /// One for each provider, since what was learned of one's keys is nothing to the other.
+    pub(crate) scratch: [Option<Box<Scratch>>; 2],
     /// A copy of a short frame.
     pub(crate) room: Option<Box<Room>>,
 }

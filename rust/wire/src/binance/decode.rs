@@ -69,6 +69,7 @@ fn top<L: Level>(
     let offset = scan.offset();
     let before = out.filled();
     scratch.outer.clear();
+    scratch.inner.clear();
     // Where a payload stands, and whether it is still to be decoded.
     let (mut data, mut is_open) = (None, false);
     // No closure, as `Scanner::members` takes: it would be compiled without the level's instructions.
@@ -96,7 +97,7 @@ fn top<L: Level>(
     }
     let is_envelope = matches!(scratch.outer.get(DATA), Some(Value::Object { .. }))
         && scratch.outer.get(STREAM).is_some()
-        && !scratch.outer.has(KIND);
+        && scratch.outer.get(KIND).is_none();
     if !is_envelope {
         out.rewind(&before);
         understand(
@@ -113,8 +114,9 @@ fn top<L: Level>(
         payload(venue, scan, stream, out, scratch)?;
         scan.at = end;
     }
-    if out.is_one_event_from(&before) {
-        let named = if is_envelope { &scratch.inner } else { &scratch.outer };
+    let named = if is_envelope { &scratch.inner } else { &scratch.outer };
+    // Nothing is in the slots of an event that the fast lane read.
+    if out.is_one_event_from(&before) && !named.is_empty() {
         let mut plain = Vec::new();
         let name = text(named, KIND).map_or(&b""[..], |name| name.decode(frame, &mut plain));
         fast::learn_single(scan.level(), venue, (frame, scan.padded()), (name, &KEYS), scratch);
@@ -190,7 +192,7 @@ fn one<L: Level>(
         return Err(DecodeError { kind: ErrorKind::TooManyEvents, offset: scan.at });
     }
     if scan.peek() != b'{' {
-        scan.skip()?;
+        scan.skip_bare()?;
         out.skip(SkipReason::NotAnEvent, offset, "", b"");
         return Ok(());
     }
@@ -301,10 +303,13 @@ fn without_kind(venue: Venue, fields: Fields, free: &mut Slots, place: Place, ou
     } else if slots.has(BIDS) {
         let mut plain = Vec::new();
         let stream = place.stream.map(|stream| stream.decode(fields.frame, &mut plain));
-        let last_update = last_update(fields, offset);
+        let (last_update, id_at) = last_update(fields, offset);
         if let Err(Fault { reason, slot }) = plain::nameless_depth(venue, fields, free, (stream, last_update), out) {
-            let at = if slots.has(slot) { slots.offset(slot) } else { offset };
-            out.skip(reason, at, if slot == ID { LAST_UPDATE } else { NAMES[usize::from(slot)] }, b"depth");
+            let (at, key) = match slot {
+                ID => (id_at, LAST_UPDATE),
+                _ => (if slots.has(slot) { slots.offset(slot) } else { offset }, NAMES[usize::from(slot)]),
+            };
+            out.skip(reason, at, key, b"depth");
         }
     } else {
         out.skip(SkipReason::NotAnEvent, offset, "", b"");
@@ -313,8 +318,9 @@ fn without_kind(venue: Venue, fields: Fields, free: &mut Slots, place: Place, ou
 
 const LAST_UPDATE: &str = "lastUpdateId";
 
-/// The value of `lastUpdateId`, a key too long for a slot, of the object at `start`; a fault is told by the slot of `id`.
-fn last_update(fields: Fields, start: u32) -> Read<i64> {
+/// The value of `lastUpdateId`, a key too long for a slot, of the object at `start`, and where a fault of it is; that is
+/// told by the slot of `id`.
+fn last_update(fields: Fields, start: u32) -> (Read<i64>, u32) {
     let mut found = Slots::new();
     let mut plain = Vec::new();
     // The object was validated when it was passed, so this walk cannot fail.
@@ -323,7 +329,8 @@ fn last_update(fields: Fields, start: u32) -> Read<i64> {
         if is_it { scan.value(found.place(ID)) } else { scan.skip() }
     });
     debug_assert!(walked.is_ok());
-    plain::required_integer(Fields { frame: fields.frame, slots: &found }, ID)
+    let at = if found.has(ID) { found.offset(ID) } else { start };
+    (plain::required_integer(Fields { frame: fields.frame, slots: &found }, ID), at)
 }
 
 fn refusal(fields: Fields, id: Option<String>, offset: u32, out: &mut Staging) {

@@ -250,7 +250,7 @@ pub(super) fn learn_element<L: Level>(
 
 fn learn(venue: Venue, frame: &[u8], marked: Marked, (name, keys): (&[u8], &KeyTable), outlines: &mut Outlines) {
     if let Some(kind) = Kind::named(venue, name) {
-        outlines.learn(marked.told, (kind as u8, kind.pattern()), keys, frame, marked.marks);
+        outlines.learn(marked.told, (kind as u8, kind.pattern(), !name.is_empty()), keys, frame, marked.marks);
     }
 }
 

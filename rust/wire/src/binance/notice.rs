@@ -58,7 +58,7 @@ const POSITION: &[Key] = &[
     key("ps", TEXT),
     maybe("ma", TEXT),
 ];
-const ACCOUNT: &[Key] = &[key("m", TEXT), maybe("B", List(BALANCE)), maybe("P", List(POSITION)), maybe("S", TEXT)];
+const ACCOUNT: &[Key] = &[key("m", TEXT), maybe("B", List(BALANCE)), maybe("P", List(POSITION)), maybe("S", Symbol)];
 const ORDER: &[Key] = &[
     key("s", Symbol),
     key("c", TEXT),
@@ -151,7 +151,7 @@ const GRID: &[Key] = &[
 ];
 const REFUSED: &[Key] = &[key("s", Symbol), key("i", Integer), key("r", TEXT)];
 const BRACKET: &[Key] = &[
-    key("bs", Number),
+    key("bs", Integer),
     key("bnf", Number),
     key("bnc", Number),
     key("mmr", Number),

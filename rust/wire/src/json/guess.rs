@@ -6,6 +6,8 @@
 //! frame as one word, and where no guess matches, the key is read the plain way and becomes the newest guess.
 //! A wrong guess costs a compare; the result never depends on it.
 
+use super::keys::KeyTable;
+
 /// Events are told apart by a few bits of their kind's name; two kinds that share a table only guess worse.
 const KINDS: usize = 16;
 const SLOTS: usize = 64;
@@ -46,6 +48,8 @@ pub(crate) struct Guesses {
     after: Box<[[Guess; GUESSES]; KINDS * SLOTS]>,
     /// How the last object opened.
     pub(crate) first: Guess,
+    /// The table whose slots these are, by its address: slots mean nothing in another.
+    keys: usize,
 }
 
 /// Place of a kind and a slot in the table.
@@ -58,7 +62,17 @@ impl Guesses {
     pub(crate) fn new() -> Self {
         let after = vec![[Guess::NEVER; GUESSES]; KINDS * SLOTS].into_boxed_slice();
         let after = after.try_into().unwrap_or_else(|_| unreachable!("made with that length"));
-        Self { after, first: Guess::NEVER }
+        Self { after, first: Guess::NEVER, keys: 0 }
+    }
+
+    /// Asserts in tests that all objects are read by one table.
+    #[inline(always)]
+    pub(crate) fn belong_to(&mut self, keys: &KeyTable) {
+        if cfg!(debug_assertions) {
+            let address = std::ptr::from_ref(keys).addr();
+            assert!(self.keys == 0 || self.keys == address, "guesses of one table were used with another");
+            self.keys = address;
+        }
     }
 
     /// The table of an event's kind.

@@ -157,6 +157,12 @@ impl Slots {
         self.seen = 0;
     }
 
+    /// True where no object was read since they were cleared, or an empty one.
+    #[inline(always)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.seen == 0
+    }
+
     /// The place of a slot's value, which the caller fills now.
     #[inline(always)]
     pub(crate) fn place(&mut self, slot: u8) -> &mut Token {

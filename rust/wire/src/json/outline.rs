@@ -255,17 +255,19 @@ impl Outlines {
         Some(&self.held[usize::from(self.index[place][way]) % OUTLINES])
     }
 
-    /// Remembers the outline of an object that was read the plain way, if it can be read by one.
+    /// Remembers the outline of an object that was read the plain way, if it can be read by one. An object `is_named` if
+    /// it says its kind; an outline that does not verify that (its key had no mark) would read objects that do not.
     #[cold]
     pub(crate) fn learn(
         &mut self,
         told: Told,
-        (kind, pattern): (u8, &Pattern),
+        (kind, pattern, is_named): (u8, &Pattern, bool),
         keys: &KeyTable,
         frame: &[u8],
         marks: &[u32; MARKS + 1],
     ) {
-        if let Some(mut outline) = outlined(pattern, keys, frame, marks) {
+        let outline = outlined(pattern, keys, frame, marks);
+        if let Some(mut outline) = outline.filter(|outline| (outline.name_mask != 0) == is_named) {
             outline.kind = kind;
             let place = told.place();
             let way = self.told[place].iter().position(|&one| one == told.0).unwrap_or(WAYS - 1);

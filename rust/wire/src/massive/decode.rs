@@ -113,7 +113,7 @@ fn element<L: Level>(
         return Err(DecodeError { kind: ErrorKind::TooManyEvents, offset: scan.at });
     }
     if scan.peek() != b'{' {
-        scan.skip()?;
+        scan.skip_bare()?;
         out.skip(SkipReason::NotAnEvent, offset, "", b"");
         return Ok(());
     }

@@ -19,7 +19,7 @@ use super::decode::{
 use crate::error::SkipReason;
 use crate::json::{Number, Scanner, Tag, Token, Value};
 use crate::read::{Decimal, Fault, Fields, Read, to_decimal};
-use crate::staging::Staging;
+use crate::staging::{EVENTS_MAX, Staging};
 
 const SECOND_MS: u32 = 1_000;
 const MINUTE_MS: u32 = 60_000;
@@ -360,6 +360,9 @@ fn book(venue: Venue, fields: Fields, out: &mut Staging) -> Read<()> {
     let mut levels = Vec::new();
     for (slot, side) in [(B, LEVEL_BID), (A, LEVEL_ASK)] {
         for [price, size] in pairs(fields, slot)? {
+            if out.len() + levels.len() >= EVENTS_MAX {
+                return Fields::fault(SkipReason::OutOfRange, slot);
+            }
             levels.push(Level {
                 price: Fields::positive(price, slot)?.float,
                 price_e8: price.e8,
