@@ -9,6 +9,7 @@ event does not say is None.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from types import MappingProxyType
@@ -358,6 +359,8 @@ Special = (
     | TriggerReject
 )
 
+_YEAR_2100 = 4_102_444_800 * 10**9
+
 _Read = Callable[[Any], object]  # of what JSON has: whoever names a reader knows what it gets
 # By field: the key, and what makes a value of what stands behind it.
 _Fields = dict[str, tuple[str, _Read]]
@@ -367,9 +370,25 @@ def _as_is(value: object) -> object:
     return value
 
 
-def _time(value: int | Decimal) -> int:
-    """Return ms as ns."""
-    return int(value) * 1_000_000
+class _Number(str):
+    """A JSON number as its text: some are too large for an int or a float, and those nobody asks for."""
+
+    __slots__ = ()
+
+
+def _integer(value: str) -> int:
+    # Integral floats are integers, too.
+    return int(value) if value.removeprefix("-").isdecimal() else int(Decimal(value))
+
+
+def _millis(value: str) -> int:
+    return _integer(value) * 1_000_000
+
+
+def _time(value: str) -> int:
+    # The core lets pass what lies between 2000 and 2100 in one unit, and these ranges do not overlap.
+    time = _integer(value)
+    return time * next(scale for scale in (10**9, 10**6, 10**3, 1) if time * scale < _YEAR_2100)
 
 
 def _list(struct: Callable[..., object], fields: _Fields) -> _Read:
@@ -414,7 +433,7 @@ _ORDER: _Fields = {
     **_SYMBOL,
     "ts_trade": ("T", _time),
     "client_id": ("c", str),
-    "order_id": ("i", int),
+    "order_id": ("i", _integer),
     "side": ("S", str),
     "position_side": ("ps", str),
     "order_type": ("o", str),
@@ -426,13 +445,13 @@ _ORDER: _Fields = {
     "stop_price": ("sp", float),
     "execution": ("x", str),
     "status": ("X", str),
-    "modify_id": ("M", int),
+    "modify_id": ("M", _integer),
     "last_size": ("l", float),
     "last_price": ("L", float),
     "filled": ("z", float),
     "fee": ("n", float),
     "fee_asset": ("N", str),
-    "trade_id": ("t", int),
+    "trade_id": ("t", _integer),
     "maker": ("m", _as_is),
     "reduce_only": ("R", _as_is),
     "close_position": ("cp", _as_is),
@@ -445,15 +464,15 @@ _ORDER: _Fields = {
     "realized": ("rp", float),
     "self_trade_prevention": ("V", str),
     "price_match": ("pm", str),
-    "good_till": ("gtd", _time),
+    "good_till": ("gtd", _millis),
     "expiry_reason": ("er", str),
 }
 _LITE: _Fields = {
     **_TIMES,
     **_SYMBOL,
     "client_id": ("c", str),
-    "order_id": ("i", int),
-    "trade_id": ("t", int),
+    "order_id": ("i", _integer),
+    "trade_id": ("t", _integer),
     "side": ("S", str),
     "size": ("q", float),
     "price": ("p", float),
@@ -464,7 +483,7 @@ _LITE: _Fields = {
 _ALGO: _Fields = {
     **_SYMBOL,
     "client_id": ("caid", str),
-    "algo_id": ("aid", int),
+    "algo_id": ("aid", _integer),
     "algo_type": ("at", str),
     "order_type": ("o", str),
     "side": ("S", str),
@@ -484,8 +503,8 @@ _ALGO: _Fields = {
     "close_position": ("cp", _as_is),
     "price_protect": ("pP", _as_is),
     "reduce_only": ("R", _as_is),
-    "trigger_time": ("tt", _time),
-    "good_till": ("gtd", _time),
+    "trigger_time": ("tt", _millis),
+    "good_till": ("gtd", _millis),
     "reject_reason": ("rm", str),
     "activated": ("ia", _as_is),
 }
@@ -502,13 +521,13 @@ _MARGIN: _Fields = {
 _CONFIG: _Fields = {
     **_TIMES,
     "symbol": ("ac", lambda changed: changed["s"]),
-    "leverage": ("ac", lambda changed: int(changed["l"])),
+    "leverage": ("ac", lambda changed: _integer(changed["l"])),
     "multi_assets": ("ai", lambda changed: changed["j"]),
 }
 _STRATEGY: _Fields = {
     **_SYMBOL,
     "ts_update": ("ut", _time),
-    "strategy_id": ("si", int),
+    "strategy_id": ("si", _integer),
     "strategy_type": ("st", str),
     "status": ("ss", str),
 }
@@ -521,7 +540,7 @@ _GRID: _Fields = {
     "matched_profit": ("mp", float),
 }
 _BRACKET: _Fields = {
-    "number": ("bs", int),
+    "number": ("bs", _integer),
     "floor": ("bnf", float),
     "cap": ("bnc", float),
     "maintenance_ratio": ("mmr", float),
@@ -541,8 +560,8 @@ _CONTRACT: _Fields = {
     **_SYMBOL,
     "pair": ("ps", str),
     "contract_type": ("ct", str),
-    "ts_delivery": ("dt", _time),
-    "ts_onboard": ("ot", _time),
+    "ts_delivery": ("dt", _millis),
+    "ts_onboard": ("ot", _millis),
     "status": ("cs", str),
     "brackets": ("bks", _list(Bracket, _BRACKET)),
 }
@@ -560,7 +579,7 @@ _ACCOUNT: _Fields = {
     "symbol": ("S", str),
 }
 _CALL: _Fields = {**_SENT, "cross_wallet": ("cw", float), "positions": ("p", _list(MarginPosition, _MARGIN))}
-_REJECT: _Fields = {**_SYMBOL, "order_id": ("i", int), "reason": ("r", str)}
+_REJECT: _Fields = {**_SYMBOL, "order_id": ("i", _integer), "reason": ("r", str)}
 _SESSION: _Fields = {
     **_SENT,
     "ts_start": ("t", _time),
@@ -576,14 +595,12 @@ _KINDS = {
     "MARGIN_CALL": _Kind(MarginCall, _CALL),
     "ACCOUNT_CONFIG_UPDATE": _Kind(AccountConfig, _CONFIG),
     "listenKeyExpired": _Kind(ListenKeyExpired, _SENT),
-    "STRATEGY_UPDATE": _Kind(StrategyUpdate, _TIMES, "su", {**_STRATEGY, "code": ("c", int)}),
+    "STRATEGY_UPDATE": _Kind(StrategyUpdate, _TIMES, "su", {**_STRATEGY, "code": ("c", _integer)}),
     "GRID_UPDATE": _Kind(GridUpdate, _TIMES, "gu", _GRID),
     "CONDITIONAL_ORDER_TRIGGER_REJECT": _Kind(TriggerReject, _TIMES, "or", _REJECT),
     "contractInfo": _Kind(ContractInfo, _CONTRACT),
     "compositeIndex": _Kind(CompositeIndex, _COMPOSITE),
 }
-# An integer may be written with an exponent or zeros behind a point, and have more digits than a double.
-_DECODER = msgspec.json.Decoder(float_hook=Decimal)
 _MARKETS = ("Equity", "Commodity", "KR_Equity", "HK_Equity", "CN_Equity", "FX")
 
 
@@ -599,7 +616,7 @@ def read(kind: str, data: bytes, venue: str) -> Special | None:
     venue
         Venue id such as ``binance.usdm``.
     """
-    row = _DECODER.decode(data)
+    row = json.loads(data.decode(), parse_int=_Number, parse_float=_Number)
     market = kind.removesuffix("Update")
     if market in _MARKETS:
         return TradingSession(**_named(_SESSION, row), venue=venue, market=market)
