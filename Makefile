@@ -3,12 +3,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-RUST := $(shell find rust -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
+RUST := $(shell find rust -path rust/fuzz -prune -o \( -name '*.rs' -o -name Cargo.toml \) -print) Cargo.toml Cargo.lock
 RATE ?= 20000
 SYMBOLS ?= 500
 SEED ?= 7
+FUZZ_SECONDS ?= 60
+NUMBERS ?= 1e9
 
-.PHONY: help tools build demo test test-rust test-python test-full lint types bench docs clean
+.PHONY: help tools build demo test test-rust test-python test-full lint types bench fuzz soak docs clean
 .DELETE_ON_ERROR:
 
 help:
@@ -17,6 +19,8 @@ help:
 	@echo "make test       every check: format, lints, types, stub, Rust, Python, examples"
 	@echo "make test-full  the same with the issue's figures in full, seeds printed, into results/"
 	@echo "make bench      the table of benchmarks, written to benches/record/"
+	@echo "make fuzz       libFuzzer on the decoders, FUZZ_SECONDS=60 for each target"
+	@echo "make soak       NUMBERS=1e9 doubles against the standard parser"
 	@echo "make build      the package, editable, in .venv"
 	@echo "make lint       formatting and lints         make types   mypy and the stub"
 	@echo "make docs       pages that are generated     make clean   remove what was built"
@@ -70,10 +74,11 @@ test-python: build
 test-full: export RINGTAPE_FULL = 1
 test-full: export PROPTEST_CASES ?= 20000
 test-full: export PROPTEST_RNG_SEED ?= $(SEED)
+test-full: export RINGTAPE_SEED ?= $(SEED)
 test-full: lint types
 	@mkdir -p results
 	@echo "$$(git rev-parse --short HEAD), $$(date -u +%FT%TZ), $$(uname -srm), $$(rustc --version)," \
-		"PROPTEST_CASES=$$PROPTEST_CASES PROPTEST_RNG_SEED=$$PROPTEST_RNG_SEED" | tee results/rust.txt
+		"PROPTEST_CASES=$$PROPTEST_CASES PROPTEST_RNG_SEED=$$PROPTEST_RNG_SEED RINGTAPE_SEED=$$RINGTAPE_SEED" | tee results/rust.txt
 	@bash -o pipefail -c 'cargo test --workspace --profile checked 2>&1 | tee -a results/rust.txt'
 	@echo "$$(git rev-parse --short HEAD), $$(date -u +%FT%TZ), $$(uname -srm), $$($(BIN)/python --version)," \
 		"hypothesis: 5,000 examples, seed $(SEED)" | tee results/python.txt
@@ -89,8 +94,34 @@ bench: build
 		--benchmark-warmup=on --benchmark-json=results/suites.json
 	$(BIN)/python benches/python/table.py --rooms results/rooms.txt --suites results/suites.json
 
+# libFuzzer on a stable toolchain: coverage by a pass that LLVM has anyway, libFuzzer itself compiled by `cc`. What is found
+# goes to rust/fuzz/artifacts; as a frame without its first byte it belongs into tests/fixtures/regressions/<venue>.
+FUZZ := massive binance number skip
+FUZZ_HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+FUZZ_FLAGS := --cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+	-Cllvm-args=-sanitizer-coverage-trace-compares
+fuzz: | tools
+	@command -v c++ >/dev/null || { echo "A C++ compiler is needed for libFuzzer, and 'c++' was not found: install g++ or clang" >&2; exit 1; }
+	@cd rust/fuzz && RUSTFLAGS="$(FUZZ_FLAGS)" cargo build --quiet --release --target $(FUZZ_HOST)
+	@$(PYTHON) rust/fuzz/seeds.py rust/fuzz/corpus
+	@mkdir -p results
+	@echo "$$(git rev-parse --short HEAD), $$(date -u +%FT%TZ), $$(uname -srm), $$(rustc --version)" | tee results/fuzz.txt
+	@for target in $(FUZZ); do \
+		mkdir -p rust/fuzz/artifacts/$$target; \
+		rust/fuzz/target/$(FUZZ_HOST)/release/$$target -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
+			-dict=rust/fuzz/json.dict -artifact_prefix=rust/fuzz/artifacts/$$target/ \
+			rust/fuzz/corpus/$$target >results/fuzz-$$target.txt 2>&1 || { tail -40 results/fuzz-$$target.txt; exit 1; }; \
+		echo "$$target: $$(sed -n 's/^stat::number_of_executed_units: *//p' results/fuzz-$$target.txt) executions" \
+			| tee -a results/fuzz.txt; \
+	done
+
+soak: export RINGTAPE_NUMBERS = $(NUMBERS)
+soak: | tools
+	cargo test --profile checked --test strict -- --nocapture doubles
+
 docs: build
 	$(BIN)/python python/docs/generate.py
 
 clean:
-	rm -rf target $(VENV) results .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks python/ringtape/_native*.so
+	rm -rf target rust/fuzz/target rust/fuzz/corpus rust/fuzz/artifacts $(VENV) results .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks python/ringtape/_native*.so
