@@ -63,6 +63,9 @@ def _cell(record: Record, contestant: str, place: Place) -> str:
     return f"{ratio:.{1 if ratio >= 1 else 2}f}x ({ns:,.{0 if ns >= 10 else 1}f})"
 
 
+SIMULATED = "The whole engine, the simulator's frames"
+
+
 def sheets(record: Record) -> list[Sheet]:
     """Return the tables of a record, those that are stated first first."""
     mix, simulated = record.places(MIX), record.places("simulator")
@@ -73,7 +76,7 @@ def sheets(record: Record) -> list[Sheet]:
         Sheet("Decode only, the goals' frames", DECODERS, [*mix, *binance]),
         Sheet("The whole engine, the goals' frames", ENGINES, mix),
         Sheet("Decode only, the simulator's frames", DECODERS, simulated),
-        Sheet("The whole engine, the simulator's frames", ENGINES, simulated),
+        Sheet(SIMULATED, ENGINES, simulated),
         Sheet("Decode only, trades alone, 100 a frame", DECODERS, trades),
         Sheet("The whole engine, trades alone, 100 a frame", ENGINES, record.places(TRADES[0])),
         Sheet("Decode only, shapes after their first 64 events, 100 a frame", DECODERS, shapes),
@@ -185,7 +188,8 @@ def write(record: Record) -> Path:
 def summary(record: Record, stem: str) -> str:
     """Return README's part: the first tables, the goals, the machine."""
     parts = [INTRODUCTION]
-    for sheet in sheets(record)[:2]:
+    # The first two are of the goals' frames, where these are at hand; the simulator's need nothing from elsewhere.
+    for sheet in [sheet for at, sheet in enumerate(sheets(record)) if at < 2 or sheet.title == SIMULATED]:
         parts += [f"{sheet.title}:", _sheet(record, sheet)]
     if judged(record):
         parts += ["What was to be reached, and what is:", _goals(record)]

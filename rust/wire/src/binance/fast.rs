@@ -12,7 +12,7 @@ use ringtape_model::{Mark, Quote, Trade, Venue, VenueBar};
 
 use super::keys as slots;
 use crate::json::{
-    Field, KeyTable, Level, MARKS, Outlines, Padded, Pattern, Rule, Rules, Structures, Told, Trace, Window,
+    Field, KeyTable, Level, MARKS, Outlines, Padded, Pattern, Rule, Rules, Structures, Told, Trace, Window, bits,
 };
 use crate::staging::{Scratch, Staging};
 
@@ -270,15 +270,6 @@ macro_rules! pattern {
         pattern!(@number $at + 1; $($rest)*);
     };
     (@number $at:expr;) => {};
-}
-
-const fn bits(fields: &[usize]) -> u16 {
-    let (mut bits, mut at) = (0, 0);
-    while at < fields.len() {
-        bits |= 1 << fields[at];
-        at += 1;
-    }
-    bits
 }
 
 /// The number of the sister market in `st`, which is for the plain way; one that never comes for a market without.

@@ -26,7 +26,7 @@ pub(crate) use lane::{Lane, Padded};
 pub(crate) use number::Number;
 pub(crate) use outline::{Field, MARKS, NO_SLOT, Outlines, Pattern, Told};
 pub(crate) use scan::{Scanner, Value};
-pub(crate) use shape::{Key, Plan, Shapes};
+pub(crate) use shape::{Key, Plan, Shapes, bits};
 pub(crate) use simd::{BEFORE, Level, Rule, Rules, Scalar, Window};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use simd::{best as best_level, decode as decode_vectored};

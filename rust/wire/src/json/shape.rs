@@ -14,6 +14,16 @@ const SHAPES: usize = 128;
 /// Most fields of a plan, and of an object that is read by one, behind its first.
 pub(crate) const WIDTH: usize = 16;
 
+/// Fields by their numbers as a bit each.
+pub(crate) const fn bits(fields: &[usize]) -> u16 {
+    let (mut bits, mut at) = (0, 0);
+    while at < fields.len() {
+        bits |= 1 << fields[at];
+        at += 1;
+    }
+    bits
+}
+
 /// What stands behind a key.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {

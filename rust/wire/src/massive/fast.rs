@@ -7,7 +7,7 @@ use ringtape_model::{Quote, Trade, Venue, VenueBar};
 
 use super::decode as slots;
 use super::decode::{LATE_AFTER, is_read};
-use crate::json::{Index, Key, KeyTable, Lane, Level, Object, Plan, Rule, Rules, Scanner, Shapes, Window};
+use crate::json::{Index, Key, KeyTable, Lane, Level, Object, Plan, Rule, Rules, Scanner, Shapes, Window, bits};
 use crate::staging::Staging;
 
 /// An event whose ends are marked and whose kind is read here.
@@ -103,15 +103,6 @@ macro_rules! plan {
         plan!(@number $at + 1; $($rest)*);
     };
     (@number $at:expr;) => {};
-}
-
-const fn bits(fields: &[usize]) -> u16 {
-    let (mut bits, mut at) = (0, 0);
-    while at < fields.len() {
-        bits |= 1 << fields[at];
-        at += 1;
-    }
-    bits
 }
 
 mod trade {
