@@ -37,6 +37,7 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 const START: i64 = 1_795_185_000 * SECOND;
+const START_MS: i64 = START / 1_000_000;
 
 /// Frames of the pretend market, a tenth of a second at a time, with the time at which each was received.
 fn market(seconds: i64, rate: u32, per_frame: usize, kind: Kind) -> Vec<(i64, Vec<u8>)> {
@@ -236,4 +237,24 @@ fn events_kind_by_kind_give_what_the_order_of_the_frame_gives() {
         assert!(records[0].len() > 10_000 && records[1].len() > 10_000, "{stats}");
         assert_eq!((records, rows, stats), seen(&frames, venue, &never));
     }
+}
+
+#[test]
+fn a_bar_that_still_forms_does_not_end_the_bars_of_its_trades() {
+    let mut engine = engine(8);
+    let mut at =
+        |ms: i64, frame: String| engine.feed(frame.as_bytes(), Venue::MassiveStocks, (START_MS + ms) * 1_000_000, 0);
+    let trade = |ms: i64| format!(r#"[{{"ev":"T","sym":"A","p":1.5,"s":100,"t":{},"q":{ms}}}]"#, START_MS + ms);
+    let bar = |start: i64| {
+        let (start, end) = (START_MS + start, START_MS + start + 1_000);
+        format!(r#"[{{"ev":"A","sym":"A","v":1,"o":1.5,"h":1.5,"l":1.5,"c":1.5,"s":{start},"e":{end}}}]"#)
+    };
+    assert_eq!(at(100, trade(90)), 1);
+    // Sent 700 ms before its end; trades of that second follow.
+    assert_eq!(at(300, bar(0)), 1);
+    assert_eq!(at(600, trade(590)), 1);
+    // One that has ended moves time to its end, as no trade has done yet.
+    assert_eq!(at(1_010, bar(0)), 1);
+    let stats = engine.stats();
+    assert_eq!((stats.bars, stats.bars_revised, stats.late), (1, 0, 0));
 }

@@ -243,6 +243,7 @@ impl BarPages {
                 self.recycled += 1;
                 return page;
             }
+            self.cold.pop();
         }
         // Only this chain holds pages: give up its own oldest.
         let page = self.strip(chain);
@@ -254,11 +255,12 @@ impl BarPages {
     /// A row whose last append lies further back than those of others; `None` if none has a page to give to `chain`.
     fn coldest(&mut self, chain: ChainId) -> Option<u32> {
         loop {
-            while let Some((touched, row)) = self.cold.pop() {
-                // One that was appended to since the look is cold no more.
-                if self.touched(row) == touched {
+            while let Some(&(touched, row)) = self.cold.last() {
+                // One that was appended to since the look is cold no more; one with more pages gives again.
+                if self.touched(row) == touched && self.longest(row, chain).is_some() {
                     return Some(row);
                 }
+                self.cold.pop();
             }
             let holders = (0..self.rows as u32).filter(|&row| self.longest(row, chain).is_some());
             let mut found: Vec<(u64, u32)> = holders.map(|row| (self.touched(row), row)).collect();
@@ -479,6 +481,42 @@ mod tests {
         assert_eq!(pages.recycled(), 1);
         assert_eq!(cells(&pages, dead, 64), [0u64; 0]);
         assert_eq!(cells(&pages, slow, 64), [1]);
+    }
+
+    #[test]
+    fn the_coldest_give_whoever_they_are() {
+        // The oracle is a list of rows by their last append; more rows than one look at all of them finds.
+        const ROWS: usize = 2 * COLD;
+        let mut pages = BarPages::new(ROWS, 1, ROWS, &[32 * 32]);
+        let chains: Vec<ChainId> = (0..ROWS).map(|row| pages.chain(0, row)).collect();
+        let mut by_age: Vec<usize> = Vec::new();
+        let mut random = 7_usize;
+        let touch = |pages: &mut BarPages, by_age: &mut Vec<usize>, row: usize| {
+            by_age.retain(|&other| other != row);
+            by_age.push(row);
+            pages.append(chains[row], &[row as u64]);
+        };
+        for row in 0..ROWS {
+            touch(&mut pages, &mut by_age, row);
+        }
+        for round in 1..=1_000 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            // Thirty-two more of one row: a page that only the coldest other row can give.
+            let row = (random >> 33) % ROWS;
+            let gives = by_age
+                .iter()
+                .copied()
+                .find(|&other| other != row && pages.count(chains[other]) > pages.first(chains[other]));
+            let before = (pages.recycled(), gives.map(|row| pages.first(chains[row])));
+            while pages.recycled() == before.0 {
+                touch(&mut pages, &mut by_age, row);
+            }
+            assert_eq!(pages.recycled(), before.0 + 1);
+            assert!(
+                gives.map(|row| pages.first(chains[row])) > before.1 || gives.is_none(),
+                "round {round}: {gives:?}"
+            );
+        }
     }
 
     #[test]
