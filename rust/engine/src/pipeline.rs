@@ -672,7 +672,7 @@ impl Engine {
         for (bar, resolved) in staging.bars.iter_mut().zip(bars) {
             (bar.symbol, bar.ts_recv, bar.conn, bar.seq) = (resolved.id, recv, conn, seq(resolved));
             see(resolved.id, time_of_bar(bar, recv));
-            if let Some(series) = self.series.iter().position(|series| series.interval == bar.ts_end - bar.ts_event)
+            if let Some(series) = self.series_of(bar)
                 && resolved.id != NOBODY
             {
                 self.venue_pages.fetch_cells(self.venue_pages.chain(series, resolved.id as usize));
@@ -953,11 +953,16 @@ impl Engine {
         }
         self.rings.venue_bars.push(bytemuck::cast_ref::<_, [u64; VenueBar::WORDS]>(bar));
         self.stats.venue_bars += 1;
-        let interval = bar.ts_end - bar.ts_event;
-        if let Some(at) = self.series.iter().position(|series| series.interval == interval) {
+        if let Some(at) = self.series_of(bar) {
             self.keep_venue_bar(at, id, &public_bar(bar));
         }
         true
+    }
+
+    /// The series that bars as long as a venue's are kept in.
+    #[inline]
+    fn series_of(&self, bar: &VenueBar) -> Option<usize> {
+        self.series.iter().position(|series| series.interval == bar.ts_end - bar.ts_event)
     }
 
     /// Upserts by the start of the bar: venues send a bar again when late trades changed it.

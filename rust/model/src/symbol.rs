@@ -97,15 +97,8 @@ impl SymbolTable {
         self.find(venue, name, 0, name.len()).ok()
     }
 
-    /// The same for the name of `len` bytes that begins at `at` in a longer text; with room behind it, it is read at
-    /// once.
-    #[inline]
-    pub fn lookup_in(&self, venue: Venue, text: &[u8], at: usize, len: usize) -> Option<SymbolId> {
-        self.find(venue, text, at, len).ok()
-    }
-
-    /// The first half of [`SymbolTable::lookup_in`], for one who looks for many: where to look, so that all of those places
-    /// can be asked for before one is waited for.
+    /// The first half of a look for the name of `len` bytes that begins at `at` in a longer text, for one who looks for many:
+    /// all of their places can be asked for before one is waited for. With room behind it, a name is read at once.
     #[inline(always)]
     pub fn seek(&self, venue: Venue, text: &[u8], at: usize, len: usize) -> Sought {
         let stamp = stamp(venue, text, at, len);
@@ -307,7 +300,8 @@ mod tests {
                 prop_assert_eq!(table.lookup(symbol.0, symbol.1.as_bytes()), held);
                 // What stands around a name is not of it.
                 let around = format!("\"{}\",\"x\":4,\"p\":297.845", symbol.1);
-                prop_assert_eq!(table.lookup_in(symbol.0, around.as_bytes(), 1, symbol.1.len()), held);
+                let sought = table.seek(symbol.0, around.as_bytes(), 1, symbol.1.len());
+                prop_assert_eq!(table.found(&sought, || symbol.1.as_bytes()), held);
                 let want = held.or((list.len() < 40).then_some(SymbolId(list.len() as u32))).ok_or(TableFull);
                 prop_assert_eq!(table.intern(symbol.0, &symbol.1), want);
                 if held.is_none() && want.is_ok() {
