@@ -50,19 +50,12 @@ pub fn decode_with(most: Level, venue: Venue, frame: &[u8], out: &mut Staging) -
 fn decode_at<L: json::Level>(level: L, venue: Venue, frame: &[u8], out: &mut Staging) -> Result<(), DecodeError> {
     let provider = usize::from(venue.is_massive());
     let mut scratch = out.scratch[provider].take().unwrap_or_else(staging::Scratch::new);
-    let mut room = out.room.take().unwrap_or_else(|| Box::new([0; size_of::<staging::Room>()]));
-    let padded = staging::widen(frame, &mut room);
-    if !venue.is_massive() && binance::frame(level, venue, frame, padded, (out, &mut scratch)) {
-        (out.scratch[provider], out.room) = (Some(scratch), Some(room));
-        return Ok(());
-    }
-    // No closure here: it would be compiled without the level's instructions.
-    let decoded = match json::Scanner::new(level, frame, padded) {
-        Ok(scan) if venue.is_massive() => massive::decode(venue, scan, out, &mut scratch),
-        Ok(scan) => binance::decode(venue, scan, out, &mut scratch),
-        Err(error) => Err(error),
+    let decoded = if venue.is_massive() {
+        massive::decode(level, venue, frame, out, &mut scratch)
+    } else {
+        binance::decode(level, venue, frame, out, &mut scratch)
     };
-    (out.scratch[provider], out.room) = (Some(scratch), Some(room));
+    out.scratch[provider] = Some(scratch);
     decoded
 }
 

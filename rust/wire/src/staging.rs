@@ -4,7 +4,7 @@
 use ringtape_model::{Kind, Mark, PlainRecord, Quote, Trade, VenueBar, for_each_kind};
 
 use crate::error::{Skip, SkipReason};
-use crate::json::{BEFORE, Guesses, Index, Outlines, Padded, Shapes, Slots, Structures, Text, Window};
+use crate::json::{BEFORE, Guesses, Outlines, Padded, Shapes, Slots, Structures, Tail, Text, Window};
 
 /// Most events that one frame may hold.
 pub const EVENTS_MAX: usize = 100_000;
@@ -140,8 +140,6 @@ pub struct Staging {
     names: Vec<u8>,
     /// One for each provider, since what was learned of one's keys is nothing to the other.
     pub(crate) scratch: [Option<Box<Scratch>>; 2],
-    /// A copy of a short frame.
-    pub(crate) room: Option<Box<Room>>,
 }
 
 /// Slots of the object being read, of the one inside it, and of one inside that; and what keys to expect.
@@ -150,12 +148,15 @@ pub(crate) struct Scratch {
     pub(crate) inner: Slots,
     pub(crate) nested: Slots,
     pub(crate) guesses: Guesses,
-    pub(crate) index: Index,
     pub(crate) shapes: Shapes,
     pub(crate) structures: Structures,
     pub(crate) outlines: Outlines,
     /// A copy of an object at an end of the frame.
     pub(crate) window: Window,
+    /// A copy of the end of a frame.
+    pub(crate) tail: Tail,
+    /// A copy of a short frame.
+    pub(crate) room: Option<Box<Room>>,
 }
 
 impl Scratch {
@@ -165,11 +166,12 @@ impl Scratch {
             inner: Slots::new(),
             nested: Slots::new(),
             guesses: Guesses::new(),
-            index: Index::new(),
             shapes: Shapes::new(),
             structures: Structures::new(),
             outlines: Outlines::new(),
             window: [0; size_of::<Window>()],
+            tail: [0; size_of::<Tail>()],
+            room: None,
         })
     }
 }

@@ -14,7 +14,7 @@ use super::{fast, notice, plain};
 use crate::error::{DecodeError, ErrorKind, SkipReason};
 use crate::json::{Guesses, Level, Scanner, Slots, Tag, Text, Token, Value};
 use crate::read::{Decimal, Fault, Fields, Read};
-use crate::staging::{Control, EVENTS_MAX, Scratch, Staging};
+use crate::staging::{Control, EVENTS_MAX, Scratch, Staging, Room, widen};
 
 /// Kinds of spot and COIN-M that the documentation names and this decoder does not read.
 const NAMED: [&[u8]; 16] = [
@@ -42,6 +42,29 @@ pub(super) type Nested<'a> = (&'a mut Slots, &'a mut Guesses);
 /// Decodes a frame; see [`crate::decode`].
 #[inline(always)]
 pub(crate) fn decode<L: Level>(
+    level: L,
+    venue: Venue,
+    frame: &[u8],
+    out: &mut Staging,
+    scratch: &mut Scratch,
+) -> Result<(), DecodeError> {
+    let mut room = scratch.room.take().unwrap_or_else(|| Box::new([0; size_of::<Room>()]));
+    let padded = widen(frame, &mut room);
+    let decoded = if fast::frame(level, venue, frame, padded, (out, scratch)) {
+        Ok(())
+    } else {
+        // No closure here: it would be compiled without the level's instructions.
+        match Scanner::new(level, frame, padded) {
+            Ok(scan) => plain(venue, scan, out, scratch),
+            Err(error) => Err(error),
+        }
+    };
+    scratch.room = Some(room);
+    decoded
+}
+
+#[inline(always)]
+fn plain<L: Level>(
     venue: Venue,
     mut scan: Scanner<L>,
     out: &mut Staging,

@@ -8,4 +8,3 @@ mod notice;
 mod plain;
 
 pub(crate) use decode::decode;
-pub(crate) use fast::frame;

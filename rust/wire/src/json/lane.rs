@@ -1,23 +1,21 @@
-//! The fast lane: an object whose keys stand where they stood before and whose values are all of the common form.
+//! The fast lane: an object that was met in this shape before and whose values are all of the common form.
 //!
 //! Values are read by their two ends, four at a time, and none waits for another: what is not as expected (another key,
 //! blanks, an escape, a sign, an exponent) is remembered and asked for once, at the end. The caller then reads the whole
 //! object again the plain way, which decides alone what is sound. So a lane needs no errors, and can only be as right as
 //! the plain way is, which tests compare it with.
 //!
-//! INVARIANT: a lane that ends well has verified every byte of its object: the opening by the caller, lengths when it was
-//! made, keys then or with their numbers, each value by the reader of its field, the comma or brace behind each value by
-//! its mark. So a caller must read every field of its plan.
+//! INVARIANT: a lane that ends well has verified every byte of its object, and that all of them are ASCII: what stands
+//! between values when it was made, and values that nobody asks for; every other value by the reader of its field. So a
+//! caller must read every field of its plan.
 
 use ringtape_model::units::CODE_UNSET;
 
-use super::index::Object;
-use super::shape::{Plan, Shape};
-use super::simd::{BEFORE, CODE, Level, REACH, Rules, Spans, Window, bytes};
+use super::keys::{Tag, Token};
+use super::number;
+use super::shape::{Other, Passed, Plan, Shape};
+use super::simd::{CODE, Level, Rules};
 use super::text::Text;
-
-/// Longest text that is read by its ends.
-const TEXT: usize = 31;
 
 /// A frame, with `before` bytes before it, and perhaps some behind.
 #[derive(Clone, Copy)]
@@ -27,44 +25,65 @@ pub(crate) struct Padded<'a> {
 }
 
 /// A reader of one object.
-pub(crate) struct Lane<'a, L> {
-    window: &'a Window,
-    /// Offset of the window in the frame; wraps at the start of the frame.
-    base: usize,
-    plan: &'a Plan,
+pub(crate) struct Lane<'a, L: Level> {
+    frame: &'a [u8],
+    /// Where the object opens.
+    at: usize,
+    held: L::Held<'a>,
+    fields: L::Fields,
     shape: &'a Shape,
-    /// Its `odd` gathers whatever was not as expected.
-    spans: Spans,
+    /// Gathers whatever was not as expected.
+    odd: u64,
     level: L,
 }
 
 impl<'a, L: Level> Lane<'a, L> {
-    /// A reader of the object that opens at `at`; `copy` is where it is copied if the frame has not enough around it.
+    /// A reader of the object that opens at `at` and is held.
     #[inline(always)]
     pub(crate) fn new(
         level: L,
-        padded: Padded<'a>,
-        at: usize,
-        object: Object<'a>,
-        (plan, shape): (&'a Plan, &'a Shape),
-        copy: &'a mut Window,
-    ) -> Option<Self> {
-        let base = at.wrapping_sub(BEFORE);
-        let end = object.marks[object.count] as usize;
-        if end.wrapping_sub(base) > REACH {
-            return None;
+        (frame, at): (&'a [u8], usize),
+        held: L::Held<'a>,
+        plan: &Plan,
+        shape: &'a Shape,
+    ) -> Self {
+        let (fields, odd) = level.fields(held, plan, shape);
+        let mut lane = Self { frame, at, held, fields, shape, odd, level };
+        if shape.head_len == 0 {
+            lane.begins();
         }
-        let from = base.wrapping_add(padded.before);
-        let window = if let Some(window) = padded.bytes.get(from..).and_then(<[u8]>::first_chunk) {
-            window
-        } else {
-            let object = padded.bytes.get(at + padded.before..end + padded.before)?;
-            copy[BEFORE..][..object.len()].copy_from_slice(object);
-            &*copy
-        };
-        let marks = object.marks.first_chunk()?;
-        let spans = level.spans(window, marks, base as u32, plan, shape);
-        Some(Self { window, base, plan, shape, spans, level })
+        for passed in shape.passed() {
+            lane.pass(passed);
+        }
+        lane
+    }
+
+    /// Verifies how an object begins that does not begin with its kind, and its kind.
+    #[inline(always)]
+    fn begins(&mut self) {
+        let shape = self.shape;
+        self.odd_if((word(self.frame, self.at) ^ shape.head) & shape.head_mask != 0);
+        let (start, len) = self.level.span(&self.fields, shape.named);
+        let name = word(self.frame, self.at + start as usize) as u64;
+        self.odd_if((name ^ shape.name) & shape.name_mask != 0);
+        self.odd_if(8 * (len + 1) != u64::BITS - shape.name_mask.leading_zeros());
+    }
+
+    /// Verifies a value that nobody asks for, and its key.
+    #[inline(always)]
+    fn pass(&mut self, Passed { value, form, lead, lead_mask }: Passed) {
+        let (start, len) = self.level.span(&self.fields, value);
+        let (start, end) = (self.at + start as usize, self.at + (start + len) as usize);
+        let lead_len = (u128::BITS - lead_mask.leading_zeros()) as usize / 8;
+        self.odd_if((word(self.frame, start.wrapping_sub(lead_len)) ^ lead) & lead_mask != 0);
+        let bytes = self.frame.get(start..end).unwrap_or_default();
+        self.odd_if(!is_sound(form, bytes));
+    }
+
+    /// The kind of the object.
+    #[inline(always)]
+    pub(crate) const fn kind(&self) -> u8 {
+        self.shape.kind
     }
 
     /// Whether the object has a field.
@@ -76,127 +95,108 @@ impl<'a, L: Level> Lane<'a, L> {
     /// The object is for the plain way if this is so.
     #[inline(always)]
     pub(crate) fn odd_if(&mut self, odd: bool) {
-        self.spans.odd |= u64::from(odd);
+        self.odd |= u64::from(odd);
     }
 
     /// True if everything was as expected.
     #[inline(always)]
     pub(crate) const fn is_sound(&self) -> bool {
-        self.spans.odd == 0
-    }
-
-    /// The byte behind a value; whatever there is, where there is no such field.
-    #[inline(always)]
-    fn closed_by(&mut self, field: usize, byte: u8) {
-        let behind = bytes::<1>(self.window, self.spans.befores[field].wrapping_add(16))[0];
-        // No branch on a field that comes and goes.
-        self.spans.odd |= u64::from((behind ^ byte) & u8::from(self.has(field)).wrapping_neg());
-    }
-
-    /// The quote behind a number in quotes.
-    #[inline(always)]
-    pub(crate) fn quoted(&mut self, field: usize) {
-        self.closed_by(field, b'"');
+        self.odd == 0
     }
 
     /// The fields 4 × `GROUP` and the three behind it as doubles and in 1e-8; unset where the object has them not.
     #[inline(always)]
     pub(crate) fn decimals<const GROUP: usize>(&mut self) -> [(f64, i64); 4] {
-        let (values, odd) = self.level.decimals::<GROUP>(self.window, &self.spans, self.plan);
-        self.spans.odd |= odd;
+        let (values, odd) = self.level.held_decimals::<GROUP>(self.held, &self.fields);
+        self.odd |= odd;
         values
     }
 
-    /// The same fields as whole numbers within the limits of `rules` and in their units.
+    /// The first `COUNT` of these fields as whole numbers within the limits of `rules` and in their units.
     #[inline(always)]
-    pub(crate) fn integers<const GROUP: usize>(&mut self, rules: &Rules) -> [i64; 4] {
-        let (values, odd) = self.level.integers::<GROUP>(self.window, &self.spans, self.plan, rules);
-        self.spans.odd |= odd;
+    pub(crate) fn integers<const GROUP: usize, const COUNT: usize>(&mut self, rules: &Rules) -> [i64; 4] {
+        let (values, odd) = self.level.held_integers::<GROUP, COUNT>(self.held, &self.fields, rules);
+        self.odd |= odd;
         values
     }
 
-    /// The third four fields as codes; unset where the object has them not.
+    /// The same fields as codes; unset where the object has them not.
     #[inline(always)]
-    pub(crate) fn codes(&mut self) -> [u16; 4] {
-        let (values, odd) = self.level.codes(self.window, &self.spans, self.plan);
-        self.spans.odd |= odd;
+    pub(crate) fn codes<const GROUP: usize>(&mut self) -> [u16; 4] {
+        let (values, odd) = self.level.held_codes::<GROUP>(self.held, &self.fields);
+        self.odd |= odd;
         values
     }
 
-    /// The codes of a list and how many there are; `first` is what was read of its place as a number, which holds for a
-    /// list of one. Codes have no blanks between them and up to three digits.
+    /// Up to four codes of a list and how many there are. Codes have no blanks between them and up to three digits.
     #[inline(always)]
-    pub(crate) fn list<const N: usize>(&mut self, field: usize, first: u16) -> ([u16; N], u8) {
-        self.closed_by(field, b']');
-        let len = self.spans.all_lens[field];
-        if len < CODE || !self.has(field) {
-            // Made at once: a code written into a list that is read next would have to be waited for.
-            let codes = std::array::from_fn(|at| if at == 0 { first } else { CODE_UNSET });
-            return (codes, u8::from(self.has(field)));
-        }
-        self.spans.check_key(self.window, self.plan, self.shape, field);
-        let end = self.spans.befores[field].wrapping_add(16);
-        let list = self.window.get(end.wrapping_sub(len) as usize..end as usize);
-        let (codes, count) = list_of(list.unwrap_or_default());
-        self.odd_if(count == 0);
+    pub(crate) fn list<const FIELD: usize>(&mut self) -> ([u16; 4], u8) {
+        let (codes, count, odd) = self.level.held_list::<FIELD>(self.held, &self.fields);
+        self.odd |= odd;
         (codes, count)
     }
 
-    /// The bytes of a text from its first on, its place in the frame and its length, below 32.
+    /// The same of a list that mostly has one code, and so was read as a code, which is given.
     #[inline(always)]
-    fn span(&mut self, field: usize) -> (&'a [u8; TEXT + 1], Text) {
-        self.closed_by(field, b'"');
-        let len = self.spans.all_lens[field];
-        self.odd_if(len as usize > TEXT);
-        let start = self.spans.befores[field].wrapping_add(16).wrapping_sub(len);
-        let text = Text { start: start.wrapping_add(self.base as u32), len: len % 32, escaped: false };
-        (bytes(self.window, start), text)
+    pub(crate) fn list_or<const FIELD: usize>(&mut self, code: u16) -> ([u16; 4], u8) {
+        let len = self.level.field_len::<FIELD>(&self.fields);
+        if len >= u32::from(CODE) {
+            return self.list::<FIELD>();
+        }
+        ([code, CODE_UNSET, CODE_UNSET, CODE_UNSET], u8::from(len != 0))
     }
 
     /// A symbol of the usual bytes.
     #[inline(always)]
-    pub(crate) fn ticker(&mut self, field: usize) -> Text {
-        let (bytes, text) = self.span(field);
-        self.odd_if(!self.level.is_ticker(bytes, text.len as usize));
-        text
+    pub(crate) fn ticker<const FIELD: usize>(&mut self) -> Text {
+        let ((start, len), odd) = self.level.held_ticker::<FIELD>(self.held, &self.fields);
+        self.odd |= odd;
+        Text { start: start + self.at as u32, len, escaped: false }
     }
 
-    /// A text without escapes, and its bytes with zeroes behind; empty where there is none.
+    /// A text without escapes: its bytes with zeroes behind; empty where there is none.
     #[inline(always)]
-    pub(crate) fn text(&mut self, field: usize) -> [u8; TEXT + 1] {
-        let (bytes, text) = self.span(field);
-        let len = if self.has(field) { text.len as usize } else { 0 };
-        let (bytes, odd) = self.level.plain(bytes, len);
-        self.spans.odd |= odd;
+    pub(crate) fn text<const FIELD: usize>(&mut self) -> [u8; 32] {
+        let (bytes, odd) = self.level.held_text::<FIELD>(self.held, &self.fields);
+        self.odd |= odd;
         bytes
     }
 }
 
-/// The codes between the brackets of a list and how many there are; none if they are not of the common form.
-#[inline(never)]
-fn list_of<const N: usize>(mut list: &[u8]) -> ([u16; N], u8) {
-    let mut codes = [CODE_UNSET; N];
-    for at in 0..N {
-        let Some((code, len)) = code_of(list) else { break };
-        codes[at] = code;
-        match list.get(len) {
-            None => return (codes, at as u8 + 1),
-            Some(b',') => list = &list[len + 1..],
-            Some(_) => break,
-        }
+/// Sixteen bytes of a frame as a word, with zeroes behind its end.
+#[inline(always)]
+fn word(frame: &[u8], at: usize) -> u128 {
+    #[cold]
+    fn cut(frame: &[u8], at: usize) -> u128 {
+        let (mut word, rest) = ([0; 16], frame.get(at..).unwrap_or_default());
+        let len = rest.len().min(16);
+        word[..len].copy_from_slice(&rest[..len]);
+        u128::from_le_bytes(word)
     }
-    (codes, 0)
+    match frame.get(at..).and_then(<[u8]>::first_chunk) {
+        Some(word) => u128::from_le_bytes(*word),
+        None => cut(frame, at),
+    }
 }
 
-/// One to three digits at the start of a list; a leading zero is for the plain way.
-#[inline(always)]
-fn code_of(list: &[u8]) -> Option<(u16, usize)> {
-    let digit = |at: usize| list.get(at).map(|byte| u16::from(byte.wrapping_sub(b'0'))).filter(|&digit| digit <= 9);
-    let first = digit(0)?;
-    let Some(second) = digit(1) else { return Some((first, 1)) };
-    if first == 0 {
-        return None;
+/// True if a value that nobody asks for is of its form, and ASCII.
+fn is_sound(form: Other, bytes: &[u8]) -> bool {
+    match form {
+        Other::Number => is_whole(bytes) || is_number(bytes),
+        Other::Text => bytes.iter().all(|&byte| matches!(byte, 0x20..0x80) && byte != b'"' && byte != b'\\'),
+        Other::List => bytes.split(|&byte| byte == b',').all(is_whole),
+        Other::Word => matches!(bytes, b"true" | b"false" | b"null"),
     }
-    let Some(third) = digit(2) else { return Some((first * 10 + second, 2)) };
-    Some(((first * 10 + second) * 10 + third, 3))
+}
+
+/// True for a whole number of the common form.
+fn is_whole(bytes: &[u8]) -> bool {
+    let other = bytes.iter().fold(0, |other, byte| other | u8::from(!byte.is_ascii_digit()));
+    other == 0 && (bytes.len() == 1 || bytes.first().is_some_and(|&first| first != b'0'))
+}
+
+/// True for any number.
+#[cold]
+fn is_number(bytes: &[u8]) -> bool {
+    number::scan_any(bytes, 0, &mut Token::at(Tag::Number, 0)).is_ok_and(|end| end == bytes.len())
 }

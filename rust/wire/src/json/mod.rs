@@ -7,7 +7,6 @@
 //! stood last time, `lane` reads values by their ends and verifies all of it, or leaves the object to the plain way.
 
 mod guess;
-mod index;
 mod keys;
 mod lane;
 mod number;
@@ -20,14 +19,13 @@ mod text;
 mod trace;
 
 pub(crate) use guess::Guesses;
-pub(crate) use index::{Index, Object};
 pub(crate) use keys::{KeyTable, Slots, Tag, Token};
 pub(crate) use lane::{Lane, Padded};
 pub(crate) use number::Number;
 pub(crate) use outline::{Field, MARKS, NO_SLOT, Outlines, Pattern, Told};
 pub(crate) use scan::{Scanner, Value};
-pub(crate) use shape::{Key, Plan, Shapes, bits};
-pub(crate) use simd::{BEFORE, Level, Rule, Rules, Scalar, Window};
+pub(crate) use shape::{Key, Plan, Shapes, Told as ShapeTold, bits};
+pub(crate) use simd::{BEFORE, Level, Rule, Rules, Scalar, Tail, Window, ends_of};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use simd::{best as best_level, decode as decode_vectored};
 #[cfg(all(test, target_arch = "x86_64"))]

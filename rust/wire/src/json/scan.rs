@@ -1,12 +1,10 @@
 //! A cursor over one frame: white space, structure and values, each validated as it is passed.
 
 use super::guess::Guesses;
-use super::index::{Index, Object};
 use super::keys::{KIND, KeyTable, Slots, Tag, Token};
-use super::lane::{Lane, Padded};
+use super::lane::Padded;
 use super::number::{self, Number};
-use super::shape::{Plan, Shape};
-use super::simd::{Level, Scalar, Window};
+use super::simd::{Level, Scalar};
 use super::text::{self, Text};
 use super::{DEPTH_MAX, FRAME_MAX};
 use crate::error::{DecodeError, ErrorKind};
@@ -63,26 +61,6 @@ impl<'f, L: Level> Scanner<'f, L> {
         let mut scan = Self { frame, wide, padded, at: 0, depth: 0, level };
         scan.white_space();
         Ok(scan)
-    }
-
-    /// The marks of the object the cursor stands on, an element of the frame's list.
-    #[inline(always)]
-    pub(crate) fn marked<'i>(&self, index: &'i mut Index) -> Option<Object<'i>> {
-        index.object(self.level, self.frame, self.at)
-    }
-
-    /// A fast lane through the marked object the cursor stands on, if it is not too long.
-    #[inline(always)]
-    pub(crate) fn lane<'a>(
-        &self,
-        object: Object<'a>,
-        expected: (&'a Plan, &'a Shape),
-        copy: &'a mut Window,
-    ) -> Option<Lane<'a, L>>
-    where
-        'f: 'a,
-    {
-        Lane::new(self.level, self.padded, self.at, object, expected, copy)
     }
 
     #[inline(always)]

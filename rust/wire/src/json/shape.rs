@@ -1,18 +1,25 @@
-//! The order in which an event's keys stand: learned from events that were read the plain way, verified at every use.
+//! What stands between the values of an event: learned from events that were read the plain way, verified at every use.
 //!
-//! A venue writes the keys of an event in an order of its own, leaves some out, and changes it now and then without
-//! saying so. A plan says which keys a reader wants, in the reader's order; a shape says where in the object each of
-//! them stood the last time that an object of this kind, with that many keys and that second key, was met. A shape that
-//! is wrong costs time, never a result: whoever reads by it compares each key with the bytes that stand there.
+//! A venue writes the keys of an event in an order of its own, leaves some out, adds others, and changes it now and then
+//! without saying so. A plan says which keys a reader wants, in the reader's order; a shape says for an object that begins
+//! in a certain way and has so many values which bytes stood between them the last time, and which value each field of
+//! the plan was. Whoever reads by a shape compares all of these bytes, so a shape that is wrong costs time, never a result.
 
-use super::index::Object;
 use super::keys::{KIND, KeyTable, TRASH};
-use super::simd::{CODE, NUMBER};
+use super::simd::{CODE, Extent, LIST, NUMBER, TEXT};
 
-/// How many shapes are kept. Two that meet in one place take turns, at the price of the plain way.
-const SHAPES: usize = 128;
-/// Most fields of a plan, and of an object that is read by one, behind its first.
+/// Most fields of a plan.
 pub(crate) const WIDTH: usize = 16;
+/// Most values of an object that is read by its shape.
+pub(crate) const VALUES: usize = 24;
+/// Most bytes between two values, where nobody knows the key.
+const LEAD: usize = 16;
+/// Most values that nobody asks for, beside the kind.
+const PASSED: usize = 6;
+/// How many shapes are kept; and places to find them by. More than two that meet in one place take turns, at the price of
+/// the plain way.
+const SHAPES: usize = 64;
+const PLACES: usize = 1_024;
 
 /// Fields by their numbers as a bit each.
 pub(crate) const fn bits(fields: &[usize]) -> u16 {
@@ -37,136 +44,80 @@ enum Form {
 /// A key and what stands behind it.
 #[derive(Clone, Copy)]
 pub(crate) struct Key {
-    /// The bytes from its first letter up to its value: `key":`, and then a text's quote or a list's bracket.
-    word: u64,
-    len: u32,
     slot: u8,
     form: Form,
-    is_far: bool,
 }
 
 impl Key {
     /// No key.
-    pub(crate) const NONE: Self = Self { word: 0, len: 0, slot: TRASH, form: Form::Number, is_far: false };
-
-    /// The key of a number that is often so long that both do not fit sixteen bytes.
-    pub(crate) const fn far(self) -> Self {
-        Self { is_far: true, ..self }
-    }
+    pub(crate) const NONE: Self = Self { slot: TRASH, form: Form::Number };
 
     /// The key of a code, a whole number of up to four digits.
-    pub(crate) const fn code(name: &str, slot: u8) -> Self {
-        Self::new(name, b"\":", slot, Form::Code)
+    pub(crate) const fn code(slot: u8) -> Self {
+        Self { slot, form: Form::Code }
     }
 
     /// The key of a number.
-    pub(crate) const fn number(name: &str, slot: u8) -> Self {
-        Self::new(name, b"\":", slot, Form::Number)
+    pub(crate) const fn number(slot: u8) -> Self {
+        Self { slot, form: Form::Number }
     }
 
     /// The key of a number in quotes.
-    pub(crate) const fn number_text(name: &str, slot: u8) -> Self {
-        Self::new(name, b"\":\"", slot, Form::NumberText)
+    pub(crate) const fn number_text(slot: u8) -> Self {
+        Self { slot, form: Form::NumberText }
     }
 
     /// The key of a text.
-    pub(crate) const fn text(name: &str, slot: u8) -> Self {
-        Self::new(name, b"\":\"", slot, Form::Text)
+    pub(crate) const fn text(slot: u8) -> Self {
+        Self { slot, form: Form::Text }
     }
 
     /// The key of a list of codes.
-    pub(crate) const fn list(name: &str, slot: u8) -> Self {
-        Self::new(name, b"\":[", slot, Form::List)
-    }
-
-    const fn new(name: &str, behind: &[u8], slot: u8, form: Form) -> Self {
-        let (name, mut word, mut len) = (name.as_bytes(), 0, 0);
-        assert!(name.len() + behind.len() <= 8, "a key and what follows it fit a word");
-        while len < name.len() + behind.len() {
-            let byte = if len < name.len() { name[len] } else { behind[len - name.len()] };
-            word |= (byte as u64) << (8 * len);
-            len += 1;
-        }
-        Self { word, len: len as u32, slot, form, is_far: matches!(form, Form::Text) }
+    pub(crate) const fn list(slot: u8) -> Self {
+        Self { slot, form: Form::List }
     }
 }
 
-/// The fields that a reader of a kind of object reads, in its own order, as tables for vectors.
-#[repr(align(64))]
+/// The fields that a reader of a kind of object reads, in its own order.
+#[repr(align(16))]
 pub(crate) struct Plan {
-    /// Bytes of each key up to its value.
-    pub(crate) key_lens: [u32; WIDTH],
-    /// Bytes between each value and the comma or brace behind it.
-    pub(crate) tails: [u32; WIDTH],
-    /// The keys themselves.
-    pub(crate) words: [u64; WIDTH],
-    /// The keys of numbers that are not far, each at the end of sixteen bytes with zeroes before.
-    pub(crate) near: [[u8; 64]; 4],
-    /// Those of codes, which are the third four fields, each at the end of eight bytes.
-    pub(crate) near_codes: [u8; 32],
-    /// Bytes of the longest number that is read.
-    pub(crate) most: [u32; WIDTH],
-    /// How long the value of each may be to be read as a number.
-    pub(crate) longest: [u32; WIDTH],
-    /// How long each number may be with its key to be verified with it.
-    pub(crate) nearest: [u32; WIDTH],
+    /// Bytes of the shortest value of each field, and what the longest has more.
+    pub(crate) least: [u8; WIDTH],
+    pub(crate) range: [u8; WIDTH],
     slots: [u8; WIDTH],
-    /// Fields that are not numbers, or often long.
-    pub(crate) far: u16,
-    /// Fields that are numbers, lists among them, a bit each.
-    numbers: u16,
+    forms: [Form; WIDTH],
+    /// The name of the kind.
+    name: &'static str,
     required: u16,
     either: u16,
     kind: u8,
 }
 
 impl Plan {
-    /// A plan for objects of a kind, told by a number. They must have the fields `required`, and one of `either`, given
-    /// as bits; or else they are for the plain way.
-    pub(crate) const fn new(kind: u8, keys: &[Key; WIDTH], required: u16, either: u16) -> Self {
+    /// A plan for objects of the kind `name`, which is told by a number, too. They must have the fields `required`, and
+    /// one of `either`, given as bits; or else they are for the plain way.
+    pub(crate) const fn new(kind: u8, name: &'static str, keys: &[Key; WIDTH], required: u16, either: u16) -> Self {
         let mut plan = Self {
-            key_lens: [0; WIDTH],
-            tails: [0; WIDTH],
-            words: [0; WIDTH],
-            near: [[0; 64]; 4],
-            near_codes: [0; 32],
-            most: [NUMBER; WIDTH],
-            longest: [0; WIDTH],
-            nearest: [0; WIDTH],
+            least: [0; WIDTH],
+            range: [0; WIDTH],
             slots: [TRASH; WIDTH],
-            far: 0,
-            numbers: 0,
+            forms: [Form::Number; WIDTH],
+            name,
             required,
             either,
             kind,
         };
         let mut at = 0;
         while at < WIDTH {
-            let Key { word, len, slot, form, is_far } = keys[at];
-            (plan.words[at], plan.key_lens[at], plan.slots[at]) = (word, len, slot);
-            plan.tails[at] = !matches!(form, Form::Code | Form::Number) as u32;
-            plan.numbers |= (!matches!(form, Form::Text) as u16) << at;
-            plan.far |= (is_far as u16) << at;
-            plan.longest[at] = match form {
-                Form::Text => 0,
-                Form::List => CODE - 1,
-                Form::Code | Form::Number | Form::NumberText => u32::MAX,
+            let Key { slot, form } = keys[at];
+            (plan.slots[at], plan.forms[at]) = (slot, form);
+            let (least, most) = match form {
+                Form::Code => (1, CODE),
+                Form::Number | Form::NumberText => (1, NUMBER),
+                Form::Text => (0, TEXT),
+                Form::List => (1, LIST),
             };
-            let is_code = matches!(form, Form::Code | Form::List);
-            assert!(!is_code || at / 4 == 2, "codes are the third four fields");
-            let room = if is_code { 8 } else { 16 };
-            plan.most[at] = if is_code { CODE } else { NUMBER };
-            plan.nearest[at] = if is_far { u32::MAX } else { room };
-            let (mut byte, end) = (0, (at % 4 + 1) * room as usize);
-            while byte < len as usize && !is_far {
-                let to = if is_code {
-                    &mut plan.near_codes[end - len as usize + byte]
-                } else {
-                    &mut plan.near[at / 4][end - len as usize + byte]
-                };
-                *to = word.to_le_bytes()[byte];
-                byte += 1;
-            }
+            (plan.least[at], plan.range[at]) = (least, most - least);
             at += 1;
         }
         plan
@@ -178,87 +129,311 @@ impl Plan {
     }
 }
 
-/// Where the fields of a plan stand.
+/// What a value is that nobody asks for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Other {
+    Number,
+    /// Without escapes.
+    Text,
+    /// Of whole numbers.
+    List,
+    /// `true`, `false` or `null`.
+    Word,
+}
+
+/// A value that is verified and has no other say.
+#[derive(Clone, Copy)]
+pub(crate) struct Passed {
+    /// The number of the value.
+    pub(crate) value: u8,
+    pub(crate) form: Other,
+    /// The bytes before it, as a word and which of them to compare: keys that nobody knows may be long.
+    pub(crate) lead: u128,
+    pub(crate) lead_mask: u128,
+}
+
+/// The bytes between the values of an object, and where the fields of a plan are among the values.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
 pub(crate) struct Shape {
-    /// The place of each field among the keys behind the first. INVARIANT: below `WIDTH`.
-    pub(crate) places: [u32; WIDTH],
-    /// Which bits of a key's word to compare: none where the object has no such field.
-    pub(crate) masks: [u64; WIDTH],
+    /// The bytes from where the value before ends up to each value, its quote or bracket included, behind the first.
+    pub(crate) words: [u64; VALUES],
+    /// Which of these bytes to compare, a bit each.
+    pub(crate) masks: [u64; VALUES / 8],
+    /// How many bytes that are, for each value, the first too.
+    pub(crate) leads: [u8; 32],
+    /// Bytes between each value and the comma or brace behind it.
+    pub(crate) tails: [u8; 32],
+    /// What that byte is, and where there is one, a bit each.
+    pub(crate) closers: [u8; 32],
+    pub(crate) closed: u32,
     /// The fields that the object has, a bit each.
     pub(crate) has: u16,
-    /// Those of them that are numbers or lists.
-    pub(crate) numbers: u16,
-    /// The kind of the plan and the number of keys, 0 for no shape.
-    of: u16,
+    /// The value of each field. Twice as many as there are: half a vector that is put away and taken back whole would be
+    /// waited for.
+    pub(crate) places: [u8; 32],
+    /// The first bytes of the object, up to its first value, or over it where that is the name of the kind; and which of
+    /// them to compare.
+    pub(crate) head: u128,
+    pub(crate) head_mask: u128,
+    /// Bytes of the first value with its key, where that is the name of the kind, or else none.
+    pub(crate) head_len: u8,
+    /// The number of the value that names the kind.
+    pub(crate) named: u8,
+    /// That name, the quote behind it included, and which bytes to compare.
+    pub(crate) name: u64,
+    pub(crate) name_mask: u64,
+    /// Number of the values.
+    pub(crate) count: u8,
+    /// The kind of the plan.
+    pub(crate) kind: u8,
+    passed_count: u8,
+    /// What tells it; 0 for no shape.
+    told: u64,
+    passed: [Passed; PASSED],
 }
 
 impl Shape {
-    const NONE: Self = Self { places: [0; WIDTH], masks: [0; WIDTH], has: 0, numbers: 0, of: 0 };
+    const NONE: Self = Self {
+        words: [0; VALUES],
+        masks: [0; VALUES / 8],
+        leads: [0; 32],
+        tails: [0; 32],
+        closers: [0; 32],
+        closed: 0,
+        has: 0,
+        places: [0; 32],
+        head: 0,
+        head_mask: 0,
+        head_len: 0,
+        named: 0,
+        name: 0,
+        name_mask: 0,
+        count: 0,
+        kind: 0,
+        passed: [Passed { value: 0, form: Other::Number, lead: 0, lead_mask: 0 }; PASSED],
+        passed_count: 0,
+        told: 0,
+    };
 
+    /// The values that nobody asks for.
     #[inline(always)]
-    const fn tag(plan: &Plan, count: usize) -> u16 {
-        (plan.kind as u16) << 8 | count as u16
+    pub(crate) fn passed(&self) -> impl Iterator<Item = Passed> {
+        self.passed.iter().take(usize::from(self.passed_count)).copied()
     }
 }
 
+/// What tells shapes apart before a value is read: how the object begins, its third key, how many values it has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Told(u64);
+
+impl Told {
+    /// What is told of the object that opens at `at`. If its first value is its kind, everything up to its end is in what
+    /// is told: so who finds a shape by it has verified these bytes.
+    #[inline(always)]
+    pub(crate) fn of(frame: &[u8], at: usize, extent: &Extent) -> Option<Self> {
+        let rest = frame.get(at..)?;
+        let head = u64::from_le_bytes(*rest.first_chunk()?);
+        let third: [u8; 4] = *rest.get(extent.second as usize + 1..)?.first_chunk()?;
+        let third = u64::from(u32::from_le_bytes(third) >> 8) << 40;
+        if head << 8 != KIND_FIRST << 8 {
+            return Some(Self(head & 0xFFFF_FFFF | u64::from(extent.count) << 32 | third));
+        }
+        // Its first letter, and the last with the quote behind.
+        let name: [u8; 2] = *rest.get((extent.first as usize).wrapping_sub(2)..)?.first_chunk()?;
+        let (first, count) = (u64::from(extent.first), u64::from(extent.count));
+        if first > KIND_MOST {
+            return None;
+        }
+        let name = head >> 56 | u64::from(u16::from_le_bytes(name)) << 8;
+        Some(Self(name | first << 24 | count << 28 | 1 << 39 | third))
+    }
+
+    #[inline(always)]
+    const fn place(self) -> usize {
+        (self.0.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54) as usize % PLACES
+    }
+}
+
+/// How an object begins whose kind comes first; and the bytes of that kind at most, of which two letters are told.
+const KIND_FIRST: u64 = u64::from_le_bytes(*b"{\"ev\":\"\0");
+const KIND_MOST: u64 = 10;
+
 /// The shapes met so far.
-pub(crate) struct Shapes(Box<[Shape; SHAPES]>);
+pub(crate) struct Shapes {
+    /// Which shape has been met at each place; two places are looked at for each.
+    index: Box<[u8; PLACES]>,
+    held: Box<[Shape; SHAPES]>,
+    /// The one that is forgotten next.
+    oldest: u8,
+}
 
 impl Shapes {
     pub(crate) fn new() -> Self {
-        let shapes = vec![Shape::NONE; SHAPES].into_boxed_slice();
-        Self(shapes.try_into().unwrap_or_else(|_| unreachable!("made with that length")))
+        let held = vec![Shape::NONE; SHAPES].into_boxed_slice();
+        Self {
+            index: Box::new([0; PLACES]),
+            held: held.try_into().unwrap_or_else(|_| unreachable!("made with that length")),
+            oldest: 0,
+        }
     }
 
-    /// What tells shapes apart: the kind, the number of keys, and the letters in which the second key begins.
+    /// The shape that an object is expected to have.
     #[inline(always)]
-    fn place(plan: &Plan, frame: &[u8], object: &Object) -> usize {
-        let at = object.marks[1] as usize;
-        let letters = match frame.get(at + 1..at + 3) {
-            Some(&[first, second]) => u64::from(first) | u64::from(second) << 8,
-            _ => 0,
-        };
-        let told = letters << 32 | u64::from(plan.kind) << 8 | object.count as u64;
-        (told.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 57) as usize % SHAPES
+    pub(crate) fn expected(&self, told: Told) -> Option<&Shape> {
+        let place = told.place();
+        let shape = self.at(place);
+        if shape.told == told.0 {
+            return Some(shape);
+        }
+        Some(self.at(place ^ 1)).filter(|shape| shape.told == told.0)
     }
 
-    /// The shape that an object is expected to have. None has fewer than three keys.
     #[inline(always)]
-    pub(crate) fn expected(&self, plan: &Plan, frame: &[u8], object: &Object) -> Option<&Shape> {
-        let shape = &self.0[Self::place(plan, frame, object)];
-        (shape.of == Shape::tag(plan, object.count)).then_some(shape)
+    fn at(&self, place: usize) -> &Shape {
+        &self.held[usize::from(self.index[place]) % SHAPES]
     }
 
-    /// Remembers the shape of an object, if each of its keys is a field of the plan and comes once.
+    /// Remembers the shape of an object that was read the plain way, if it can be read by one. `ends` are the offsets of
+    /// the commas and of the brace behind its values.
     #[cold]
-    pub(crate) fn learn(&mut self, plan: &Plan, keys: &KeyTable, frame: &[u8], object: &Object) {
-        if !(2..=WIDTH).contains(&object.count) {
-            return;
-        }
-        let mut shape = Shape { of: Shape::tag(plan, object.count), ..Shape::NONE };
-        for (place, &mark) in object.marks[..object.count].iter().enumerate() {
-            let slot = key_at(frame, mark as usize + 1).map_or(TRASH, |word| keys.slot_of(word));
-            let Some(field) = plan.field(slot).filter(|field| slot != KIND && shape.has & 1 << field == 0) else {
-                return;
-            };
-            shape.places[field] = place as u32;
-            shape.masks[field] = u64::MAX >> (64 - 8 * plan.key_lens[field]);
-            shape.has |= 1 << field;
-        }
-        if shape.has & plan.required == plan.required && (plan.either == 0 || shape.has & plan.either != 0) {
-            shape.numbers = shape.has & plan.numbers;
-            self.0[Self::place(plan, frame, object)] = shape;
-        }
+    pub(crate) fn learn(&mut self, told: Told, plan: &Plan, keys: &KeyTable, object: &[u8], ends: &[u8]) {
+        let Some(mut shape) = drawn(plan, keys, object, ends) else { return };
+        shape.told = told.0;
+        let place = told.place();
+        // Where it was already, or where none is, or in place of the other one.
+        let is_for = |at: usize| [told.0, 0].contains(&self.at(at).told);
+        let place = if is_for(place) || !is_for(place ^ 1) { place } else { place ^ 1 };
+        let number = if self.at(place).told == told.0 { self.index[place] } else { self.next() };
+        self.index[place] = number;
+        self.held[usize::from(number)] = shape;
+    }
+
+    /// The number of a shape that is free, or is forgotten. The first is none.
+    fn next(&mut self) -> u8 {
+        self.oldest = self.oldest % (SHAPES - 1) as u8 + 1;
+        self.oldest
     }
 }
 
-/// The key that begins at `at`, a word, if it is short and plain.
-fn key_at(frame: &[u8], at: usize) -> Option<u64> {
-    let rest = frame.get(at..frame.len().min(at + 8))?;
-    let len = rest.iter().position(|&byte| byte == b'"')?;
+/// Draws the shape of an object.
+fn drawn(plan: &Plan, keys: &KeyTable, object: &[u8], ends: &[u8]) -> Option<Shape> {
+    let mut shape = Shape { kind: plan.kind, count: ends.len() as u8, ..Shape::NONE };
+    let mut named = None;
+    let mut from = 0;
+    for (value, &end) in ends.iter().enumerate() {
+        let bytes = object.get(from..usize::from(end))?;
+        let lead = lead(bytes)?;
+        shape.leads[value] = lead.len as u8;
+        if let Some(closer) = lead.closer {
+            shape.tails[value] = 1;
+            shape.closers[value] = closer;
+            shape.closed |= 1 << value;
+        }
+        let slot = keys.slot_of(lead.key);
+        if value > 0 && slot != TRASH {
+            let mut word = [0; 8];
+            word.get_mut(..lead.len)?.copy_from_slice(&bytes[..lead.len]);
+            shape.words[value - 1] = u64::from_le_bytes(word);
+            shape.masks[(value - 1) / 8] |= (0xFF >> (8 - lead.len)) << ((value - 1) % 8 * 8);
+        }
+        if slot == KIND {
+            // A kind that is named twice is for the plain way.
+            if named.replace(value).is_some() || bytes.get(lead.len..bytes.len() - 1)? != plan.name.as_bytes() {
+                return None;
+            }
+        } else {
+            shape.value(plan, slot, value, (bytes, &lead))?;
+        }
+        from = usize::from(end);
+    }
+    shape.name(plan, named?, object, ends)?;
+    let is_whole = shape.has & plan.required == plan.required && (plan.either == 0 || shape.has & plan.either != 0);
+    is_whole.then_some(shape)
+}
+
+impl Shape {
+    /// Notes what a value is.
+    fn value(&mut self, plan: &Plan, slot: u8, value: usize, (bytes, lead): (&[u8], &Lead)) -> Option<()> {
+        let Some(field) = plan.field(slot) else {
+            // A key that somebody knows may have a say.
+            if slot != TRASH {
+                return None;
+            }
+            let form = match lead.closer {
+                Some(b'"') => Other::Text,
+                Some(_) => Other::List,
+                None if matches!(bytes.get(lead.len)?, b't' | b'f' | b'n') => Other::Word,
+                None => Other::Number,
+            };
+            let mut word = [0; LEAD];
+            word[..lead.len].copy_from_slice(&bytes[..lead.len]);
+            let (lead, lead_mask) = (u128::from_le_bytes(word), u128::MAX >> (128 - 8 * lead.len));
+            let passed = Passed { value: value as u8, form, lead, lead_mask };
+            *self.passed.get_mut(usize::from(self.passed_count))? = passed;
+            self.passed_count += 1;
+            return Some(());
+        };
+        let fits = match plan.forms[field] {
+            Form::Code | Form::Number => lead.closer.is_none(),
+            Form::NumberText | Form::Text => lead.closer == Some(b'"'),
+            Form::List => lead.closer == Some(b']'),
+        };
+        if !fits || self.has & 1 << field != 0 {
+            return None;
+        }
+        self.places[field] = value as u8;
+        self.has |= 1 << field;
+        Some(())
+    }
+
+    /// Notes how the object begins and where its kind is named.
+    fn name(&mut self, plan: &Plan, named: usize, object: &[u8], ends: &[u8]) -> Option<()> {
+        let len = if named == 0 { usize::from(ends[0]) } else { usize::from(self.leads[0]) };
+        let mut head = [0; 16];
+        head.get_mut(..len)?.copy_from_slice(&object[..len]);
+        (self.head, self.head_mask) = (u128::from_le_bytes(head), u128::MAX >> (128 - 8 * len));
+        self.head_len = if named == 0 { len as u8 } else { 0 };
+        self.named = named as u8;
+        let mut name = [0; 8];
+        let len = plan.name.len();
+        name[..len].copy_from_slice(plan.name.as_bytes());
+        name[len] = b'"';
+        (self.name, self.name_mask) = (u64::from_le_bytes(name), u64::MAX >> (64 - 8 * (len + 1)));
+        Some(())
+    }
+}
+
+/// What stands before a value, and behind it.
+struct Lead {
+    /// The key, if it is short enough for one that somebody knows.
+    key: u64,
+    /// Bytes up to the value.
+    len: usize,
+    /// The quote or bracket behind the value.
+    closer: Option<u8>,
+}
+
+/// Reads `,"key":` with the quote or bracket that may follow, before a value that ends where `bytes` do.
+fn lead(bytes: &[u8]) -> Option<Lead> {
+    let name = bytes.get(2..bytes.len().min(LEAD))?;
+    let len = name.iter().position(|&byte| byte == b'"')?;
+    let name = &name[..len];
+    if name.iter().any(|&byte| byte == b'\\' || byte < 0x20) || bytes[1] != b'"' || bytes.get(len + 3) != Some(&b':') {
+        return None;
+    }
     let mut word = [0; 8];
-    word[..len].copy_from_slice(&rest[..len]);
-    Some(u64::from_le_bytes(word))
+    if len < 8 {
+        word[..len].copy_from_slice(name);
+    }
+    let closer = match bytes.get(len + 4)? {
+        b'"' => Some(b'"'),
+        b'[' => Some(b']'),
+        b'{' => return None,
+        _ => None,
+    };
+    let len = len + 4 + usize::from(closer.is_some());
+    // A value that is closed ends before its closing byte.
+    (len <= LEAD && len + usize::from(closer.is_some()) <= bytes.len())
+        .then_some(Lead { key: u64::from_le_bytes(word), len, closer })
 }

@@ -6,7 +6,6 @@
 
 use super::lane::Padded;
 use super::outline::{MARKS, Outline, Pattern};
-use super::shape::{Key, Plan, WIDTH};
 use super::simd::{BEFORE, Level, REACH, Rules, Spans, Window, bytes};
 use super::text::Text;
 
@@ -14,9 +13,6 @@ use super::text::Text;
 const TEXT: usize = 31;
 const TRUE: u64 = 0x6575_7274;
 const FALSE: u64 = 0x65_736C_6166;
-
-/// Keys are verified before numbers are read, so none is verified with its number.
-static NO_KEYS: Plan = Plan::new(0, &[Key::NONE; WIDTH], 0, 0);
 
 /// A reader of one object.
 pub(crate) struct Trace<'a, L> {
@@ -113,7 +109,7 @@ impl<'a, L: Level> Trace<'a, L> {
     /// The fields 4 × `GROUP` and the three behind it as doubles and in 1e-8; unset where the object has them not.
     #[inline(always)]
     pub(crate) fn decimals<const GROUP: usize>(&mut self) -> [(f64, i64); 4] {
-        let (values, odd) = self.level.decimals::<GROUP>(self.window, &self.spans, &NO_KEYS);
+        let (values, odd) = self.level.decimals::<GROUP>(self.window, &self.spans);
         self.spans.odd |= odd;
         values
     }
@@ -121,7 +117,7 @@ impl<'a, L: Level> Trace<'a, L> {
     /// The same fields as whole numbers within the limits of `rules` and in their units.
     #[inline(always)]
     pub(crate) fn integers<const GROUP: usize>(&mut self, rules: &Rules) -> [i64; 4] {
-        let (values, odd) = self.level.integers::<GROUP>(self.window, &self.spans, &NO_KEYS, rules);
+        let (values, odd) = self.level.integers::<GROUP>(self.window, &self.spans, rules);
         self.spans.odd |= odd;
         values
     }

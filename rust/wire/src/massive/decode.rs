@@ -8,11 +8,12 @@ use ringtape_model::event::{BAR_COMPLETE, BAR_OTC, TRADE_LATE};
 use ringtape_model::units::{CODE_UNSET, MILLI, PRICE_UNSET, SECOND, TIME_UNSET};
 use ringtape_model::{Quote, Trade, Venue, VenueBar};
 
+use super::fast::Stop;
 use super::{fast, markets};
 use crate::error::{DecodeError, ErrorKind, SkipReason};
-use crate::json::{KeyTable, Level, Scanner, Text, Value};
+use crate::json::{FRAME_MAX, KeyTable, Level, Scanner, Text, Value};
 use crate::read::{Decimal, Fault, Fields, Read};
-use crate::staging::{Control, EVENTS_MAX, Scratch, Staging};
+use crate::staging::{Control, EVENTS_MAX, Room, Scratch, Staging, widen};
 
 const NAMES: [&str; 43] = [
     "ev", "sym", "x", "i", "z", "p", "s", "ds", "c", "t", "pt", "q", "trfi", "trft", "bx", "ax", "bp", "ap", "bs",
@@ -82,21 +83,75 @@ const NAMED: [&[u8]; 18] = [
 /// Decodes a frame; see [`crate::decode`].
 #[inline(always)]
 pub(crate) fn decode<L: Level>(
+    level: L,
     venue: Venue,
-    mut scan: Scanner<L>,
+    frame: &[u8],
     out: &mut Staging,
     scratch: &mut Scratch,
 ) -> Result<(), DecodeError> {
-    scratch.index.clear();
+    // What was read in the lane is sound and ASCII; nothing else of the frame was looked at.
+    let mut stop = Stop { at: 0, is_behind: false };
+    if has_lane(venue) && frame.len() <= FRAME_MAX && frame.starts_with(b"[{") {
+        stop = fast::run(level, venue, (frame, 1), out, (&scratch.shapes, &mut scratch.tail));
+        if stop.at == frame.len() {
+            return Ok(());
+        }
+    }
+    plain(level, venue, (frame, stop), out, scratch)
+}
+
+/// Decodes the rest of a frame.
+#[inline(always)]
+fn plain<L: Level>(
+    level: L,
+    venue: Venue,
+    (frame, stop): (&[u8], Stop),
+    out: &mut Staging,
+    scratch: &mut Scratch,
+) -> Result<(), DecodeError> {
+    let mut room = scratch.room.take().unwrap_or_else(|| Box::new([0; size_of::<Room>()]));
+    let padded = widen(frame, &mut room);
+    let decoded = match Scanner::new(level, frame, padded) {
+        Ok(scan) => rest(venue, scan, stop, out, scratch),
+        Err(error) => Err(error),
+    };
+    scratch.room = Some(room);
+    decoded
+}
+
+#[inline(always)]
+fn rest<L: Level>(
+    venue: Venue,
+    mut scan: Scanner<L>,
+    stop: Stop,
+    out: &mut Staging,
+    scratch: &mut Scratch,
+) -> Result<(), DecodeError> {
     if scan.peek() != b'[' {
         element(venue, &mut scan, out, scratch)?;
         return scan.end();
     }
     // No closure, as `Scanner::elements` takes: it would be compiled without the level's instructions.
     let mut more = scan.first_element()?;
+    if stop.at != 0 {
+        scan.at = stop.at;
+        more = !stop.is_behind || scan.next_element()?;
+    }
     while more {
         element(venue, &mut scan, out, scratch)?;
         more = scan.next_element()?;
+        while more && has_lane(venue) && scan.peek() == b'{' {
+            let object = (scan.frame, scan.at);
+            let stop = fast::run(scan.level(), venue, object, out, (&scratch.shapes, &mut scratch.tail));
+            scan.at = stop.at;
+            if !stop.is_behind {
+                break;
+            }
+            if stop.at == scan.frame.len() {
+                return Ok(());
+            }
+            more = scan.next_element()?;
+        }
     }
     scan.end()
 }
@@ -118,19 +173,14 @@ fn element<L: Level>(
         return Ok(());
     }
     let frame = scan.frame;
-    let Scratch { outer, guesses, index, shapes, window, .. } = scratch;
-    let marked = fast::marked(venue, scan, index);
-    // No closure here: it would be compiled without the level's instructions.
-    if let Some(marked) = marked
-        && let Some(end) = fast::event(venue, scan, marked, (shapes, window), out)
-    {
-        scan.at = end;
-        return Ok(());
-    }
+    let Scratch { outer, guesses, shapes, .. } = scratch;
+    let at = scan.at;
     scan.object(&KEYS, outer, guesses)?;
     event(venue, Fields { frame, slots: outer }, offset, out);
-    if let Some(marked) = marked {
-        fast::learn(marked, &KEYS, shapes, frame);
+    if has_lane(venue)
+        && let Some(name) = outer.short_text(EV, frame)
+    {
+        fast::learn((frame, at), name, &KEYS, shapes);
     }
     Ok(())
 }
@@ -169,9 +219,15 @@ fn other(venue: Venue, name: &[u8], fields: Fields, out: &mut Staging) -> Option
     if name == b"status" { Some(status(fields, out)) } else { markets::event(venue, name, fields, out) }
 }
 
+/// True for markets whose common events have a fast lane.
+#[inline(always)]
+fn has_lane(venue: Venue) -> bool {
+    is_read(venue, b"T")
+}
+
 /// Options share the stocks' layouts; the other markets give the same letters other meanings.
 #[inline(always)]
-pub(super) fn is_read(venue: Venue, name: &[u8]) -> bool {
+fn is_read(venue: Venue, name: &[u8]) -> bool {
     matches!(venue, Venue::MassiveStocks | Venue::MassiveOptions) && matches!(name, b"T" | b"Q" | b"A" | b"AM")
 }
 

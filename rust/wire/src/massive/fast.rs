@@ -2,103 +2,143 @@
 //! stand where they stood before and whose values are of the common form. Whatever is not, is left to the plain way.
 
 use ringtape_model::event::{BAR_COMPLETE, TRADE_LATE};
-use ringtape_model::units::{MILLI, PRICE_UNSET, TIME_UNSET};
+use ringtape_model::units::{CODE_UNSET, MILLI, PRICE_UNSET, TIME_UNSET};
 use ringtape_model::{Quote, Trade, Venue, VenueBar};
 
 use super::decode as slots;
-use super::decode::{LATE_AFTER, is_read};
-use crate::json::{Index, Key, KeyTable, Lane, Level, Object, Plan, Rule, Rules, Scanner, Shapes, Window, bits};
-use crate::staging::Staging;
+use super::decode::LATE_AFTER;
+use crate::json::{Key, KeyTable, Lane, Level, Plan, Rule, Rules, ShapeTold, Shapes, Tail, bits, ends_of};
+use crate::staging::{EVENTS_MAX, Staging};
 
-/// An event whose ends are marked and whose kind is read here.
-#[derive(Clone, Copy)]
-pub(super) struct Marked<'i> {
-    kind: Kind,
-    object: Object<'i>,
-}
-
+/// The kinds that are read here.
 #[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(u16)]
+#[repr(u8)]
 enum Kind {
-    Trade,
     Quote,
+    Trade,
     Second,
     Minute,
 }
 
 impl Kind {
+    const fn of(number: u8) -> Self {
+        match number {
+            0 => Self::Quote,
+            1 => Self::Trade,
+            2 => Self::Second,
+            _ => Self::Minute,
+        }
+    }
+
     const fn plan(self) -> &'static Plan {
         match self {
-            Self::Trade => &trade::PLAN,
             Self::Quote => &quote::PLAN,
-            Self::Second | Self::Minute => &bar::PLAN,
+            Self::Trade => &trade::PLAN,
+            Self::Second => &bar::SECOND,
+            Self::Minute => &bar::MINUTE,
+        }
+    }
+
+    /// The kind of an event by its name as a word.
+    const fn named(name: u64) -> Option<Self> {
+        match &name.to_le_bytes() {
+            b"Q\0\0\0\0\0\0\0" => Some(Self::Quote),
+            b"T\0\0\0\0\0\0\0" => Some(Self::Trade),
+            b"A\0\0\0\0\0\0\0" => Some(Self::Second),
+            b"AM\0\0\0\0\0\0" => Some(Self::Minute),
+            _ => None,
         }
     }
 }
 
-const QUOTE: u64 = u64::from_le_bytes(*b"\"ev\":\"Q\"");
-const TRADE: u64 = u64::from_le_bytes(*b"\"ev\":\"T\"");
-const SECOND: u64 = u64::from_le_bytes(*b"\"ev\":\"A\"");
-const MINUTE: u64 = u64::from_le_bytes(*b"\"ev\":\"AM");
-
-/// The marks of the object the cursor stands on, if it opens as a trade, a quote or a bar does.
-#[inline(always)]
-pub(super) fn marked<'i, L: Level>(venue: Venue, scan: &Scanner<L>, index: &'i mut Index) -> Option<Marked<'i>> {
-    if !is_read(venue, b"T") {
-        return None;
-    }
-    let object = scan.marked(index)?;
-    let opening = scan.frame.get(scan.at + 1..)?.first_chunk::<9>()?;
-    // One word for all of it: byte by byte it would be as many branches.
-    let (kind, len) = match u64::from_le_bytes(*opening.first_chunk()?) {
-        QUOTE => (Kind::Quote, 9),
-        TRADE => (Kind::Trade, 9),
-        SECOND => (Kind::Second, 9),
-        MINUTE if opening[8] == b'"' => (Kind::Minute, 10),
-        _ => return None,
-    };
-    // So the first value ends where the first mark says.
-    (object.marks[0] as usize == scan.at + 1 + len).then_some(Marked { kind, object })
+/// Where reading stopped.
+#[derive(Clone, Copy)]
+pub(super) struct Stop {
+    pub(super) at: usize,
+    /// Behind an event, not at one.
+    pub(super) is_behind: bool,
 }
 
-/// Remembers the shape of an event that was read the plain way.
-#[cold]
-pub(super) fn learn(marked: Marked, keys: &KeyTable, shapes: &mut Shapes, frame: &[u8]) {
-    shapes.learn(marked.kind.plan(), keys, frame, &marked.object);
-}
-
-/// Reads an event of a known shape; gives where it ends, or changes nothing.
+/// Reads the events of a list from the one on that opens at `at`, as long as their shapes are known. At the end of the
+/// frame, if it gets there, the whole list was sound.
+///
+/// While an event is read, the one behind it is taken up: one step after the other of an event is waited for, and no
+/// machine looks as far ahead as an event is long.
 #[inline(always)]
-pub(super) fn event<L: Level>(
+pub(super) fn run<L: Level>(
+    level: L,
     venue: Venue,
-    scan: &Scanner<L>,
-    Marked { kind, object }: Marked,
-    (shapes, copy): (&Shapes, &mut Window),
+    (frame, mut at): (&[u8], usize),
     out: &mut Staging,
-) -> Option<usize> {
-    let plan = kind.plan();
-    let shape = shapes.expected(plan, scan.frame, &object)?;
-    let expected = (plan, shape);
-    let sound = match kind {
-        Kind::Quote => quote::read(venue, scan.lane(object, (&quote::PLAN, shape), copy)?, scan.frame, out),
-        Kind::Trade => trade::read(venue, scan.lane(object, (&trade::PLAN, shape), copy)?, scan.frame, out),
-        Kind::Second => bar::read(venue, scan.lane(object, expected, copy)?, 1_000, scan.frame, out),
-        Kind::Minute => bar::read(venue, scan.lane(object, expected, copy)?, 60_000, scan.frame, out),
-    };
-    sound.then_some(object.marks[object.count] as usize)
+    (shapes, tail): (&Shapes, &mut Tail),
+) -> Stop {
+    let tail = level.tail(frame, tail);
+    let mut room = EVENTS_MAX.saturating_sub(out.len());
+    let mut next = lane(level, (frame, at), tail, shapes);
+    while let Some((lane, end)) = next {
+        let is_last = frame.get(end..).and_then(<[u8]>::first_chunk) != Some(b",{");
+        next = if is_last { None } else { self::lane(level, (frame, end + 1), tail, shapes) };
+        if room == 0 || !read(venue, lane, frame, out) {
+            break;
+        }
+        if is_last {
+            return Stop { at: if frame.get(end..) == Some(b"]") { end + 1 } else { end }, is_behind: true };
+        }
+        room -= 1;
+        at = end + 1;
+    }
+    Stop { at, is_behind: false }
+}
+
+/// A lane through the event that opens at `at`, if its shape is known, and where it ends.
+#[inline(always)]
+fn lane<'a, L: Level>(
+    level: L,
+    (frame, at): (&'a [u8], usize),
+    tail: &'a Tail,
+    shapes: &'a Shapes,
+) -> Option<(Lane<'a, L>, usize)> {
+    let (held, extent) = level.hold(frame, at, tail)?;
+    let shape = shapes.expected(ShapeTold::of(frame, at, &extent)?)?;
+    let lane = Lane::new(level, (frame, at), held, Kind::of(shape.kind).plan(), shape);
+    Some((lane, at + extent.len as usize))
+}
+
+/// Reads an event; false if it is for the plain way, then nothing was changed.
+#[inline(always)]
+fn read<L: Level>(venue: Venue, lane: Lane<L>, frame: &[u8], out: &mut Staging) -> bool {
+    match Kind::of(lane.kind()) {
+        Kind::Quote => quote::read(venue, lane, frame, out),
+        Kind::Trade => trade::read(venue, lane, frame, out),
+        Kind::Second => bar::read(venue, lane, 1_000, frame, out),
+        Kind::Minute => bar::read(venue, lane, 60_000, frame, out),
+    }
+}
+
+/// Remembers the shape of the event that opens at `at` and was read the plain way.
+#[cold]
+pub(super) fn learn((frame, at): (&[u8], usize), name: u64, keys: &KeyTable, shapes: &mut Shapes) {
+    if let Some(kind) = Kind::named(name)
+        && let Some((ends, extent)) = ends_of(frame, at)
+        && let Some(told) = ShapeTold::of(frame, at, &extent)
+    {
+        shapes.learn(told, kind.plan(), keys, &frame[at..at + extent.len as usize], &ends[..extent.count as usize]);
+    }
 }
 
 /// Declares the fields of a plan, which are numbered in their order.
 macro_rules! plan {
-    ($kind:expr, [$($name:ident: $key:expr),*], required: $required:expr, either: $either:expr) => {
+    ($($plan:ident = $kind:expr, $kind_name:literal;)* [$($name:ident: $key:expr),*], required: $required:expr, either: $either:expr) => {
         plan!(@number 0usize; $($name)*);
-        pub(super) static PLAN: Plan = {
+        const KEYS: [Key; 16] = {
             let mut keys = [Key::NONE; 16];
             $(keys[$name] = $key;)*
-            Plan::new($kind as u8, &keys, bits(&$required), bits(&$either))
+            keys
         };
+        $(pub(super) static $plan: Plan = Plan::new($kind as u8, $kind_name, &KEYS, bits(&$required), bits(&$either));)*
     };
     (@number $at:expr; $name:ident $($rest:ident)*) => {
+        #[allow(dead_code, reason = "some places are only kept free")]
         const $name: usize = $at;
         plan!(@number $at + 1; $($rest)*);
     };
@@ -107,21 +147,22 @@ macro_rules! plan {
 
 mod trade {
     use super::{
-        Key, Kind, LATE_AFTER, Lane, Level, Plan, Rule, Rules, Staging, TIME_UNSET, TRADE_LATE, Trade, Venue, bits,
+        CODE_UNSET, Key, Kind, LATE_AFTER, Lane, Level, Plan, Rule, Rules, Staging, TIME_UNSET, TRADE_LATE, Trade, Venue, bits,
         slots,
     };
 
     // The exact decimal string wins over the whole number beside it, which is verified and then has no say.
     plan!(
-        Kind::Trade,
+        PLAN = Kind::Trade, "T";
         [
-            PRICE: Key::number("p", slots::P), WHOLE: Key::number("s", slots::S),
-            EXACT: Key::number_text("ds", slots::DS), NO_1: Key::NONE,
-            TIME: Key::number("t", slots::T), PARTICIPANT: Key::number("pt", slots::PT).far(),
-            TRF_TIME: Key::number("trft", slots::TRFT).far(), SEQUENCE: Key::number("q", slots::Q),
-            EXCHANGE: Key::code("x", slots::X), TAPE: Key::code("z", slots::Z),
-            TRF_ID: Key::code("trfi", slots::TRFI).far(), CONDITIONS: Key::list("c", slots::C),
-            SYMBOL: Key::text("sym", slots::SYM), ID: Key::text("i", slots::I)
+            PRICE: Key::number(slots::P), WHOLE: Key::number(slots::S),
+            EXACT: Key::number_text(slots::DS), NO_1: Key::NONE,
+            TIME: Key::number(slots::T), PARTICIPANT: Key::number(slots::PT),
+            TRF_TIME: Key::number(slots::TRFT), SEQUENCE: Key::number(slots::Q),
+            EXCHANGE: Key::code(slots::X), TAPE: Key::code(slots::Z),
+            TRF_ID: Key::code(slots::TRFI), NO_2: Key::NONE,
+            SYMBOL: Key::text(slots::SYM), ID: Key::text(slots::I),
+            CONDITIONS: Key::list(slots::C)
         ],
         required: [SYMBOL, PRICE, TIME],
         either: [WHOLE, EXACT]
@@ -129,14 +170,15 @@ mod trade {
     static TIMES: Rules = Rules::new([Rule::MILLIS, Rule::MILLIS, Rule::MILLIS, Rule::ID]);
 
     #[inline(always)]
-    pub(super) fn read<L: Level>(venue: Venue, mut lane: Lane<L>, frame: &[u8], out: &mut Staging) -> bool {
-        let symbol = lane.ticker(SYMBOL);
-        lane.quoted(EXACT);
+    pub(super) fn read<L: Level>(venue: Venue, mut lane: Lane<'_, L>, frame: &[u8], out: &mut Staging) -> bool {
+        let symbol = lane.ticker::<SYMBOL>();
         let [price, whole, exact, _] = lane.decimals::<0>();
-        let [ts_event, ts_participant, ts_trf, sequence] = lane.integers::<1>(&TIMES);
-        let [exchange, tape, trf_id, first] = lane.codes();
-        let (conditions, n_conditions) = lane.list(CONDITIONS, first);
-        let id = lane.text(ID);
+        let [ts_event, ts_participant, ts_trf, sequence] = lane.integers::<1, 4>(&TIMES);
+        let [exchange, tape, trf_id, _] = lane.codes::<2>();
+        let (codes, n_conditions) = lane.list::<CONDITIONS>();
+        let id = lane.text::<ID>();
+        let [a, b, c, d] = codes;
+        let conditions = [a, b, c, d, CODE_UNSET, CODE_UNSET, CODE_UNSET, CODE_UNSET];
         let tape = if lane.has(TAPE) { tape } else { 0 };
         lane.odd_if(tape > 9);
         lane.odd_if(price.1 <= 0);
@@ -174,15 +216,15 @@ mod quote {
     use super::{Key, Kind, Lane, Level, Plan, Quote, Rule, Rules, Staging, Venue, bits, slots};
 
     plan!(
-        Kind::Quote,
+        PLAN = Kind::Quote, "Q";
         [
-            BID: Key::number("bp", slots::BP), ASK: Key::number("ap", slots::AP),
-            BID_SIZE: Key::number("bs", slots::BS), ASK_SIZE: Key::number("as", slots::AS),
-            TIME: Key::number("t", slots::T), PARTICIPANT: Key::number("pt", slots::PT).far(),
-            SEQUENCE: Key::number("q", slots::Q), TAPE: Key::number("z", slots::Z),
-            BID_EXCHANGE: Key::code("bx", slots::BX), ASK_EXCHANGE: Key::code("ax", slots::AX),
-            CONDITION: Key::code("c", slots::C), INDICATORS: Key::list("i", slots::I),
-            SYMBOL: Key::text("sym", slots::SYM)
+            BID: Key::number(slots::BP), ASK: Key::number(slots::AP),
+            BID_SIZE: Key::number(slots::BS), ASK_SIZE: Key::number(slots::AS),
+            TIME: Key::number(slots::T), PARTICIPANT: Key::number(slots::PT),
+            SEQUENCE: Key::number(slots::Q), TAPE: Key::number(slots::Z),
+            BID_EXCHANGE: Key::code(slots::BX), ASK_EXCHANGE: Key::code(slots::AX),
+            CONDITION: Key::code(slots::C), INDICATORS: Key::list(slots::I),
+            SYMBOL: Key::text(slots::SYM)
         ],
         required: [SYMBOL, TIME],
         either: []
@@ -190,12 +232,12 @@ mod quote {
     static TIMES: Rules = Rules::new([Rule::MILLIS, Rule::MILLIS, Rule::ID, Rule::DIGIT]);
 
     #[inline(always)]
-    pub(super) fn read<L: Level>(venue: Venue, mut lane: Lane<L>, frame: &[u8], out: &mut Staging) -> bool {
-        let symbol = lane.ticker(SYMBOL);
+    pub(super) fn read<L: Level>(venue: Venue, mut lane: Lane<'_, L>, frame: &[u8], out: &mut Staging) -> bool {
+        let symbol = lane.ticker::<SYMBOL>();
         let [bid, ask, bid_size, ask_size] = lane.decimals::<0>();
-        let [ts_event, ts_participant, sequence, tape] = lane.integers::<1>(&TIMES);
-        let [bid_exchange, ask_exchange, condition, first] = lane.codes();
-        let (indicators, n_indicators) = lane.list(INDICATORS, first);
+        let [ts_event, ts_participant, sequence, tape] = lane.integers::<1, 4>(&TIMES);
+        let [bid_exchange, ask_exchange, condition, first] = lane.codes::<2>();
+        let (indicators, n_indicators) = lane.list_or::<INDICATORS>(first);
         if !lane.is_sound() {
             return false;
         }
@@ -232,16 +274,16 @@ mod bar {
     };
 
     plan!(
-        Kind::Second,
+        SECOND = Kind::Second, "A"; MINUTE = Kind::Minute, "AM";
         [
-            OPEN: Key::number("o", slots::O), HIGH: Key::number("h", slots::H),
-            LOW: Key::number("l", slots::L), CLOSE: Key::number("c", slots::C),
-            WHOLE: Key::number("v", slots::V), EXACT: Key::number_text("dv", slots::DV).far(),
-            DAY_WHOLE: Key::number("av", slots::AV), DAY_EXACT: Key::number_text("dav", slots::DAV).far(),
-            VWAP: Key::number("vw", slots::VW), DAY_OPEN: Key::number("op", slots::OP),
-            DAY_VWAP: Key::number("a", slots::A), AVERAGE: Key::number("z", slots::Z),
-            START: Key::number("s", slots::S), END: Key::number("e", slots::E),
-            SYMBOL: Key::text("sym", slots::SYM)
+            OPEN: Key::number(slots::O), HIGH: Key::number(slots::H),
+            LOW: Key::number(slots::L), CLOSE: Key::number(slots::C),
+            WHOLE: Key::number(slots::V), EXACT: Key::number_text(slots::DV),
+            DAY_WHOLE: Key::number(slots::AV), DAY_EXACT: Key::number_text(slots::DAV),
+            VWAP: Key::number(slots::VW), DAY_OPEN: Key::number(slots::OP),
+            DAY_VWAP: Key::number(slots::A), AVERAGE: Key::number(slots::Z),
+            START: Key::number(slots::S), END: Key::number(slots::E),
+            SYMBOL: Key::text(slots::SYM)
         ],
         required: [SYMBOL, OPEN, HIGH, LOW, CLOSE, START],
         either: [WHOLE, EXACT]
@@ -251,18 +293,16 @@ mod bar {
     #[inline(always)]
     pub(super) fn read<L: Level>(
         venue: Venue,
-        mut lane: Lane<L>,
+        mut lane: Lane<'_, L>,
         interval_ms: u32,
         frame: &[u8],
         out: &mut Staging,
     ) -> bool {
-        let symbol = lane.ticker(SYMBOL);
-        lane.quoted(EXACT);
-        lane.quoted(DAY_EXACT);
+        let symbol = lane.ticker::<SYMBOL>();
         let [open, high, low, close] = lane.decimals::<0>();
         let [whole, exact, day_whole, day_exact] = lane.decimals::<1>();
         let [vwap, day_open, day_vwap, average] = lane.decimals::<2>();
-        let [ts_event, end, ..] = lane.integers::<3>(&TIMES);
+        let [ts_event, end, ..] = lane.integers::<3, 2>(&TIMES);
         for price in [open, high, low, close] {
             lane.odd_if(price.1 <= 0);
         }

@@ -11,7 +11,7 @@ use ringtape_model::units::{CODE_UNSET, E8_UNSET, ID_UNSET, MILLI, PRICE_UNSET, 
 
 use super::number::{POW10, POW10_F64};
 use super::outline::{MARKS, Outline, Pattern};
-use super::shape::{Plan, Shape, WIDTH};
+use super::shape::{Plan, Shape, VALUES, WIDTH};
 use super::structure::AHEAD;
 
 #[cfg(target_arch = "x86_64")]
@@ -33,9 +33,13 @@ pub(crate) struct Plain {
 }
 
 /// Bytes of the longest number that is read by its end.
-pub(crate) const NUMBER: u32 = 15;
+pub(crate) const NUMBER: u8 = 15;
 /// Bytes of the longest code. Those in lists have one less.
-pub(crate) const CODE: u32 = 4;
+pub(crate) const CODE: u8 = 4;
+/// Bytes of the longest list of codes, which has four.
+pub(crate) const LIST: u8 = 15;
+/// Bytes of the longest text that is read by its ends.
+pub(crate) const TEXT: u8 = 31;
 
 /// What a number of so many decimals is divided by.
 static DIVISORS: [f64; 16] = match POW10_F64.first_chunk() {
@@ -110,34 +114,24 @@ pub(crate) fn bytes<const N: usize>(window: &Window, at: u32) -> &[u8; N] {
     window[at as usize % REACH..].first_chunk().unwrap_or(&[0; N])
 }
 
-/// Where the fields of a plan stand in a window, in the plan's order. What is said of a field that the object has not is
-/// anything, but for `lens`.
+/// Where the fields of a pattern stand in a window, in the pattern's order. What is said of a field that the object has
+/// not is anything, but for `lens`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(align(64))]
 pub(crate) struct Spans {
-    /// The first letter of each key.
-    pub(crate) keys: [u32; WIDTH],
     /// Sixteen bytes before the end of each value.
     pub(crate) befores: [u32; WIDTH],
     /// Bytes of each value.
     pub(crate) all_lens: [u32; WIDTH],
-    /// Bytes of each number; 0 for other fields, those that are not there, and lists of more than one code.
+    /// Bytes of each number; 0 for other fields and those that are not there.
     pub(crate) lens: [u32; WIDTH],
-    /// Not zero where a number has no byte or too many, or a key is another.
+    /// Not zero where a number has no byte or too many.
     pub(crate) odd: u64,
 }
 
 impl Spans {
     /// No fields.
-    pub(crate) const NONE: Self =
-        Self { keys: [0; WIDTH], befores: [0; WIDTH], all_lens: [0; WIDTH], lens: [0; WIDTH], odd: 0 };
-
-    /// Sets bits where the key of a field is another.
-    #[inline(always)]
-    pub(crate) fn check_key(&mut self, window: &Window, plan: &Plan, shape: &Shape, field: usize) {
-        let word = u64::from_le_bytes(*bytes(window, self.keys[field]));
-        self.odd |= (word ^ plan.words[field]) & shape.masks[field];
-    }
+    pub(crate) const NONE: Self = Self { befores: [0; WIDTH], all_lens: [0; WIDTH], lens: [0; WIDTH], odd: 0 };
 
     #[inline(always)]
     fn four<'w, const GROUP: usize>(&self, window: &'w Window) -> [&'w [u8; 16]; 4] {
@@ -149,6 +143,149 @@ impl Spans {
             bytes(window, self.befores[at + 3]),
         ]
     }
+}
+
+/// Most bytes of an object that a lane reads, so that a place in it is one byte.
+pub(crate) const HELD: usize = 256;
+/// Such an object in memory, with room behind.
+pub(crate) type Near = [u8; HELD + 32];
+/// A copy of the end of a frame, where objects have no room behind them, with zeroes behind.
+pub(crate) type Tail = [u8; 2 * size_of::<Near>()];
+
+/// What is known of an object before its values are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Extent {
+    /// Number of its values.
+    pub(crate) count: u32,
+    /// Its bytes.
+    pub(crate) len: u32,
+    /// The ends of its first value and of its second; 64 where these are not among its first 64 bytes.
+    pub(crate) first: u32,
+    pub(crate) second: u32,
+}
+
+impl Extent {
+    #[inline(always)]
+    fn new(count: usize, len: u32, ends: &[u8; 32]) -> Self {
+        let within = |at: usize| if at < count { u32::from(ends[at]).min(64) } else { 64 };
+        Self { count: count as u32, len, first: within(0), second: within(1) }
+    }
+}
+
+/// An object in memory, and the places of the commas and of the brace behind its values.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InMemory<'a> {
+    near: &'a Near,
+    ends: [u8; 32],
+}
+
+/// Where the values of an object are, and the fields of a plan among them.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(32))]
+pub(crate) struct Places {
+    /// The first byte of each value, and its length.
+    starts: [u8; 32],
+    lens: [u8; 32],
+    /// The end of the value of each field.
+    field_ends: [u8; WIDTH],
+    /// Its length, 0 for fields that the object has not.
+    field_lens: [u8; WIDTH],
+}
+
+/// `N` bytes of an object in memory.
+#[inline(always)]
+fn near<const N: usize>(near: &Near, at: u8, less: usize) -> &[u8; N] {
+    near[usize::from(at).saturating_sub(less)..].first_chunk().unwrap_or(&[0; N])
+}
+
+/// Finds the end of the object that opens at `at` and of each of its values, byte by byte: what `Level::hold` must find.
+pub(crate) fn ends_of(frame: &[u8], at: usize) -> Option<([u8; 32], Extent)> {
+    let object = frame.get(at..frame.len().min(at + HELD))?;
+    let (mut ends, mut count) = ([0; 32], 0);
+    for (place, &byte) in object.iter().enumerate() {
+        if byte == b'}' || (byte == b',' && frame.get(at + place + 1) == Some(&b'"')) {
+            *ends.get_mut(count)? = place as u8;
+            count += 1;
+        }
+        if byte == b'}' {
+            return (count <= VALUES).then_some((ends, Extent::new(count, place as u32 + 1, &ends)));
+        }
+    }
+    None
+}
+
+/// What `Level::tail` does for objects in memory.
+#[inline(always)]
+fn tail<'a>(frame: &[u8], tail: &'a mut Tail) -> &'a Tail {
+    let from = frame.len().saturating_sub(size_of::<Near>());
+    let len = frame.len() - from;
+    tail[..len].copy_from_slice(&frame[from..]);
+    tail[len..len + size_of::<Near>()].fill(0);
+    tail
+}
+
+/// What `Level::hold` does in memory.
+#[inline(always)]
+fn hold<'a, L: Level>(level: L, frame: &'a [u8], at: usize, tail: &'a Tail) -> Option<(InMemory<'a>, Extent)> {
+    let rest = frame.get(at..)?;
+    let near = match rest.first_chunk() {
+        Some(near) => near,
+        None => tail.get(frame.len().min(size_of::<Near>()) - rest.len()..)?.first_chunk()?,
+    };
+    let (mut ends, mut count, mut base) = ([0; 32], 0, 0);
+    while base < HELD {
+        let block = near[base..].first_chunk().unwrap_or(&[0; 64]);
+        let Marks { quotes, commas, braces } = level.marks(block);
+        let next = u64::from(near[base + 64] == b'"') << 63;
+        let mut marks = commas & (quotes >> 1 | next) | braces;
+        // Up to the first brace, it included.
+        marks &= braces ^ braces.wrapping_sub(1);
+        while marks != 0 {
+            *ends.get_mut(count)? = (base as u32 + marks.trailing_zeros()) as u8;
+            count += 1;
+            marks &= marks - 1;
+        }
+        if braces != 0 {
+            let len = base as u32 + braces.trailing_zeros() + 1;
+            let is_inside = count <= VALUES && len as usize <= rest.len();
+            return is_inside.then_some((InMemory { near, ends }, Extent::new(count, len, &ends)));
+        }
+        base += 64;
+    }
+    None
+}
+
+/// What `Level::fields` does in memory.
+#[inline(always)]
+fn fields<L: Level>(level: L, InMemory { near: object, ends }: InMemory, plan: &Plan, shape: &Shape) -> (Places, u64) {
+    let mut places =
+        Places { starts: [0; 32], lens: [0; 32], field_ends: [0; WIDTH], field_lens: [0; WIDTH] };
+    let (mut odd, mut closed) = (0, 0);
+    for value in 0..32 {
+        let before = if value == 0 { 0 } else { ends[value - 1] };
+        places.starts[value] = before.wrapping_add(shape.leads[value]);
+        places.lens[value] = ends[value].wrapping_sub(shape.tails[value]).wrapping_sub(places.starts[value]);
+        closed |= u32::from(near::<1>(object, ends[value], 1)[0] != shape.closers[value]) << value;
+    }
+    odd |= u64::from(closed & shape.closed);
+    for value in 0..VALUES {
+        let word = u64::from_le_bytes(*near(object, ends[value], 0));
+        let mask = shape.masks[value / 8] >> (value % 8 * 8) & 0xFF;
+        if mask != 0 {
+            odd |= level.apart((word ^ shape.words[value]) & u64::MAX >> mask.leading_zeros().saturating_sub(56) * 8);
+        }
+    }
+    for field in 0..WIDTH {
+        let value = usize::from(shape.places[field]) % 32;
+        if shape.has >> field & 1 != 0 {
+            places.field_lens[field] = places.lens[value];
+            places.field_ends[field] = places.starts[value].wrapping_add(places.lens[value]);
+            odd |= u64::from(places.lens[value].wrapping_sub(plan.least[field]) > plan.range[field]);
+            // A number is read with the sixteen bytes before its end.
+            odd |= u64::from(places.field_ends[field] < 16);
+        }
+    }
+    (places, odd)
 }
 
 /// Limits and units of a whole number.
@@ -166,6 +303,8 @@ impl Rule {
         Self { least: 946_684_800_000, most: 4_102_444_799_999, scale: MILLI, unset: TIME_UNSET };
     /// Any number.
     pub(crate) const ID: Self = Self { least: 0, most: u64::MAX, scale: 1, unset: ID_UNSET };
+    /// A code.
+    const CODE: Self = Self { least: 0, most: u64::MAX, scale: 1, unset: CODE_UNSET as i64 };
     /// A digit; 0 where it is missing.
     pub(crate) const DIGIT: Self = Self { least: 0, most: 9, scale: 1, unset: 0 };
 }
@@ -196,6 +335,168 @@ impl Rules {
     const fn rule(&self, at: usize) -> Rule {
         let (least, scale, unset) = (self.least[2 * at], self.scale[2 * at], self.unset[2 * at]);
         Rule { least, most: least + self.range[2 * at], scale, unset }
+    }
+}
+
+/// A whole number at the end of a window, unset where its length is 0. No branch on a field that comes and goes, here and
+/// below.
+#[inline(always)]
+fn integer<L: Level>(level: L, window: &[u8; 16], len: u32, Rule { least, most, scale, unset }: Rule) -> (i64, u64) {
+    let Whole { read, odd } = level.whole(window, len as usize);
+    let beyond = u64::from(!(least..=most).contains(&read.mantissa));
+    let odd = select_unpredictable(len != 0, u64::from(odd) | read.decimals as u64 | beyond, 0);
+    (select_unpredictable(len != 0, read.mantissa.cast_signed().wrapping_mul(scale), unset), odd)
+}
+
+/// The same for a double and in 1e-8.
+#[inline(always)]
+fn decimal<L: Level>(level: L, window: &[u8; 16], len: u32) -> ((f64, i64), u64) {
+    let whole = level.whole(window, len as usize);
+    let mut odd = u64::from(whole.odd);
+    let (float, e8) = whole.read.both(&mut odd);
+    let odd = select_unpredictable(len != 0, odd, 0);
+    ((select_unpredictable(len != 0, float, PRICE_UNSET), select_unpredictable(len != 0, e8, E8_UNSET)), odd)
+}
+
+/// The codes of a list, which has no blanks, and how many they are; none if they are not of the common form.
+fn codes_of(mut list: &[u8]) -> ([u16; 4], u8) {
+    let mut codes = [CODE_UNSET; 4];
+    for at in 0..4 {
+        let Some((code, len)) = code_of(list) else { break };
+        codes[at] = code;
+        match list.get(len) {
+            None => return (codes, at as u8 + 1),
+            Some(b',') => list = &list[len + 1..],
+            Some(_) => break,
+        }
+    }
+    (codes, 0)
+}
+
+/// One to three digits at the start of a list; a leading zero is for the plain way.
+#[inline(always)]
+fn code_of(list: &[u8]) -> Option<(u16, usize)> {
+    let digit = |at: usize| list.get(at).map(|byte| u16::from(byte.wrapping_sub(b'0'))).filter(|&digit| digit <= 9);
+    let first = digit(0)?;
+    let Some(second) = digit(1) else { return Some((first, 1)) };
+    if first == 0 {
+        return None;
+    }
+    let Some(third) = digit(2) else { return Some((first * 10 + second, 2)) };
+    Some(((first * 10 + second) * 10 + third, 3))
+}
+
+/// What a level does that holds objects in memory.
+macro_rules! in_memory {
+    () => {
+        type Held<'a> = InMemory<'a>;
+        type Fields = Places;
+
+        #[inline(always)]
+        fn tail<'a>(self, frame: &[u8], to: &'a mut Tail) -> &'a Tail {
+            tail(frame, to)
+        }
+
+        #[inline(always)]
+        fn hold<'a>(self, frame: &'a [u8], at: usize, tail: &'a Tail) -> Option<(InMemory<'a>, Extent)> {
+            hold(self, frame, at, tail)
+        }
+
+        #[inline(always)]
+        fn fields(self, held: InMemory, plan: &Plan, shape: &Shape) -> (Places, u64) {
+            fields(self, held, plan, shape)
+        }
+
+        #[inline(always)]
+        fn span(self, places: &Places, value: u8) -> (u32, u32) {
+            let value = usize::from(value) % 32;
+            (places.starts[value].into(), places.lens[value].into())
+        }
+
+        #[inline(always)]
+        fn field_len<const FIELD: usize>(self, places: &Places) -> u32 {
+            places.field_lens[FIELD].into()
+        }
+
+        #[inline(always)]
+        fn held_decimals<const GROUP: usize>(self, held: InMemory, places: &Places) -> ([(f64, i64); 4], u64) {
+            let (mut values, mut odd) = ([(PRICE_UNSET, E8_UNSET); 4], 0);
+            for at in 0..4 {
+                let (window, len) = places.number(held, GROUP * 4 + at);
+                let (value, is_odd) = decimal(self, window, len);
+                (values[at], odd) = (value, odd | is_odd);
+            }
+            (values, odd)
+        }
+
+        #[inline(always)]
+        fn held_integers<const GROUP: usize, const COUNT: usize>(
+            self,
+            held: InMemory,
+            places: &Places,
+            rules: &Rules,
+        ) -> ([i64; 4], u64) {
+            let (mut values, mut odd) = ([0; 4], 0);
+            for at in 0..4 {
+                let (window, len) = places.number(held, GROUP * 4 + at);
+                let len = if at < COUNT { len } else { 0 };
+                let (value, is_odd) = integer(self, window, len, rules.rule(at));
+                (values[at], odd) = (value, odd | is_odd);
+            }
+            (values, odd)
+        }
+
+        #[inline(always)]
+        fn held_codes<const GROUP: usize>(self, held: InMemory, places: &Places) -> ([u16; 4], u64) {
+            let (mut values, mut odd) = ([0; 4], 0);
+            for at in 0..4 {
+                let (window, len) = places.number(held, GROUP * 4 + at);
+                let len = if len > u32::from(CODE) { 0 } else { len };
+                let (value, is_odd) = integer(self, window, len, Rule::CODE);
+                (values[at], odd) = (value as u16, odd | is_odd);
+            }
+            (values, odd)
+        }
+
+        #[inline(always)]
+        fn held_list<const FIELD: usize>(self, held: InMemory, places: &Places) -> ([u16; 4], u8, u64) {
+            let (window, len) = places.number(held, FIELD);
+            if len == 0 {
+                return ([CODE_UNSET; 4], 0, 0);
+            }
+            let (codes, count) = codes_of(window.get(16usize.wrapping_sub(len as usize)..).unwrap_or_default());
+            (codes, count, u64::from(count == 0))
+        }
+
+        #[inline(always)]
+        fn held_ticker<const FIELD: usize>(self, held: InMemory, places: &Places) -> ((u32, u32), u64) {
+            let (window, start, len) = places.text(held, FIELD);
+            ((start.into(), len), u64::from(!self.is_ticker(window, len as usize)))
+        }
+
+        #[inline(always)]
+        fn held_text<const FIELD: usize>(self, held: InMemory, places: &Places) -> ([u8; 32], u64) {
+            let (window, _, len) = places.text(held, FIELD);
+            let (text, odd) = self.plain(window, len as usize);
+            (text, odd | u64::from(!text.is_ascii()))
+        }
+    };
+}
+use in_memory;
+
+impl Places {
+    /// Sixteen bytes up to the end of a field, and its length.
+    #[inline(always)]
+    fn number<'a>(&self, held: InMemory<'a>, field: usize) -> (&'a [u8; 16], u32) {
+        (near(held.near, self.field_ends[field], 16), self.field_lens[field].into())
+    }
+
+    /// The bytes of a field from its first on, its place, and its length, below 32.
+    #[inline(always)]
+    fn text<'a>(&self, held: InMemory<'a>, field: usize) -> (&'a [u8; 32], u8, u32) {
+        let len = self.field_lens[field];
+        let start = self.field_ends[field].wrapping_sub(len);
+        (near(held.near, start, 0), start, (len % 32).into())
     }
 }
 
@@ -247,25 +548,6 @@ pub(crate) trait Level: Copy {
         }
     }
 
-    /// Where fields stand in a window that begins at `base`, by the marks of their object. Keys are verified here, or
-    /// those of numbers with them.
-    #[inline(always)]
-    fn spans(self, window: &Window, marks: &[u32; WIDTH + 1], base: u32, plan: &Plan, shape: &Shape) -> Spans {
-        let mut spans = Spans::NONE;
-        for at in 0..WIDTH {
-            let place = shape.places[at] as usize % WIDTH;
-            let key = marks[place].wrapping_sub(base).wrapping_add(1);
-            let end = marks[place + 1].wrapping_sub(base).wrapping_sub(1 + plan.tails[at]);
-            let len = end.wrapping_sub(key).wrapping_sub(plan.key_lens[at]);
-            let is_number = shape.has >> at & 1 != 0 && len <= plan.longest[at] && plan.longest[at] != 0;
-            (spans.keys[at], spans.befores[at], spans.all_lens[at]) = (key, end.wrapping_sub(16), len);
-            spans.lens[at] = if is_number { len } else { 0 };
-            spans.odd |= u64::from(is_number && len.wrapping_sub(1) >= plan.most[at]);
-            spans.check_key(window, plan, shape, at);
-        }
-        spans
-    }
-
     /// Where the fields of a pattern stand in a window that begins at `base`, by the marks of their object.
     #[inline(always)]
     fn reaches(self, marks: &[u32; MARKS + 1], base: u32, pattern: &Pattern, outline: &Outline) -> Spans {
@@ -278,69 +560,81 @@ pub(crate) trait Level: Copy {
             let is_number = outline.numbers >> at & 1 != 0;
             (spans.befores[at], spans.all_lens[at]) = (end.wrapping_sub(16), len);
             spans.lens[at] = if is_number { len } else { 0 };
-            spans.odd |= u64::from(is_number && len.wrapping_sub(1) >= NUMBER);
+            spans.odd |= u64::from(is_number && len.wrapping_sub(1) >= u32::from(NUMBER));
         }
         spans
     }
+
+    /// An object as it is held while it is read.
+    type Held<'a>: Copy;
+    /// Where its values and the fields of a plan are.
+    type Fields: Copy;
+
+    /// Copies the end of a frame, if the level wants that.
+    fn tail<'a>(self, frame: &[u8], to: &'a mut Tail) -> &'a Tail;
+
+    /// Takes up the object that opens at `at`; `None` if it has no end within reach, or too many values. See `ends_of`.
+    fn hold<'a>(self, frame: &'a [u8], at: usize, tail: &'a Tail) -> Option<(Self::Held<'a>, Extent)>;
+
+    /// Where the fields of a plan are in an object of this shape; and not zero if a key or a byte behind a value is
+    /// another, or a value is too short or too long for its field.
+    fn fields(self, held: Self::Held<'_>, plan: &Plan, shape: &Shape) -> (Self::Fields, u64);
+
+    /// The first byte and the length of a value.
+    fn span(self, fields: &Self::Fields, value: u8) -> (u32, u32);
+
+    /// The length of a field, 0 if the object has it not.
+    fn field_len<const FIELD: usize>(self, fields: &Self::Fields) -> u32;
+
+    /// The fields 4 × `GROUP` and the three behind it as doubles and in 1e-8, unset where the object has them not; and
+    /// zero if all of them are sound. So are the following.
+    fn held_decimals<const GROUP: usize>(self, held: Self::Held<'_>, fields: &Self::Fields) -> ([(f64, i64); 4], u64);
+
+    /// Whole numbers within limits; only the first `COUNT` of the group, the others are unset.
+    fn held_integers<const GROUP: usize, const COUNT: usize>(
+        self,
+        held: Self::Held<'_>,
+        fields: &Self::Fields,
+        rules: &Rules,
+    ) -> ([i64; 4], u64);
+
+    /// Codes of at most 4 digits. What is longer, as only lists of codes may be, is none.
+    fn held_codes<const GROUP: usize>(self, held: Self::Held<'_>, fields: &Self::Fields) -> ([u16; 4], u64);
+
+    /// A list of one to four codes of at most 3 digits, and how many they are.
+    fn held_list<const FIELD: usize>(self, held: Self::Held<'_>, fields: &Self::Fields) -> ([u16; 4], u8, u64);
+
+    /// The first byte and the length of a symbol of the usual bytes.
+    fn held_ticker<const FIELD: usize>(self, held: Self::Held<'_>, fields: &Self::Fields) -> ((u32, u32), u64);
+
+    /// The bytes of a text without escapes, with zeroes behind.
+    fn held_text<const FIELD: usize>(self, held: Self::Held<'_>, fields: &Self::Fields) -> ([u8; 32], u64);
 
     /// The number that fills the last `len` bytes of the window, or that it is not of the common form or has more than
     /// 15 bytes. Not an `Option`, so that nothing has to branch on it.
     fn whole(self, window: &[u8; 16], len: usize) -> Whole;
 
-    /// The fields 4 × `GROUP` and the three behind it of a plan as whole numbers within limits, unset where the length
-    /// is 0; and bits that are zero if all of them are sound. Lengths are at most 15.
+    /// The fields 4 × `GROUP` and the three behind it as whole numbers within limits, unset where the length is 0; and
+    /// bits that are zero if all of them are sound. Lengths are at most 15.
     #[inline(always)]
-    fn integers<const GROUP: usize>(
-        self,
-        window: &Window,
-        spans: &Spans,
-        plan: &Plan,
-        rules: &Rules,
-    ) -> ([i64; 4], u64) {
-        let _ = plan;
+    fn integers<const GROUP: usize>(self, window: &Window, spans: &Spans, rules: &Rules) -> ([i64; 4], u64) {
         let four = spans.four::<GROUP>(window);
         let (mut values, mut odd) = ([0; 4], 0);
         for at in 0..4 {
-            let len = spans.lens[GROUP * 4 + at];
-            let Rule { least, most, scale, unset } = rules.rule(at);
-            let Whole { read, odd: is_odd } = self.whole(four[at], len as usize);
-            let beyond = u64::from(!(least..=most).contains(&read.mantissa));
-            // No branch on a field that comes and goes, here and below.
-            odd |= select_unpredictable(len != 0, u64::from(is_odd) | read.decimals as u64 | beyond, 0);
-            values[at] = select_unpredictable(len != 0, read.mantissa.cast_signed().wrapping_mul(scale), unset);
-        }
-        (values, odd)
-    }
-
-    /// The third four fields as codes of at most 4 digits.
-    #[inline(always)]
-    fn codes(self, window: &Window, spans: &Spans, plan: &Plan) -> ([u16; 4], u64) {
-        let _ = plan;
-        let four = spans.four::<2>(window);
-        let (mut values, mut odd) = ([CODE_UNSET; 4], 0);
-        for at in 0..4 {
-            let len = spans.lens[8 + at];
-            let Whole { read, odd: is_odd } = self.whole(four[at], len as usize);
-            odd |= select_unpredictable(len != 0, u64::from(is_odd) | read.decimals as u64, 0);
-            values[at] = select_unpredictable(len != 0, read.mantissa as u16, CODE_UNSET);
+            let (value, is_odd) = integer(self, four[at], spans.lens[GROUP * 4 + at], rules.rule(at));
+            (values[at], odd) = (value, odd | is_odd);
         }
         (values, odd)
     }
 
     /// Four fields as doubles and in 1e-8.
     #[inline(always)]
-    fn decimals<const GROUP: usize>(self, window: &Window, spans: &Spans, plan: &Plan) -> ([(f64, i64); 4], u64) {
-        let _ = plan;
+    fn decimals<const GROUP: usize>(self, window: &Window, spans: &Spans) -> ([(f64, i64); 4], u64) {
         let four = spans.four::<GROUP>(window);
         let (mut values, mut odd) = ([(PRICE_UNSET, E8_UNSET); 4], 0);
         for at in 0..4 {
-            let len = spans.lens[GROUP * 4 + at];
-            let Whole { read, odd: is_odd } = self.whole(four[at], len as usize);
-            let mut one = u64::from(is_odd);
-            let read = read.both(&mut one);
-            odd |= select_unpredictable(len != 0, one, 0);
-            values[at] =
-                (select_unpredictable(len != 0, read.0, PRICE_UNSET), select_unpredictable(len != 0, read.1, E8_UNSET));
+            let (value, is_odd) = decimal(self, four[at], spans.lens[GROUP * 4 + at]);
+            (values[at], odd) = (value, odd | is_odd);
         }
         (values, odd)
     }
@@ -379,6 +673,8 @@ pub(crate) trait Level: Copy {
 pub(crate) struct Scalar;
 
 impl Level for Scalar {
+    in_memory!();
+
     #[inline(always)]
     fn marks(self, block: &[u8; 64]) -> Marks {
         let mut marks = Marks::default();
@@ -500,7 +796,6 @@ pub(crate) fn eight(word: u64) -> u64 {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::shape::Key;
     use super::*;
 
     /// The literal reading of a window: what a common number is, byte by byte.
@@ -531,13 +826,6 @@ mod tests {
         }
     }
 
-    /// Four numbers, their keys none of this test's business.
-    static ANY: Plan = {
-        let key = Key::number("k", 1).far();
-        let mut keys = [Key::NONE; WIDTH];
-        (keys[0], keys[1], keys[2], keys[3]) = (key, key, key, key);
-        Plan::new(1, &keys, 0, 0)
-    };
     static IDS: Rules = Rules::new([Rule::ID; 4]);
 
     /// A window with four numbers in it, each behind `before`.
@@ -590,8 +878,8 @@ mod tests {
             before in "[0-9.,:\"]{16}",
         ) {
             let (window, spans) = laid_out(&texts, &before);
-            let whole = Scalar.integers::<0>(&window, &spans, &ANY, &IDS);
-            let decimal = Scalar.decimals::<0>(&window, &spans, &ANY);
+            let whole = Scalar.integers::<0>(&window, &spans, &IDS);
+            let decimal = Scalar.decimals::<0>(&window, &spans);
             for (text, value) in texts.iter().zip(whole.0).filter(|_| whole.1 == 0) {
                 prop_assert_eq!(text.parse().unwrap_or(ID_UNSET), value, "{}", text);
             }
@@ -600,12 +888,12 @@ mod tests {
             }
             #[cfg(target_arch = "x86_64")]
             if let Some(level) = v4() {
-                let read = level.integers::<0>(&window, &spans, &ANY, &IDS);
+                let read = level.integers::<0>(&window, &spans, &IDS);
                 prop_assert_eq!((read.1 == 0).then_some(read.0), (whole.1 == 0).then_some(whole.0), "{:?}", texts);
                 let bits = |(values, odd): ([(f64, i64); 4], u64)| {
                     (odd == 0).then(|| values.map(|(float, e8)| (float.to_bits(), e8)))
                 };
-                let read = level.decimals::<0>(&window, &spans, &ANY);
+                let read = level.decimals::<0>(&window, &spans);
                 prop_assert_eq!(bits(read), bits(decimal), "{:?}", texts);
             }
         }

@@ -11,10 +11,13 @@ use std::sync::OnceLock;
 use ringtape_model::Venue;
 use ringtape_model::units::{CODE_UNSET, E8_UNSET, PRICE_UNSET};
 
-use super::{DIVISORS, FITS, Level, Marks, NUMBER, Plain, Rules, SCALES, Spans, Structure, Whole, Window, bytes};
+use super::{
+    CODE, DIVISORS, Extent, FITS, HELD, InMemory, Level, Marks, NUMBER, Places, Plain, Rule, Rules, SCALES, Spans, Structure,
+    Tail, Whole, Window, codes_of, decimal, fields, hold, in_memory, integer, tail,
+};
 use crate::error::DecodeError;
 use crate::json::outline::{MARKS, Outline, Pattern};
-use crate::json::shape::{Plan, Shape, WIDTH};
+use crate::json::shape::{Plan, Shape, VALUES};
 use crate::json::structure::AHEAD;
 use crate::staging::Staging;
 
@@ -105,6 +108,13 @@ unsafe fn decode_v3(venue: Venue, frame: &[u8], out: &mut Staging) -> Result<(),
     crate::decode_at(V3(()), venue, frame, out)
 }
 
+/// Vectors that registers have no room for go to the stack. Only a function that keeps something there that must be
+/// aligned as they are keeps them so; otherwise each of them lies across two lines of the cache.
+#[repr(align(64))]
+struct Line {
+    _bytes: [u8; 64],
+}
+
 /// The same with these.
 ///
 /// # Safety
@@ -114,6 +124,8 @@ unsafe fn decode_v3(venue: Venue, frame: &[u8], out: &mut Staging) -> Result<(),
     enable = "avx2,bmi1,bmi2,popcnt,lzcnt,avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512vbmi,avx512vbmi2"
 )]
 unsafe fn decode_v4(venue: Venue, frame: &[u8], out: &mut Staging) -> Result<(), DecodeError> {
+    let mut line = std::mem::MaybeUninit::<Line>::uninit();
+    std::hint::black_box(&mut line);
     crate::decode_at(V4(()), venue, frame, out)
 }
 
@@ -308,8 +320,6 @@ struct Lanes {
     digits: __m512i,
     /// The first bytes, a bit each.
     first: u64,
-    /// Where a key is another.
-    odd: u64,
     /// Which of the four are there, two bits each.
     is_there: u8,
 }
@@ -327,13 +337,31 @@ fn words(marks: &[u32]) -> __m512i {
     unsafe { std::mem::transmute::<[u32; 16], __m512i>(words) }
 }
 
-/// Takes the numbers of a group and verifies their keys, where these stand with them in sixteen bytes.
+/// Takes the numbers that end with the lanes of `bytes`; all bytes of a lane of `lens` say how long its number is.
 ///
 /// # Safety
 ///
 /// The machine must have what a `V4` stands for.
 #[inline(always)]
-unsafe fn lanes<const GROUP: usize>(window: &Window, spans: &Spans, plan: &Plan) -> Lanes {
+unsafe fn lanes(bytes: __m512i, lens: __m512i) -> Lanes {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let place = _mm512_add_epi8(block(TO_LENGTH), lens);
+        Lanes {
+            digits: _mm512_maskz_sub_epi8(_mm512_movepi8_mask(place), bytes, _mm512_set1_epi8(b'0'.cast_signed())),
+            first: _mm512_cmpeq_epi8_mask(place, _mm512_set1_epi8(FIRST.cast_signed())),
+            is_there: _mm512_test_epi64_mask(lens, lens),
+        }
+    }
+}
+
+/// The numbers of a group of a window.
+///
+/// # Safety
+///
+/// The machine must have what a `V4` stands for.
+#[inline(always)]
+unsafe fn lanes_of<const GROUP: usize>(window: &Window, spans: &Spans) -> Lanes {
     let four = spans.four::<GROUP>(window);
     // SAFETY: the caller's promise.
     unsafe {
@@ -341,89 +369,327 @@ unsafe fn lanes<const GROUP: usize>(window: &Window, spans: &Spans, plan: &Plan)
         let bytes = _mm512_inserti32x4::<1>(bytes, load(four[1]));
         let bytes = _mm512_inserti32x4::<2>(bytes, load(four[2]));
         let bytes = _mm512_inserti32x4::<3>(bytes, load(four[3]));
-        let lens = _mm512_permutexvar_epi8(block(SPREAD[GROUP]), words(&spans.lens));
-        let is_there = _mm512_test_epi8_mask(lens, lens);
-        let place = _mm512_add_epi8(block(TO_LENGTH), lens);
-        // A key moves before its number; its bytes are none from `FIRST` on, where the highest bit is set.
-        let key = _mm512_maskz_shuffle_epi8(is_there, block(plan.near[GROUP]), place);
-        let odd = _mm512_mask_cmpneq_epi8_mask(_mm512_test_epi8_mask(key, key), key, bytes);
-        let zero = _mm512_set1_epi8(b'0'.cast_signed());
-        Lanes {
-            digits: _mm512_maskz_sub_epi8(_mm512_movepi8_mask(place), bytes, zero),
-            first: _mm512_cmpeq_epi8_mask(place, _mm512_set1_epi8(FIRST.cast_signed())),
-            odd,
-            is_there: _mm512_test_epi64_mask(lens, lens),
-        }
+        lanes(bytes, _mm512_permutexvar_epi8(block(SPREAD[GROUP]), words(&spans.lens)))
     }
 }
 
-/// Eight bytes, four times, that with a code's length added are `FIRST` where it begins, and more behind.
-static TO_CODE: [u8; 32] = {
-    let mut places = [0; 32];
-    let mut at = 0;
-    while at < 32 {
-        places[at] = (at % 8) as u8 + FIRST - 8;
-        at += 1;
-    }
-    places
-};
-/// What makes such a place one of the eight bytes it is in.
-static IN_HALF: [u8; 32] = {
-    let mut half = [0; 32];
-    let mut at = 0;
-    while at < 32 {
-        half[at] = if at % 16 < 8 { 8 } else { 0 };
-        at += 1;
-    }
-    half
-};
-/// Which of 16 bytes is the lowest of a code's length.
-static SPREAD_CODES: [u8; 32] = {
-    let mut spread = [0; 32];
-    let mut at = 0;
-    while at < 32 {
-        spread[at] = (at / 8 * 4) as u8;
-        at += 1;
-    }
-    spread
-};
-
-/// Four codes, in half the width of four numbers.
+/// Four whole numbers within limits.
 ///
 /// # Safety
 ///
 /// The machine must have what a `V4` stands for.
 #[inline(always)]
-unsafe fn codes(window: &Window, spans: &Spans, plan: &Plan) -> ([u16; 4], u64) {
-    /// The last byte of each eight, a bit each.
-    const LAST: u32 = 0x8080_8080;
-    let word = |at: usize| i64::from_le_bytes(*bytes(window, spans.befores[8 + at].wrapping_add(8)));
-    let lens: [u32; 4] = [spans.lens[8], spans.lens[9], spans.lens[10], spans.lens[11]];
+unsafe fn integers(Lanes { digits, first, is_there }: Lanes, rules: &Rules) -> ([i64; 4], u64) {
     // SAFETY: the caller's promise; vectors and arrays are of one size.
     unsafe {
-        let bytes = _mm256_setr_epi64x(word(0), word(1), word(2), word(3));
-        let lens = _mm256_broadcastsi128_si256(std::mem::transmute::<[u32; 4], __m128i>(lens));
-        let lens = _mm256_shuffle_epi8(lens, wide(&SPREAD_CODES));
-        let is_there = _mm256_test_epi8_mask(lens, lens);
-        let place = _mm256_add_epi8(wide(&TO_CODE), lens);
-        // As in `lanes`.
-        let key = _mm256_xor_si256(place, wide(&IN_HALF));
-        let key = _mm256_maskz_shuffle_epi8(is_there, wide(&plan.near_codes), key);
-        let other = _mm256_mask_cmpneq_epi8_mask(_mm256_test_epi8_mask(key, key), key, bytes);
-        let zero = _mm256_set1_epi8(b'0'.cast_signed());
-        let digits = _mm256_maskz_sub_epi8(_mm256_movepi8_mask(place), bytes, zero);
-        let first = _mm256_mask_cmpeq_epi8_mask(!LAST, place, _mm256_set1_epi8(FIRST.cast_signed()));
-        let leading = _mm256_mask_testn_epi8_mask(first, digits, digits);
-        let no_digit = _mm256_cmpgt_epu8_mask(digits, _mm256_set1_epi8(9));
-        let twos = _mm256_maddubs_epi16(digits, _mm256_set1_epi16(0x010A));
-        // Codes have up to four digits, the upper half of eight.
-        let fours = _mm256_srli_epi64::<32>(_mm256_madd_epi16(twos, _mm256_set1_epi32(0x0001_0064)));
-        let unset = _mm256_set1_epi64x(i64::from(CODE_UNSET));
-        let values = _mm256_mask_mov_epi64(unset, _mm256_test_epi64_mask(lens, lens), fours);
-        let values = std::mem::transmute::<__m128i, [u16; 8]>(_mm256_cvtepi64_epi16(values));
-        ([values[0], values[1], values[2], values[3]], u64::from(other | leading | no_digit))
+        // A leading zero is only the last digit.
+        let leading = _mm512_mask_testn_epi8_mask(first & !LAST, digits, digits);
+        let least = std::mem::transmute::<[u64; 8], __m512i>(rules.least);
+        let range = std::mem::transmute::<[u64; 8], __m512i>(rules.range);
+        let scale = std::mem::transmute::<[i64; 8], __m512i>(rules.scale);
+        let unset = std::mem::transmute::<[i64; 8], __m512i>(rules.unset);
+        let mantissas = mantissas(digits);
+        let over = _mm512_mask_cmpgt_epu64_mask(is_there & 0x55, _mm512_sub_epi64(mantissas, least), range);
+        let values = _mm512_mask_mullo_epi64(unset, is_there, mantissas, scale);
+        let values = std::mem::transmute::<__m512i, [i64; 8]>(values);
+        ([values[0], values[2], values[4], values[6]], leading | others(digits) | u64::from(over))
     }
 }
+
+/// Four numbers as doubles and in 1e-8.
+///
+/// # Safety
+///
+/// The machine must have what a `V4` stands for.
+#[inline(always)]
+unsafe fn decimals(Lanes { digits, first, is_there }: Lanes) -> ([(f64, i64); 4], u64) {
+    // SAFETY: the caller's promise; vectors and arrays are of one size.
+    unsafe {
+        let point = _mm512_set1_epi8(b'.'.wrapping_sub(b'0').cast_signed());
+        let points = _mm512_cmpeq_epi8_mask(digits, point);
+        // The place of the point, from 1 on, in both words of its lane; 0 if there is none.
+        let place = _mm512_sad_epu8(_mm512_maskz_mov_epi8(points, block(FROM_ONE)), _mm512_setzero_si512());
+        let place = _mm512_or_si512(place, _mm512_shuffle_epi32::<0b0100_1110>(place));
+        let until = _mm512_shuffle_epi8(place, _mm512_setzero_si512());
+        let until = _mm512_cmple_epu8_mask(block(FROM_ONE), until);
+        // The digits before it move up by one to close it. Of two points one stays at least.
+        let closed = _mm512_mask_mov_epi8(digits, until, _mm512_bslli_epi128::<1>(digits));
+        // No point is the first byte or the last; behind a leading zero comes one.
+        let edge = points & (first | LAST);
+        let leading = _mm512_mask_testn_epi8_mask(first & !LAST, digits, digits);
+        let next = _mm512_bsrli_epi128::<1>(digits);
+        let leading = _mm512_mask_cmple_epu8_mask(leading, next, _mm512_set1_epi8(9));
+        let mantissas = mantissas(closed);
+        let [low, high] = std::mem::transmute::<[f64; 16], [__m512d; 2]>(DIVISORS_BY_PLACE);
+        let divisors = _mm512_permutex2var_pd(low, place, high);
+        let [low, high] = std::mem::transmute::<[i64; 16], [__m512i; 2]>(SCALES_BY_PLACE);
+        let scales = _mm512_permutex2var_epi64(low, place, high);
+        let [low, high] = std::mem::transmute::<[u64; 16], [__m512i; 2]>(FITS_BY_PLACE);
+        let fits = _mm512_permutex2var_epi64(low, place, high);
+        let over = u64::from(_mm512_mask_cmpgt_epu64_mask(0x55, mantissas, fits));
+        let [low, high] = std::mem::transmute::<[f64; 16], [__m512d; 2]>(INVERSES_BY_PLACE);
+        let inverses = _mm512_permutex2var_pd(low, place, high);
+        let floats = quotients(_mm512_cvtepu64_pd(mantissas), divisors, inverses);
+        let floats = _mm512_mask_mov_pd(_mm512_set1_pd(PRICE_UNSET), is_there, floats);
+        let floats = std::mem::transmute::<__m512d, [f64; 8]>(floats);
+        let unset = _mm512_set1_epi64(E8_UNSET);
+        let scaled = _mm512_mask_mullo_epi64(unset, is_there, mantissas, scales);
+        let scaled = std::mem::transmute::<__m512i, [i64; 8]>(scaled);
+        let odd = edge | leading | others(closed) | over;
+        ([(floats[0], scaled[0]), (floats[2], scaled[2]), (floats[4], scaled[4]), (floats[6], scaled[6])], odd)
+    }
+}
+
+/// An object in registers.
+#[derive(Clone, Copy)]
+pub(crate) struct InRegisters {
+    /// Its bytes.
+    blocks: [__m512i; 4],
+    /// The places of the commas and of the brace behind its values, as the first bytes; zeroes behind.
+    ends: __m256i,
+}
+
+/// Where the values of an object are, and the fields of a plan among them, as `Places`.
+#[derive(Clone, Copy)]
+pub(crate) struct PlacesInRegisters {
+    starts: __m256i,
+    lens: __m256i,
+    field_ends: __m128i,
+    field_lens: __m128i,
+}
+
+/// The bytes of an object at these places.
+///
+/// # Safety
+///
+/// The machine must have what a `V4` stands for.
+#[inline(always)]
+unsafe fn gather(held: &InRegisters, at: __m512i) -> __m512i {
+    let [a, b, c, d] = held.blocks;
+    // SAFETY: the caller's promise.
+    unsafe {
+        let low = _mm512_permutex2var_epi8(a, at, b);
+        let high = _mm512_permutex2var_epi8(c, at, d);
+        _mm512_mask_blend_epi8(_mm512_movepi8_mask(at), low, high)
+    }
+}
+
+/// By group: where in 16 bytes the one stands that belongs to each of four lanes.
+static SPREAD_BYTES: [[u8; 64]; 4] = {
+    let mut spread = [[0; 64]; 4];
+    let mut at = 0;
+    while at < 4 * 64 {
+        spread[at / 64][at % 64] = (at / 16) as u8;
+        at += 1;
+    }
+    spread
+};
+/// Bytes 0 to 15, less 16, four times.
+static TO_END: [u8; 64] = lane_places(0u8.wrapping_sub(16));
+
+/// The numbers of a group.
+///
+/// # Safety
+///
+/// The machine must have what a `V4` stands for.
+#[inline(always)]
+unsafe fn lanes_in<const GROUP: usize>(held: &InRegisters, fields: &PlacesInRegisters) -> Lanes {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let spread = block(SPREAD_BYTES[GROUP]);
+        let ends = _mm512_permutexvar_epi8(spread, _mm512_castsi128_si512(fields.field_ends));
+        let lens = _mm512_permutexvar_epi8(spread, _mm512_castsi128_si512(fields.field_lens));
+        lanes(gather(held, _mm512_add_epi8(ends, block(TO_END))), lens)
+    }
+}
+
+/// Eight bytes, eight times: by group, which of the ends is before each, and places from there.
+static SPREAD_WORDS: [[u8; 64]; 3] = {
+    let mut spread = [[0; 64]; 3];
+    let mut at = 0;
+    while at < 3 * 64 {
+        spread[at / 64][at % 64] = (at / 8) as u8;
+        at += 1;
+    }
+    spread
+};
+static IN_WORD: [u8; 64] = {
+    let mut places = [0; 64];
+    let mut at = 0;
+    while at < 64 {
+        places[at] = (at % 8) as u8;
+        at += 1;
+    }
+    places
+};
+/// The place of the byte before each of 32.
+static BEFORE_EACH: [u8; 32] = {
+    let mut before = [0; 32];
+    let mut at = 0;
+    while at < 32 {
+        before[at] = (at as u8).wrapping_sub(1) % 32;
+        at += 1;
+    }
+    before
+};
+
+/// Which of the bytes behind eight of the ends are others than those of a shape, a bit each.
+///
+/// # Safety
+///
+/// The machine must have what a `V4` stands for.
+#[inline(always)]
+unsafe fn other_words<const GROUP: usize>(held: &InRegisters, shape: &Shape) -> u64 {
+    // SAFETY: the caller's promise; words and vectors are of one size.
+    unsafe {
+        let ends = _mm512_castsi256_si512(held.ends);
+        let at = _mm512_add_epi8(_mm512_permutexvar_epi8(block(SPREAD_WORDS[GROUP]), ends), block(IN_WORD));
+        let words: [u64; 8] = shape.words[8 * GROUP..][..8].try_into().unwrap_or_default();
+        let words = std::mem::transmute::<[u64; 8], __m512i>(words);
+        _mm512_mask_cmpneq_epi8_mask(shape.masks[GROUP], gather(held, at), words)
+    }
+}
+
+/// The places of some bits of a block, as the first bytes, `base` added.
+///
+/// # Safety
+///
+/// The machine must have what a `V4` stands for.
+#[inline(always)]
+unsafe fn compressed(bits: u64, base: u8) -> __m256i {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let places = _mm512_maskz_compress_epi8(bits, _mm512_add_epi8(block(PLACES), _mm512_set1_epi8(base.cast_signed())));
+        _mm512_castsi512_si256(places)
+    }
+}
+
+/// Where values end in a block of which so many bytes belong to the frame, and where braces close; both up to the first
+/// brace.
+///
+/// # Safety
+///
+/// The machine must have what a `V4` stands for.
+#[inline(always)]
+unsafe fn ends_in(now: __m512i, next: __m512i) -> (u64, u64) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let quotes = _mm512_cmpeq_epi8_mask(next, _mm512_set1_epi8(b'"'.cast_signed()));
+        let keys = _mm512_mask_cmpeq_epi8_mask(quotes, now, _mm512_set1_epi8(b','.cast_signed()));
+        let braces = _mm512_cmpeq_epi8_mask(now, _mm512_set1_epi8(b'}'.cast_signed()));
+        ((keys | braces) & (braces ^ braces.wrapping_sub(1)), braces)
+    }
+}
+
+/// A block of a frame, masked to it unless it is known to be inside, and the one that begins a byte behind it.
+///
+/// # Safety
+///
+/// The machine must have what a `V4` stands for; `IS_INSIDE` only if `len` is 65 at least, where `at` has so many bytes.
+#[inline(always)]
+unsafe fn two<const IS_INSIDE: bool>(at: *const u8, len: usize) -> (__m512i, __m512i) {
+    let (now, next) = (at.cast::<i8>(), at.wrapping_add(1).cast::<i8>());
+    // SAFETY: the caller's promise; what is loaded otherwise is masked to the frame.
+    unsafe {
+        if IS_INSIDE {
+            (_mm512_loadu_epi8(now), _mm512_loadu_epi8(next))
+        } else {
+            let mask = first_bits(len.min(64) as u32);
+            let after = first_bits(len.saturating_sub(1).min(64) as u32);
+            (_mm512_maskz_loadu_epi8(mask, now), _mm512_maskz_loadu_epi8(after, next))
+        }
+    }
+}
+
+/// Takes an object into registers.
+///
+/// # Safety
+///
+/// The machine must have what a `V4` stands for; `IS_INSIDE` only if `rest` has more than `HELD` bytes.
+#[inline(always)]
+unsafe fn held<const IS_INSIDE: bool>(rest: &[u8]) -> Option<(InRegisters, Extent)> {
+    let start = rest.as_ptr();
+    // SAFETY: the caller's promise.
+    unsafe {
+        let block = |at: usize| two::<IS_INSIDE>(start.wrapping_add(at), rest.len().saturating_sub(at));
+        let [a, b, c, d] = [block(0), block(64), block(128), block(192)];
+        let blocks = [a.0, b.0, c.0, d.0];
+        let [(a, braces), (b, more), (c, still_more), (d, last)] =
+            [ends_in(a.0, a.1), ends_in(b.0, b.1), ends_in(c.0, c.1), ends_in(d.0, d.1)];
+        let b = if braces == 0 { b } else { 0 };
+        let c = if braces | more == 0 { c } else { 0 };
+        let d = if braces | more | still_more == 0 { d } else { 0 };
+        if braces | more | still_more | last == 0 {
+            return None;
+        }
+        let (of_a, of_b, of_c) = (a.count_ones(), b.count_ones(), c.count_ones());
+        let of_two = of_a + of_b;
+        let count = of_two + of_c + d.count_ones();
+        if count as usize > VALUES {
+            return None;
+        }
+        let ends = _mm256_mask_expand_epi8(compressed(a, 0), u32::MAX << (of_a & 31), compressed(b, 64));
+        let behind = _mm256_mask_expand_epi8(compressed(c, 128), u32::MAX << (of_c & 31), compressed(d, 192));
+        let ends = _mm256_mask_expand_epi8(ends, u32::MAX << (of_two & 31), behind);
+        // The last of the ends is the brace's; without a branch, since the lengths of events are as good as random.
+        let len = if d != 0 { 256 - d.leading_zeros() } else { 192 - c.leading_zeros() };
+        let len = if c | d != 0 { len } else { 128 - b.leading_zeros() };
+        let len = if b | c | d != 0 { len } else { 64 - a.leading_zeros() };
+        let rest = a & a.wrapping_sub(1);
+        let extent = Extent { count, len, first: a.trailing_zeros(), second: rest.trailing_zeros() };
+        Some((InRegisters { blocks, ends }, extent))
+    }
+}
+
+/// What bytes may not be, or are: above ASCII no byte is anything but odd.
+const NO_TICKER: u8 = 0x80;
+const POINT: u8 = 0x40;
+const NOT_PLAIN: u8 = 0x20;
+static CLASSES: [u8; 128] = {
+    let (mut classes, mut byte) = ([0; 128], 0);
+    while byte < 128 {
+        let at = byte as u8;
+        let is_usual = at.is_ascii_alphanumeric() || matches!(at, b'-' | b'.' | b'/' | b':' | b'_');
+        let is_plain = at >= 0x20 && at != b'"' && at != b'\\';
+        classes[byte] = if is_usual { 0 } else { NO_TICKER }
+            | if at == b'.' { POINT } else { 0 }
+            | if is_plain { 0 } else { NOT_PLAIN };
+        byte += 1;
+    }
+    classes
+};
+
+/// The bytes of a field of up to 31, from its first on; their classes; and which of them are bytes of the field, a bit
+/// each.
+///
+/// # Safety
+///
+/// The machine must have what a `V4` stands for.
+#[inline(always)]
+unsafe fn text_in<const FIELD: usize>(held: &InRegisters, fields: &PlacesInRegisters) -> (__m512i, __m512i, u64) {
+    // SAFETY: the caller's promise; vectors and arrays are of one size.
+    unsafe {
+        let starts = _mm_sub_epi8(fields.field_ends, fields.field_lens);
+        let start = _mm512_permutexvar_epi8(_mm512_set1_epi8(FIELD as i8), _mm512_castsi128_si512(starts));
+        let bytes = gather(held, _mm512_add_epi8(start, block(PLACES)));
+        let [low, high] = std::mem::transmute::<[u8; 128], [__m512i; 2]>(CLASSES);
+        let classes = _mm512_permutex2var_epi8(low, bytes, high);
+        let len = len_of::<FIELD>(fields);
+        (bytes, classes, first_bits(len))
+    }
+}
+
+/// The length of a field.
+#[inline(always)]
+fn len_of<const FIELD: usize>(fields: &PlacesInRegisters) -> u32 {
+    // SAFETY: both are 16 plain bytes.
+    u32::from(unsafe { std::mem::transmute::<__m128i, [u8; 16]>(fields.field_lens) }[FIELD])
+}
+
+/// Four lanes of three digits: how far before the end of its code each stands, and the end of which code.
+static LIST_ENDS: [u8; 16] = [0, 0, 0, 0x80, 1, 1, 1, 0x80, 2, 2, 2, 0x80, 3, 3, 3, 0x80];
+static LIST_BACK: [u8; 16] = [3, 2, 1, 0, 3, 2, 1, 0, 3, 2, 1, 0, 3, 2, 1, 0];
+static LIST_WEIGHTS: [u8; 16] = [100, 10, 1, 0, 100, 10, 1, 0, 100, 10, 1, 0, 100, 10, 1, 0];
 
 /// Bits where a byte is no digit.
 ///
@@ -434,42 +700,6 @@ unsafe fn codes(window: &Window, spans: &Spans, plan: &Plan) -> ([u16; 4], u64) 
 unsafe fn others(digits: __m512i) -> u64 {
     // SAFETY: the caller's promise.
     unsafe { _mm512_cmpgt_epu8_mask(digits, _mm512_set1_epi8(9)) }
-}
-
-/// # Safety
-///
-/// The machine must have what a `V4` stands for.
-#[inline(always)]
-unsafe fn spans(window: &Window, marks: &[u32; WIDTH + 1], base: u32, plan: &Plan, shape: &Shape) -> Spans {
-    // SAFETY: the caller's promise; words and vectors are of one size.
-    let mut spans = unsafe {
-        let places = words(&shape.places);
-        let mark = _mm512_permutexvar_epi32(places, words(marks));
-        let next = _mm512_permutexvar_epi32(places, words(&marks[1..]));
-        let keys = _mm512_add_epi32(mark, _mm512_set1_epi32(1u32.wrapping_sub(base).cast_signed()));
-        let ends = _mm512_sub_epi32(next, _mm512_set1_epi32(1u32.wrapping_add(base).cast_signed()));
-        let ends = _mm512_sub_epi32(ends, words(&plan.tails));
-        let with_keys = _mm512_sub_epi32(ends, keys);
-        let all_lens = _mm512_sub_epi32(with_keys, words(&plan.key_lens));
-        // By limits alone: a mask that is made of others is waited for.
-        let numbers = _mm512_mask_cmple_epu32_mask(shape.numbers, all_lens, words(&plan.longest));
-        let before = _mm512_sub_epi32(all_lens, _mm512_set1_epi32(1));
-        let over = _mm512_mask_cmpge_epu32_mask(numbers, before, words(&plan.most));
-        let away = _mm512_mask_cmpgt_epu32_mask(numbers, with_keys, words(&plan.nearest));
-        Spans {
-            keys: std::mem::transmute::<__m512i, [u32; 16]>(keys),
-            befores: std::mem::transmute::<__m512i, [u32; 16]>(_mm512_sub_epi32(ends, _mm512_set1_epi32(16))),
-            all_lens: std::mem::transmute::<__m512i, [u32; 16]>(all_lens),
-            lens: std::mem::transmute::<__m512i, [u32; 16]>(_mm512_maskz_mov_epi32(numbers, all_lens)),
-            odd: u64::from(over | away),
-        }
-    };
-    for field in 0..WIDTH {
-        if plan.far >> field & 1 != 0 {
-            spans.check_key(window, plan, shape, field);
-        }
-    }
-    spans
 }
 
 impl Level for V4 {
@@ -546,11 +776,10 @@ impl Level for V4 {
             let ends = _mm512_sub_epi32(_mm512_sub_epi32(next, base), words(&pattern.tails));
             let all_lens = _mm512_sub_epi32(ends, starts);
             let before = _mm512_sub_epi32(all_lens, _mm512_set1_epi32(1));
-            let most = _mm512_set1_epi32(NUMBER.cast_signed());
+            let most = _mm512_set1_epi32(i32::from(NUMBER));
             let over = _mm512_mask_cmpge_epu32_mask(outline.numbers, before, most);
             let lens = _mm512_maskz_mov_epi32(outline.numbers, all_lens);
             Spans {
-                keys: [0; WIDTH],
                 befores: std::mem::transmute::<__m512i, [u32; 16]>(_mm512_sub_epi32(ends, _mm512_set1_epi32(16))),
                 all_lens: std::mem::transmute::<__m512i, [u32; 16]>(all_lens),
                 lens: std::mem::transmute::<__m512i, [u32; 16]>(lens),
@@ -606,80 +835,179 @@ impl Level for V4 {
     }
 
     #[inline(always)]
-    fn spans(self, window: &Window, marks: &[u32; WIDTH + 1], base: u32, plan: &Plan, shape: &Shape) -> Spans {
+    fn integers<const GROUP: usize>(self, window: &Window, spans: &Spans, rules: &Rules) -> ([i64; 4], u64) {
         // SAFETY: a `V4` exists only where the machine has all of it.
-        unsafe { spans(window, marks, base, plan, shape) }
+        unsafe { integers(lanes_of::<GROUP>(window, spans), rules) }
     }
 
     #[inline(always)]
-    fn integers<const GROUP: usize>(
-        self,
-        window: &Window,
-        spans: &Spans,
-        plan: &Plan,
-        rules: &Rules,
-    ) -> ([i64; 4], u64) {
+    fn decimals<const GROUP: usize>(self, window: &Window, spans: &Spans) -> ([(f64, i64); 4], u64) {
+        // SAFETY: a `V4` exists only where the machine has all of it.
+        unsafe { decimals(lanes_of::<GROUP>(window, spans)) }
+    }
+
+    type Held<'a> = InRegisters;
+    type Fields = PlacesInRegisters;
+
+    #[inline(always)]
+    fn tail<'a>(self, _: &[u8], to: &'a mut Tail) -> &'a Tail {
+        to
+    }
+
+    #[inline(always)]
+    fn hold<'a>(self, frame: &'a [u8], at: usize, _: &'a Tail) -> Option<(InRegisters, Extent)> {
+        let rest = frame.get(at..)?;
+        // SAFETY: a `V4` exists only where the machine has all of it; the length was looked at.
+        unsafe { if rest.len() > HELD { held::<true>(rest) } else { held::<false>(rest) } }
+    }
+
+    #[inline(always)]
+    fn fields(self, held: InRegisters, plan: &Plan, shape: &Shape) -> (PlacesInRegisters, u64) {
         // SAFETY: a `V4` exists only where the machine has all of it; vectors and arrays are of one size.
         unsafe {
-            let Lanes { digits, first, odd, is_there } = lanes::<GROUP>(window, spans, plan);
-            // A leading zero is only the last digit.
-            let leading = _mm512_mask_testn_epi8_mask(first & !LAST, digits, digits);
-            let least = std::mem::transmute::<[u64; 8], __m512i>(rules.least);
-            let range = std::mem::transmute::<[u64; 8], __m512i>(rules.range);
-            let scale = std::mem::transmute::<[i64; 8], __m512i>(rules.scale);
-            let unset = std::mem::transmute::<[i64; 8], __m512i>(rules.unset);
-            let mantissas = mantissas(digits);
-            let over = _mm512_mask_cmpgt_epu64_mask(is_there & 0x55, _mm512_sub_epi64(mantissas, least), range);
-            let values = _mm512_mask_mullo_epi64(unset, is_there, mantissas, scale);
-            let values = std::mem::transmute::<__m512i, [i64; 8]>(values);
-            let odd = odd | leading | others(digits) | u64::from(over);
-            ([values[0], values[2], values[4], values[6]], odd)
+            // Before the first value there is no end: 0.
+            let before = _mm256_maskz_permutexvar_epi8(!1, wide(&BEFORE_EACH), held.ends);
+            let starts = _mm256_add_epi8(before, wide(&shape.leads));
+            let ends = _mm256_sub_epi8(held.ends, wide(&shape.tails));
+            let lens = _mm256_sub_epi8(ends, starts);
+            let places = wide(&shape.places);
+            let has = u32::from(shape.has);
+            let field_ends = _mm256_castsi256_si128(_mm256_maskz_permutexvar_epi8(has, places, ends));
+            let field_lens = _mm256_castsi256_si128(_mm256_maskz_permutexvar_epi8(has, places, lens));
+            let more = _mm_sub_epi8(field_lens, load(&plan.least));
+            let beyond = _mm_mask_cmpgt_epu8_mask(shape.has, more, load(&plan.range));
+            let before = _mm512_castsi256_si512(_mm256_sub_epi8(held.ends, _mm256_set1_epi8(1)));
+            let closers = _mm512_castsi512_si256(gather(&held, before));
+            let unclosed = _mm256_mask_cmpneq_epi8_mask(shape.closed, closers, wide(&shape.closers));
+            let mut odd = other_words::<0>(&held, shape) | other_words::<1>(&held, shape);
+            if shape.count > 17 {
+                odd |= other_words::<2>(&held, shape);
+            }
+            odd |= u64::from(beyond) | u64::from(unclosed);
+            (PlacesInRegisters { starts, lens, field_ends, field_lens }, odd)
         }
     }
 
     #[inline(always)]
-    fn codes(self, window: &Window, spans: &Spans, plan: &Plan) -> ([u16; 4], u64) {
-        // SAFETY: a `V4` exists only where the machine has all of it.
-        unsafe { codes(window, spans, plan) }
+    fn span(self, fields: &PlacesInRegisters, value: u8) -> (u32, u32) {
+        let value = usize::from(value) % 32;
+        // SAFETY: both are 32 plain bytes.
+        let array = |bytes| unsafe { std::mem::transmute::<__m256i, [u8; 32]>(bytes) };
+        (array(fields.starts)[value].into(), array(fields.lens)[value].into())
     }
 
     #[inline(always)]
-    fn decimals<const GROUP: usize>(self, window: &Window, spans: &Spans, plan: &Plan) -> ([(f64, i64); 4], u64) {
+    fn held_decimals<const GROUP: usize>(
+        self,
+        held: InRegisters,
+        fields: &PlacesInRegisters,
+    ) -> ([(f64, i64); 4], u64) {
+        // SAFETY: a `V4` exists only where the machine has all of it.
+        unsafe { decimals(lanes_in::<GROUP>(&held, fields)) }
+    }
+
+    #[inline(always)]
+    fn held_integers<const GROUP: usize, const COUNT: usize>(
+        self,
+        held: InRegisters,
+        fields: &PlacesInRegisters,
+        rules: &Rules,
+    ) -> ([i64; 4], u64) {
+        // SAFETY: a `V4` exists only where the machine has all of it.
+        unsafe {
+            let last = GROUP * 4 + COUNT;
+            let field_lens = _mm_maskz_mov_epi8(first_bits(last as u32) as u16, fields.field_lens);
+            let fields = if COUNT < 4 { PlacesInRegisters { field_lens, ..*fields } } else { *fields };
+            integers(lanes_in::<GROUP>(&held, &fields), rules)
+        }
+    }
+
+    #[inline(always)]
+    fn held_codes<const GROUP: usize>(self, held: InRegisters, fields: &PlacesInRegisters) -> ([u16; 4], u64) {
         // SAFETY: a `V4` exists only where the machine has all of it; vectors and arrays are of one size.
         unsafe {
-            let Lanes { digits, first, odd, is_there } = lanes::<GROUP>(window, spans, plan);
-            let point = _mm512_set1_epi8(b'.'.wrapping_sub(b'0').cast_signed());
-            let points = _mm512_cmpeq_epi8_mask(digits, point);
-            // The place of the point, from 1 on, in both words of its lane; 0 if there is none.
-            let place = _mm512_sad_epu8(_mm512_maskz_mov_epi8(points, block(FROM_ONE)), _mm512_setzero_si512());
-            let place = _mm512_or_si512(place, _mm512_shuffle_epi32::<0b0100_1110>(place));
-            let until = _mm512_shuffle_epi8(place, _mm512_setzero_si512());
-            let until = _mm512_cmple_epu8_mask(block(FROM_ONE), until);
-            // The digits before it move up by one to close it. Of two points one stays at least.
-            let closed = _mm512_mask_mov_epi8(digits, until, _mm512_bslli_epi128::<1>(digits));
-            // No point is the first byte or the last; behind a leading zero comes one.
-            let edge = points & (first | LAST);
+            // A list of more than one code is none.
+            let short = _mm_cmple_epu8_mask(fields.field_lens, _mm_set1_epi8(CODE.cast_signed()));
+            let field_lens = _mm_maskz_mov_epi8(short, fields.field_lens);
+            let Lanes { digits, first, is_there } =
+                lanes_in::<GROUP>(&held, &PlacesInRegisters { field_lens, ..*fields });
             let leading = _mm512_mask_testn_epi8_mask(first & !LAST, digits, digits);
-            let next = _mm512_bsrli_epi128::<1>(digits);
-            let leading = _mm512_mask_cmple_epu8_mask(leading, next, _mm512_set1_epi8(9));
-            let mantissas = mantissas(closed);
-            let [low, high] = std::mem::transmute::<[f64; 16], [__m512d; 2]>(DIVISORS_BY_PLACE);
-            let divisors = _mm512_permutex2var_pd(low, place, high);
-            let [low, high] = std::mem::transmute::<[i64; 16], [__m512i; 2]>(SCALES_BY_PLACE);
-            let scales = _mm512_permutex2var_epi64(low, place, high);
-            let [low, high] = std::mem::transmute::<[u64; 16], [__m512i; 2]>(FITS_BY_PLACE);
-            let fits = _mm512_permutex2var_epi64(low, place, high);
-            let over = u64::from(_mm512_mask_cmpgt_epu64_mask(0x55, mantissas, fits));
-            let [low, high] = std::mem::transmute::<[f64; 16], [__m512d; 2]>(INVERSES_BY_PLACE);
-            let inverses = _mm512_permutex2var_pd(low, place, high);
-            let floats = quotients(_mm512_cvtepu64_pd(mantissas), divisors, inverses);
-            let floats = _mm512_mask_mov_pd(_mm512_set1_pd(PRICE_UNSET), is_there, floats);
-            let floats = std::mem::transmute::<__m512d, [f64; 8]>(floats);
-            let unset = _mm512_set1_epi64(E8_UNSET);
-            let scaled = _mm512_mask_mullo_epi64(unset, is_there, mantissas, scales);
-            let scaled = std::mem::transmute::<__m512i, [i64; 8]>(scaled);
-            let odd = odd | edge | leading | others(closed) | over;
-            ([(floats[0], scaled[0]), (floats[2], scaled[2]), (floats[4], scaled[4]), (floats[6], scaled[6])], odd)
+            let twos = _mm512_maddubs_epi16(digits, _mm512_set1_epi16(0x010A));
+            // Codes have up to four digits, the last of sixteen.
+            let fours = _mm512_bsrli_epi128::<12>(_mm512_madd_epi16(twos, _mm512_set1_epi32(0x0001_0064)));
+            let values = _mm512_mask_mov_epi64(_mm512_set1_epi64(i64::from(CODE_UNSET)), is_there, fours);
+            let values = std::mem::transmute::<__m128i, [u16; 8]>(_mm512_cvtepi64_epi16(values));
+            ([values[0], values[2], values[4], values[6]], leading | others(digits))
+        }
+    }
+
+    #[inline(always)]
+    fn held_list<const FIELD: usize>(self, held: InRegisters, fields: &PlacesInRegisters) -> ([u16; 4], u8, u64) {
+        // SAFETY: a `V4` exists only where the machine has all of it; vectors and arrays are of one size.
+        unsafe {
+            let field = _mm512_set1_epi8(FIELD as i8);
+            let end = _mm512_permutexvar_epi8(field, _mm512_castsi128_si512(fields.field_ends));
+            let bytes = _mm512_castsi512_si128(gather(&held, _mm512_add_epi8(end, block(TO_END))));
+            let len = _mm512_permutexvar_epi8(field, _mm512_castsi128_si512(fields.field_lens));
+            let len = _mm512_castsi512_si128(len);
+            let places = load(&PLACES);
+            let start = _mm_sub_epi8(_mm_set1_epi8(16), len);
+            let used = _mm_cmpge_epu8_mask(places, start);
+            let commas = _mm_mask_cmpeq_epi8_mask(used, bytes, _mm_set1_epi8(b','.cast_signed()));
+            // Behind the last comma the list's end, again and again.
+            let ends = _mm_mask_compress_epi8(_mm_set1_epi8(16), commas, places);
+            let behind = _mm_add_epi8(_mm_bslli_si128::<1>(ends), _mm_set1_epi8(1));
+            let starts = _mm_mask_mov_epi8(behind, 1, start);
+            let spread = load(&LIST_ENDS);
+            let at = _mm_sub_epi8(_mm_shuffle_epi8(ends, spread), load(&LIST_BACK));
+            let starts_of = _mm_shuffle_epi8(starts, spread);
+            // The fourth byte of each code is none; its weight is zero.
+            let is_digit = _mm_cmpge_epi8_mask(at, starts_of);
+            let digits = _mm_maskz_sub_epi8(is_digit, _mm_shuffle_epi8(bytes, at), _mm_set1_epi8(b'0'.cast_signed()));
+            let no_digit = _mm_mask_cmpgt_epu8_mask(0x7777, digits, _mm_set1_epi8(9));
+            let first = _mm_mask_cmpeq_epi8_mask(0x3333, at, starts_of);
+            let leading = _mm_mask_testn_epi8_mask(first, digits, digits);
+            // One to three digits; behind the last code there are none.
+            let count = commas.count_ones() + u32::from(used != 0);
+            let lens = _mm_sub_epi8(_mm_sub_epi8(ends, starts), _mm_set1_epi8(1));
+            let beyond = _mm_mask_cmpgt_epu8_mask(first_bits(count) as u16, lens, _mm_set1_epi8(2));
+            let twos = _mm_maddubs_epi16(digits, load(&LIST_WEIGHTS));
+            let codes = _mm_madd_epi16(twos, _mm_set1_epi16(1));
+            let unset = _mm_set1_epi32(i32::from(CODE_UNSET));
+            let codes = _mm_mask_mov_epi32(unset, first_bits(count) as u8, codes);
+            let codes = std::mem::transmute::<__m128i, [u16; 8]>(_mm_cvtepi32_epi16(codes));
+            let odd = no_digit | leading | beyond | u16::from(count > 4);
+            ([codes[0], codes[1], codes[2], codes[3]], count as u8, u64::from(odd))
+        }
+    }
+
+    #[inline(always)]
+    fn field_len<const FIELD: usize>(self, fields: &PlacesInRegisters) -> u32 {
+        len_of::<FIELD>(fields)
+    }
+
+    #[inline(always)]
+    fn held_ticker<const FIELD: usize>(self, held: InRegisters, fields: &PlacesInRegisters) -> ((u32, u32), u64) {
+        // SAFETY: a `V4` exists only where the machine has all of it.
+        unsafe {
+            let (bytes, classes, used) = text_in::<FIELD>(&held, fields);
+            let unusual = _mm512_movepi8_mask(_mm512_or_si512(bytes, classes)) & used;
+            let points = _mm512_test_epi8_mask(classes, _mm512_set1_epi8(POINT.cast_signed())) & used;
+            let len = len_of::<FIELD>(fields);
+            let end = u32::from(std::mem::transmute::<__m128i, [u8; 16]>(fields.field_ends)[FIELD]);
+            ((end.wrapping_sub(len), len), unusual | (points & points >> 1) | u64::from(len == 0))
+        }
+    }
+
+    #[inline(always)]
+    fn held_text<const FIELD: usize>(self, held: InRegisters, fields: &PlacesInRegisters) -> ([u8; 32], u64) {
+        // SAFETY: a `V4` exists only where the machine has all of it; both are 32 plain bytes.
+        unsafe {
+            let (bytes, classes, used) = text_in::<FIELD>(&held, fields);
+            let special = _mm512_test_epi8_mask(classes, _mm512_set1_epi8(NOT_PLAIN.cast_signed()));
+            let odd = (special | _mm512_movepi8_mask(bytes)) & used;
+            let bytes = _mm512_castsi512_si256(_mm512_maskz_mov_epi8(used, bytes));
+            (std::mem::transmute::<__m256i, [u8; 32]>(bytes), odd)
         }
     }
 }
@@ -796,7 +1124,7 @@ unsafe fn half_of_reaches<const HALF: usize>(
         let has = _mm256_and_si256(_mm256_set1_epi32(i32::from(outline.numbers >> from)), bits);
         let numbers = _mm256_cmpeq_epi32(has, bits);
         let before = _mm256_sub_epi32(all_lens, _mm256_set1_epi32(1));
-        let over = _mm256_cmpeq_epi32(_mm256_max_epu32(before, _mm256_set1_epi32(NUMBER.cast_signed())), before);
+        let over = _mm256_cmpeq_epi32(_mm256_max_epu32(before, _mm256_set1_epi32(i32::from(NUMBER))), before);
         put(&mut into.befores[from..], _mm256_sub_epi32(ends, _mm256_set1_epi32(16)));
         put(&mut into.all_lens[from..], all_lens);
         put(&mut into.lens[from..], _mm256_and_si256(all_lens, numbers));
@@ -817,42 +1145,9 @@ fn put(into: &mut [u32], words: __m256i) {
     into[..8].copy_from_slice(&unsafe { std::mem::transmute::<__m256i, [u32; 8]>(words) });
 }
 
-/// # Safety
-///
-/// The machine must have AVX2.
-#[inline(always)]
-unsafe fn half_of_spans<const HALF: usize>(
-    into: &mut Spans,
-    marks: &[u32; WIDTH + 1],
-    base: u32,
-    plan: &Plan,
-    shape: &Shape,
-) {
-    let from = HALF * 8;
-    // SAFETY: the caller's promise; words and vectors are of one size.
-    unsafe {
-        let places = eight(&shape.places[from..]);
-        let keys = _mm256_add_epi32(looked_up(marks, places), _mm256_set1_epi32(1u32.wrapping_sub(base).cast_signed()));
-        let ends = looked_up(&marks[1..], places);
-        let ends = _mm256_sub_epi32(ends, _mm256_set1_epi32(1u32.wrapping_add(base).cast_signed()));
-        let ends = _mm256_sub_epi32(ends, eight(&plan.tails[from..]));
-        let all_lens = _mm256_sub_epi32(_mm256_sub_epi32(ends, keys), eight(&plan.key_lens[from..]));
-        let bits = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
-        let has = _mm256_and_si256(_mm256_set1_epi32(i32::from(shape.numbers >> from)), bits);
-        let longest = eight(&plan.longest[from..]);
-        let short = _mm256_cmpeq_epi32(_mm256_min_epu32(all_lens, longest), all_lens);
-        let numbers = _mm256_and_si256(_mm256_cmpeq_epi32(has, bits), short);
-        let before = _mm256_sub_epi32(all_lens, _mm256_set1_epi32(1));
-        let over = _mm256_cmpeq_epi32(_mm256_max_epu32(before, eight(&plan.most[from..])), before);
-        put(&mut into.keys[from..], keys);
-        put(&mut into.befores[from..], _mm256_sub_epi32(ends, _mm256_set1_epi32(16)));
-        put(&mut into.all_lens[from..], all_lens);
-        put(&mut into.lens[from..], _mm256_and_si256(all_lens, numbers));
-        into.odd |= u64::from(_mm256_testz_si256(over, numbers) == 0);
-    }
-}
-
 impl Level for V3 {
+    in_memory!();
+
     #[inline(always)]
     fn apart(self, word: u64) -> u64 {
         apart(word)
@@ -865,22 +1160,6 @@ impl Level for V3 {
         unsafe {
             half_of_reaches::<0>(&mut spans, marks, base, pattern, outline);
             half_of_reaches::<1>(&mut spans, marks, base, pattern, outline);
-        }
-        spans
-    }
-
-    #[inline(always)]
-    fn spans(self, window: &Window, marks: &[u32; WIDTH + 1], base: u32, plan: &Plan, shape: &Shape) -> Spans {
-        let mut spans = Spans::NONE;
-        // SAFETY: a `V3` exists only where the machine has AVX2.
-        unsafe {
-            half_of_spans::<0>(&mut spans, marks, base, plan, shape);
-            half_of_spans::<1>(&mut spans, marks, base, plan, shape);
-        }
-        for at in 0..WIDTH {
-            if plan.words[at] != 0 {
-                spans.check_key(window, plan, shape, at);
-            }
         }
         spans
     }
