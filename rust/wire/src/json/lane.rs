@@ -9,12 +9,14 @@
 //! between values when it was made, and values that nobody asks for; every other value by the reader of its field. So a
 //! caller must read every field of its plan.
 
+use std::hint::select_unpredictable;
+
 use ringtape_model::units::CODE_UNSET;
 
 use super::keys::{Tag, Token};
 use super::number;
-use super::shape::{Other, Passed, Plan, Shape};
-use super::simd::{CODE, Level, Rules};
+use super::shape::{Other, Passed, Shape};
+use super::simd::{CODE, Level, Rules, some};
 use super::text::Text;
 
 /// A frame, with `before` bytes before it, and perhaps some behind.
@@ -44,16 +46,15 @@ impl<'a, L: Level> Lane<'a, L> {
         level: L,
         (frame, at): (&'a [u8], usize),
         held: L::Held<'a>,
-        plan: &Plan,
-        shape: &'a Shape,
+        (shape, passed): (&'a Shape, &'a [Passed]),
     ) -> Self {
-        let (fields, odd) = level.fields(held, plan, shape);
+        let (fields, odd) = level.fields(held, shape);
         let mut lane = Self { frame, at, held, fields, shape, odd, level };
-        if shape.head_len == 0 {
+        if !shape.begins_with_kind() {
             lane.begins();
         }
-        for passed in shape.passed() {
-            lane.pass(passed);
+        for &one in passed {
+            lane.pass(one);
         }
         lane
     }
@@ -62,9 +63,9 @@ impl<'a, L: Level> Lane<'a, L> {
     #[inline(always)]
     fn begins(&mut self) {
         let shape = self.shape;
-        self.odd_if((word(self.frame, self.at) ^ shape.head) & shape.head_mask != 0);
+        self.odd_if((u128::from_le_bytes(some(self.frame, self.at)) ^ shape.head) & shape.head_mask != 0);
         let (start, len) = self.level.span(&self.fields, shape.named);
-        let name = word(self.frame, self.at + start as usize) as u64;
+        let name = u64::from_le_bytes(some(self.frame, self.at + start as usize));
         self.odd_if((name ^ shape.name) & shape.name_mask != 0);
         self.odd_if(8 * (len + 1) != u64::BITS - shape.name_mask.leading_zeros());
     }
@@ -75,7 +76,7 @@ impl<'a, L: Level> Lane<'a, L> {
         let (start, len) = self.level.span(&self.fields, value);
         let (start, end) = (self.at + start as usize, self.at + (start + len) as usize);
         let lead_len = (u128::BITS - lead_mask.leading_zeros()) as usize / 8;
-        self.odd_if((word(self.frame, start.wrapping_sub(lead_len)) ^ lead) & lead_mask != 0);
+        self.odd_if((u128::from_le_bytes(some(self.frame, start.wrapping_sub(lead_len))) ^ lead) & lead_mask != 0);
         let bytes = self.frame.get(start..end).unwrap_or_default();
         self.odd_if(!is_sound(form, bytes));
     }
@@ -112,10 +113,10 @@ impl<'a, L: Level> Lane<'a, L> {
         values
     }
 
-    /// The first `COUNT` of these fields as whole numbers within the limits of `rules` and in their units.
+    /// The same fields as whole numbers within the limits of `rules` and in their units; what is a text is unset.
     #[inline(always)]
-    pub(crate) fn integers<const GROUP: usize, const COUNT: usize>(&mut self, rules: &Rules) -> [i64; 4] {
-        let (values, odd) = self.level.held_integers::<GROUP, COUNT>(self.held, &self.fields, rules);
+    pub(crate) fn integers<const GROUP: usize>(&mut self, rules: &Rules) -> [i64; 4] {
+        let (values, odd) = self.level.held_integers::<GROUP>(self.held, &self.fields, rules);
         self.odd |= odd;
         values
     }
@@ -149,33 +150,21 @@ impl<'a, L: Level> Lane<'a, L> {
     /// A symbol of the usual bytes.
     #[inline(always)]
     pub(crate) fn ticker<const FIELD: usize>(&mut self) -> Text {
-        let ((start, len), odd) = self.level.held_ticker::<FIELD>(self.held, &self.fields);
-        self.odd |= odd;
-        Text { start: start + self.at as u32, len, escaped: false }
+        let (start, len) = self.level.span(&self.fields, self.shape.places[FIELD]);
+        let start = self.at + start as usize;
+        self.odd_if(!self.level.is_ticker(&some(self.frame, start), len as usize));
+        Text { start: start as u32, len, escaped: false }
     }
 
     /// A text without escapes: its bytes with zeroes behind; empty where there is none.
     #[inline(always)]
     pub(crate) fn text<const FIELD: usize>(&mut self) -> [u8; 32] {
-        let (bytes, odd) = self.level.held_text::<FIELD>(self.held, &self.fields);
+        let (start, len) = self.level.span(&self.fields, self.shape.places[FIELD]);
+        // No branch on a field that comes and goes.
+        let len = select_unpredictable(self.has(FIELD), len as usize, 0);
+        let (bytes, odd) = self.level.plain(&some(self.frame, self.at + start as usize), len);
         self.odd |= odd;
         bytes
-    }
-}
-
-/// Sixteen bytes of a frame as a word, with zeroes behind its end.
-#[inline(always)]
-fn word(frame: &[u8], at: usize) -> u128 {
-    #[cold]
-    fn cut(frame: &[u8], at: usize) -> u128 {
-        let (mut word, rest) = ([0; 16], frame.get(at..).unwrap_or_default());
-        let len = rest.len().min(16);
-        word[..len].copy_from_slice(&rest[..len]);
-        u128::from_le_bytes(word)
-    }
-    match frame.get(at..).and_then(<[u8]>::first_chunk) {
-        Some(word) => u128::from_le_bytes(*word),
-        None => cut(frame, at),
     }
 }
 

@@ -41,6 +41,18 @@ enum Form {
     List,
 }
 
+impl Form {
+    /// Bytes of the shortest value, and what the longest has more.
+    const fn lens(self) -> (u8, u8) {
+        match self {
+            Self::Code => (1, CODE - 1),
+            Self::Number | Self::NumberText => (1, NUMBER - 1),
+            Self::Text => (0, TEXT),
+            Self::List => (1, LIST - 1),
+        }
+    }
+}
+
 /// A key and what stands behind it.
 #[derive(Clone, Copy)]
 pub(crate) struct Key {
@@ -79,11 +91,7 @@ impl Key {
 }
 
 /// The fields that a reader of a kind of object reads, in its own order.
-#[repr(align(16))]
 pub(crate) struct Plan {
-    /// Bytes of the shortest value of each field, and what the longest has more.
-    pub(crate) least: [u8; WIDTH],
-    pub(crate) range: [u8; WIDTH],
     slots: [u8; WIDTH],
     forms: [Form; WIDTH],
     /// The name of the kind.
@@ -98,8 +106,6 @@ impl Plan {
     /// one of `either`, given as bits; or else they are for the plain way.
     pub(crate) const fn new(kind: u8, name: &'static str, keys: &[Key; WIDTH], required: u16, either: u16) -> Self {
         let mut plan = Self {
-            least: [0; WIDTH],
-            range: [0; WIDTH],
             slots: [TRASH; WIDTH],
             forms: [Form::Number; WIDTH],
             name,
@@ -111,13 +117,6 @@ impl Plan {
         while at < WIDTH {
             let Key { slot, form } = keys[at];
             (plan.slots[at], plan.forms[at]) = (slot, form);
-            let (least, most) = match form {
-                Form::Code => (1, CODE),
-                Form::Number | Form::NumberText => (1, NUMBER),
-                Form::Text => (0, TEXT),
-                Form::List => (1, LIST),
-            };
-            (plan.least[at], plan.range[at]) = (least, most - least);
             at += 1;
         }
         plan
@@ -152,74 +151,76 @@ pub(crate) struct Passed {
     pub(crate) lead_mask: u128,
 }
 
+impl Passed {
+    const NONE: Self = Self { value: 0, form: Other::Number, lead: 0, lead_mask: 0 };
+}
+
 /// The bytes between the values of an object, and where the fields of a plan are among the values.
 #[derive(Clone, Copy)]
-#[repr(align(64))]
+#[repr(align(512))]
 pub(crate) struct Shape {
-    /// The bytes from where the value before ends up to each value, its quote or bracket included, behind the first.
-    pub(crate) words: [u64; VALUES],
-    /// Which of these bytes to compare, a bit each.
+    /// What tells it; 0 for no shape.
+    told: u64,
+    /// Which bytes of the words to compare, a bit each.
     pub(crate) masks: [u64; VALUES / 8],
-    /// How many bytes that are, for each value, the first too.
+    /// Of each value: the quote or bracket behind it; and the key and what follows it up to the next value, without the
+    /// comma and the quote that every key begins with.
+    pub(crate) words: [[u8; 8]; VALUES],
+    /// How many bytes stand before each value.
     pub(crate) leads: [u8; 32],
     /// Bytes between each value and the comma or brace behind it.
     pub(crate) tails: [u8; 32],
-    /// What that byte is, and where there is one, a bit each.
-    pub(crate) closers: [u8; 32],
-    pub(crate) closed: u32,
-    /// The fields that the object has, a bit each.
-    pub(crate) has: u16,
     /// The value of each field. Twice as many as there are: half a vector that is put away and taken back whole would be
     /// waited for.
     pub(crate) places: [u8; 32],
-    /// The first bytes of the object, up to its first value, or over it where that is the name of the kind; and which of
-    /// them to compare.
+    /// Bytes of the shortest value of each field, and what the longest has more.
+    pub(crate) least: [u8; WIDTH],
+    pub(crate) range: [u8; WIDTH],
+    /// The first bytes of the object, up to its first value, and which of them to compare: none where that is its kind.
     pub(crate) head: u128,
     pub(crate) head_mask: u128,
-    /// Bytes of the first value with its key, where that is the name of the kind, or else none.
-    pub(crate) head_len: u8,
-    /// The number of the value that names the kind.
-    pub(crate) named: u8,
-    /// That name, the quote behind it included, and which bytes to compare.
+    /// The name of the kind, the quote behind it included, and which bytes to compare.
     pub(crate) name: u64,
     pub(crate) name_mask: u64,
+    /// The fields that the object has, a bit each; and those of them that are numbers or lists of numbers.
+    pub(crate) has: u16,
+    pub(crate) numbers: u16,
+    /// The number of the value that names the kind.
+    pub(crate) named: u8,
     /// Number of the values.
     pub(crate) count: u8,
     /// The kind of the plan.
     pub(crate) kind: u8,
-    passed_count: u8,
-    /// What tells it; 0 for no shape.
-    told: u64,
-    passed: [Passed; PASSED],
+    /// How many values nobody asks for.
+    passed: u8,
 }
 
 impl Shape {
     const NONE: Self = Self {
-        words: [0; VALUES],
+        told: 0,
         masks: [0; VALUES / 8],
+        words: [[0; 8]; VALUES],
         leads: [0; 32],
         tails: [0; 32],
-        closers: [0; 32],
-        closed: 0,
-        has: 0,
         places: [0; 32],
+        least: [0; WIDTH],
+        range: [0; WIDTH],
         head: 0,
         head_mask: 0,
-        head_len: 0,
-        named: 0,
         name: 0,
         name_mask: 0,
+        has: 0,
+        numbers: 0,
+        named: 0,
         count: 0,
         kind: 0,
-        passed: [Passed { value: 0, form: Other::Number, lead: 0, lead_mask: 0 }; PASSED],
-        passed_count: 0,
-        told: 0,
+        passed: 0,
     };
 
-    /// The values that nobody asks for.
+    /// Whether the object begins with its kind; what tells it has verified that already.
     #[inline(always)]
-    pub(crate) fn passed(&self) -> impl Iterator<Item = Passed> {
-        self.passed.iter().take(usize::from(self.passed_count)).copied()
+    pub(crate) const fn begins_with_kind(&self) -> bool {
+        self.named == 0
     }
 }
 
@@ -228,25 +229,22 @@ impl Shape {
 pub(crate) struct Told(u64);
 
 impl Told {
-    /// What is told of the object that opens at `at`. If its first value is its kind, everything up to its end is in what
-    /// is told: so who finds a shape by it has verified these bytes.
+    /// What is told of an object. If its first value is its kind, everything up to its end is in what is told: so who finds
+    /// a shape by it has verified these bytes.
     #[inline(always)]
-    pub(crate) fn of(frame: &[u8], at: usize, extent: &Extent) -> Option<Self> {
-        let rest = frame.get(at..)?;
-        let head = u64::from_le_bytes(*rest.first_chunk()?);
-        let third: [u8; 4] = *rest.get(extent.second as usize + 1..)?.first_chunk()?;
-        let third = u64::from(u32::from_le_bytes(third) >> 8) << 40;
+    pub(crate) const fn of(extent: &Extent) -> Option<Self> {
+        let Extent { count, head, first, name, third, .. } = *extent;
+        // Without the comma that it begins with.
+        let third = (third as u64 >> 8) << 40;
         if head << 8 != KIND_FIRST << 8 {
-            return Some(Self(head & 0xFFFF_FFFF | u64::from(extent.count) << 32 | third));
+            return Some(Self(head & 0xFFFF_FFFF | (count as u64) << 32 | third));
         }
-        // Its first letter, and the last with the quote behind.
-        let name: [u8; 2] = *rest.get((extent.first as usize).wrapping_sub(2)..)?.first_chunk()?;
-        let (first, count) = (u64::from(extent.first), u64::from(extent.count));
         if first > KIND_MOST {
             return None;
         }
-        let name = head >> 56 | u64::from(u16::from_le_bytes(name)) << 8;
-        Some(Self(name | first << 24 | count << 28 | 1 << 39 | third))
+        // Its first letter, and the last with the quote behind.
+        let name = head >> 56 | (name as u64) << 8;
+        Some(Self(name | (first as u64) << 24 | (count as u64) << 28 | 1 << 39 | third))
     }
 
     #[inline(always)]
@@ -257,13 +255,14 @@ impl Told {
 
 /// How an object begins whose kind comes first; and the bytes of that kind at most, of which two letters are told.
 const KIND_FIRST: u64 = u64::from_le_bytes(*b"{\"ev\":\"\0");
-const KIND_MOST: u64 = 10;
+const KIND_MOST: u32 = 10;
 
 /// The shapes met so far.
 pub(crate) struct Shapes {
     /// Which shape has been met at each place; two places are looked at for each.
     index: Box<[u8; PLACES]>,
     held: Box<[Shape; SHAPES]>,
+    passed: Box<[[Passed; PASSED]; SHAPES]>,
     /// The one that is forgotten next.
     oldest: u8,
 }
@@ -274,31 +273,35 @@ impl Shapes {
         Self {
             index: Box::new([0; PLACES]),
             held: held.try_into().unwrap_or_else(|_| unreachable!("made with that length")),
+            passed: Box::new([[Passed::NONE; PASSED]; SHAPES]),
             oldest: 0,
         }
     }
 
-    /// The shape that an object is expected to have.
+    /// The shape that an object is expected to have, and the values that nobody asks for.
     #[inline(always)]
-    pub(crate) fn expected(&self, told: Told) -> Option<&Shape> {
+    pub(crate) fn expected(&self, told: Told) -> Option<(&Shape, &[Passed])> {
         let place = told.place();
-        let shape = self.at(place);
-        if shape.told == told.0 {
-            return Some(shape);
-        }
-        Some(self.at(place ^ 1)).filter(|shape| shape.told == told.0)
+        let number = if self.at(place).told == told.0 { self.number(place) } else { self.number(place ^ 1) };
+        let shape = &self.held[number];
+        (shape.told == told.0).then(|| (shape, self.passed[number].get(..usize::from(shape.passed)).unwrap_or(&[])))
+    }
+
+    #[inline(always)]
+    fn number(&self, place: usize) -> usize {
+        usize::from(self.index[place]) % SHAPES
     }
 
     #[inline(always)]
     fn at(&self, place: usize) -> &Shape {
-        &self.held[usize::from(self.index[place]) % SHAPES]
+        &self.held[self.number(place)]
     }
 
     /// Remembers the shape of an object that was read the plain way, if it can be read by one. `ends` are the offsets of
     /// the commas and of the brace behind its values.
     #[cold]
     pub(crate) fn learn(&mut self, told: Told, plan: &Plan, keys: &KeyTable, object: &[u8], ends: &[u8]) {
-        let Some(mut shape) = drawn(plan, keys, object, ends) else { return };
+        let Some((mut shape, passed)) = drawn(plan, keys, object, ends) else { return };
         shape.told = told.0;
         let place = told.place();
         // Where it was already, or where none is, or in place of the other one.
@@ -306,7 +309,7 @@ impl Shapes {
         let place = if is_for(place) || !is_for(place ^ 1) { place } else { place ^ 1 };
         let number = if self.at(place).told == told.0 { self.index[place] } else { self.next() };
         self.index[place] = number;
-        self.held[usize::from(number)] = shape;
+        (self.held[usize::from(number)], self.passed[usize::from(number)]) = (shape, passed);
     }
 
     /// The number of a shape that is free, or is forgotten. The first is none.
@@ -317,89 +320,121 @@ impl Shapes {
 }
 
 /// Draws the shape of an object.
-fn drawn(plan: &Plan, keys: &KeyTable, object: &[u8], ends: &[u8]) -> Option<Shape> {
-    let mut shape = Shape { kind: plan.kind, count: ends.len() as u8, ..Shape::NONE };
+fn drawn(plan: &Plan, keys: &KeyTable, object: &[u8], ends: &[u8]) -> Option<(Shape, [Passed; PASSED])> {
+    let mut draft = Draft { shape: Shape { kind: plan.kind, ..Shape::NONE }, passed: [Passed::NONE; PASSED], plan };
+    for (field, form) in plan.forms.iter().enumerate() {
+        (draft.shape.least[field], draft.shape.range[field]) = form.lens();
+    }
+    draft.shape.count = ends.len() as u8;
     let mut named = None;
     let mut from = 0;
     for (value, &end) in ends.iter().enumerate() {
         let bytes = object.get(from..usize::from(end))?;
         let lead = lead(bytes)?;
-        shape.leads[value] = lead.len as u8;
-        if let Some(closer) = lead.closer {
-            shape.tails[value] = 1;
-            shape.closers[value] = closer;
-            shape.closed |= 1 << value;
-        }
+        draft.around(value, &lead)?;
         let slot = keys.slot_of(lead.key);
-        if value > 0 && slot != TRASH {
-            let mut word = [0; 8];
-            word.get_mut(..lead.len)?.copy_from_slice(&bytes[..lead.len]);
-            shape.words[value - 1] = u64::from_le_bytes(word);
-            shape.masks[(value - 1) / 8] |= (0xFF >> (8 - lead.len)) << ((value - 1) % 8 * 8);
-        }
         if slot == KIND {
             // A kind that is named twice is for the plain way.
             if named.replace(value).is_some() || bytes.get(lead.len..bytes.len() - 1)? != plan.name.as_bytes() {
                 return None;
             }
+        }
+        if slot == TRASH {
+            draft.pass(value, bytes, &lead)?;
         } else {
-            shape.value(plan, slot, value, (bytes, &lead))?;
+            draft.key(value, &bytes[2..lead.len])?;
+        }
+        if slot != KIND && slot != TRASH {
+            draft.field(slot, value, &lead)?;
         }
         from = usize::from(end);
     }
-    shape.name(plan, named?, object, ends)?;
+    draft.kind(named?, object)?;
+    let Draft { shape, passed, .. } = draft;
     let is_whole = shape.has & plan.required == plan.required && (plan.either == 0 || shape.has & plan.either != 0);
-    is_whole.then_some(shape)
+    is_whole.then_some((shape, passed))
 }
 
-impl Shape {
-    /// Notes what a value is.
-    fn value(&mut self, plan: &Plan, slot: u8, value: usize, (bytes, lead): (&[u8], &Lead)) -> Option<()> {
-        let Some(field) = plan.field(slot) else {
-            // A key that somebody knows may have a say.
-            if slot != TRASH {
-                return None;
-            }
-            let form = match lead.closer {
-                Some(b'"') => Other::Text,
-                Some(_) => Other::List,
-                None if matches!(bytes.get(lead.len)?, b't' | b'f' | b'n') => Other::Word,
-                None => Other::Number,
-            };
-            let mut word = [0; LEAD];
-            word[..lead.len].copy_from_slice(&bytes[..lead.len]);
-            let (lead, lead_mask) = (u128::from_le_bytes(word), u128::MAX >> (128 - 8 * lead.len));
-            let passed = Passed { value: value as u8, form, lead, lead_mask };
-            *self.passed.get_mut(usize::from(self.passed_count))? = passed;
-            self.passed_count += 1;
-            return Some(());
+/// A shape that is being drawn.
+struct Draft<'a> {
+    shape: Shape,
+    passed: [Passed; PASSED],
+    plan: &'a Plan,
+}
+
+impl Draft<'_> {
+    /// Compares these bytes of a word.
+    fn word(&mut self, value: usize, from: usize, bytes: &[u8]) -> Option<()> {
+        let (word, mask) = (self.shape.words.get_mut(value)?, &mut self.shape.masks[value / 8]);
+        word.get_mut(from..from + bytes.len())?.copy_from_slice(bytes);
+        *mask |= ((1 << bytes.len()) - 1) << (value % 8 * 8 + from);
+        Some(())
+    }
+
+    /// Notes how long a value's lead is and what closes it.
+    fn around(&mut self, value: usize, lead: &Lead) -> Option<()> {
+        self.shape.leads[value] = lead.len as u8;
+        if let Some(closer) = lead.closer {
+            self.shape.tails[value] = 1;
+            self.word(value, 0, &[closer])?;
+        }
+        Some(())
+    }
+
+    /// Notes the key of a value. The first one's is in the head.
+    fn key(&mut self, value: usize, key: &[u8]) -> Option<()> {
+        if value == 0 { Some(()) } else { self.word(value - 1, 1, key) }
+    }
+
+    /// Notes a value that nobody asks for.
+    fn pass(&mut self, value: usize, bytes: &[u8], lead: &Lead) -> Option<()> {
+        let form = match lead.closer {
+            Some(b'"') => Other::Text,
+            Some(_) => Other::List,
+            None if matches!(bytes.get(lead.len)?, b't' | b'f' | b'n') => Other::Word,
+            None => Other::Number,
         };
-        let fits = match plan.forms[field] {
+        let mut word = [0; LEAD];
+        word[..lead.len].copy_from_slice(&bytes[..lead.len]);
+        let (word, lead_mask) = (u128::from_le_bytes(word), u128::MAX >> (128 - 8 * lead.len));
+        *self.passed.get_mut(usize::from(self.shape.passed))? =
+            Passed { value: value as u8, form, lead: word, lead_mask };
+        self.shape.passed += 1;
+        Some(())
+    }
+
+    /// Notes which field a value is. A key that is none of the plan may have a say elsewhere.
+    fn field(&mut self, slot: u8, value: usize, lead: &Lead) -> Option<()> {
+        let field = self.plan.field(slot)?;
+        let form = self.plan.forms[field];
+        let fits = match form {
             Form::Code | Form::Number => lead.closer.is_none(),
             Form::NumberText | Form::Text => lead.closer == Some(b'"'),
             Form::List => lead.closer == Some(b']'),
         };
-        if !fits || self.has & 1 << field != 0 {
+        let shape = &mut self.shape;
+        if !fits || shape.has & 1 << field != 0 {
             return None;
         }
-        self.places[field] = value as u8;
-        self.has |= 1 << field;
+        shape.places[field] = value as u8;
+        shape.has |= 1 << field;
+        shape.numbers |= u16::from(form != Form::Text) << field;
         Some(())
     }
 
-    /// Notes how the object begins and where its kind is named.
-    fn name(&mut self, plan: &Plan, named: usize, object: &[u8], ends: &[u8]) -> Option<()> {
-        let len = if named == 0 { usize::from(ends[0]) } else { usize::from(self.leads[0]) };
-        let mut head = [0; 16];
-        head.get_mut(..len)?.copy_from_slice(&object[..len]);
-        (self.head, self.head_mask) = (u128::from_le_bytes(head), u128::MAX >> (128 - 8 * len));
-        self.head_len = if named == 0 { len as u8 } else { 0 };
-        self.named = named as u8;
-        let mut name = [0; 8];
-        let len = plan.name.len();
-        name[..len].copy_from_slice(plan.name.as_bytes());
+    /// Notes where the kind is named, and how an object begins that does not begin with that.
+    fn kind(&mut self, named: usize, object: &[u8]) -> Option<()> {
+        self.shape.named = named as u8;
+        if named > 0 {
+            let len = usize::from(self.shape.leads[0]);
+            let mut head = [0; 16];
+            head.get_mut(..len)?.copy_from_slice(&object[..len]);
+            (self.shape.head, self.shape.head_mask) = (u128::from_le_bytes(head), u128::MAX >> (128 - 8 * len));
+        }
+        let (mut name, len) = ([0; 8], self.plan.name.len());
+        name[..len].copy_from_slice(self.plan.name.as_bytes());
         name[len] = b'"';
-        (self.name, self.name_mask) = (u64::from_le_bytes(name), u64::MAX >> (64 - 8 * (len + 1)));
+        (self.shape.name, self.shape.name_mask) = (u64::from_le_bytes(name), u64::MAX >> (64 - 8 * (len + 1)));
         Some(())
     }
 }

@@ -99,8 +99,7 @@ fn lane<'a, L: Level>(
     shapes: &'a Shapes,
 ) -> Option<(Lane<'a, L>, usize)> {
     let (held, extent) = level.hold(frame, at, tail)?;
-    let shape = shapes.expected(ShapeTold::of(frame, at, &extent)?)?;
-    let lane = Lane::new(level, (frame, at), held, Kind::of(shape.kind).plan(), shape);
+    let lane = Lane::new(level, (frame, at), held, shapes.expected(ShapeTold::of(&extent)?)?);
     Some((lane, at + extent.len as usize))
 }
 
@@ -120,7 +119,7 @@ fn read<L: Level>(venue: Venue, lane: Lane<L>, frame: &[u8], out: &mut Staging) 
 pub(super) fn learn((frame, at): (&[u8], usize), name: u64, keys: &KeyTable, shapes: &mut Shapes) {
     if let Some(kind) = Kind::named(name)
         && let Some((ends, extent)) = ends_of(frame, at)
-        && let Some(told) = ShapeTold::of(frame, at, &extent)
+        && let Some(told) = ShapeTold::of(&extent)
     {
         shapes.learn(told, kind.plan(), keys, &frame[at..at + extent.len as usize], &ends[..extent.count as usize]);
     }
@@ -173,7 +172,7 @@ mod trade {
     pub(super) fn read<L: Level>(venue: Venue, mut lane: Lane<'_, L>, frame: &[u8], out: &mut Staging) -> bool {
         let symbol = lane.ticker::<SYMBOL>();
         let [price, whole, exact, _] = lane.decimals::<0>();
-        let [ts_event, ts_participant, ts_trf, sequence] = lane.integers::<1, 4>(&TIMES);
+        let [ts_event, ts_participant, ts_trf, sequence] = lane.integers::<1>(&TIMES);
         let [exchange, tape, trf_id, _] = lane.codes::<2>();
         let (codes, n_conditions) = lane.list::<CONDITIONS>();
         let id = lane.text::<ID>();
@@ -235,7 +234,7 @@ mod quote {
     pub(super) fn read<L: Level>(venue: Venue, mut lane: Lane<'_, L>, frame: &[u8], out: &mut Staging) -> bool {
         let symbol = lane.ticker::<SYMBOL>();
         let [bid, ask, bid_size, ask_size] = lane.decimals::<0>();
-        let [ts_event, ts_participant, sequence, tape] = lane.integers::<1, 4>(&TIMES);
+        let [ts_event, ts_participant, sequence, tape] = lane.integers::<1>(&TIMES);
         let [bid_exchange, ask_exchange, condition, first] = lane.codes::<2>();
         let (indicators, n_indicators) = lane.list_or::<INDICATORS>(first);
         if !lane.is_sound() {
@@ -302,7 +301,7 @@ mod bar {
         let [open, high, low, close] = lane.decimals::<0>();
         let [whole, exact, day_whole, day_exact] = lane.decimals::<1>();
         let [vwap, day_open, day_vwap, average] = lane.decimals::<2>();
-        let [ts_event, end, ..] = lane.integers::<3, 2>(&TIMES);
+        let [ts_event, end, ..] = lane.integers::<3>(&TIMES);
         for price in [open, high, low, close] {
             lane.odd_if(price.1 <= 0);
         }

@@ -11,7 +11,7 @@ use ringtape_model::units::{CODE_UNSET, E8_UNSET, ID_UNSET, MILLI, PRICE_UNSET, 
 
 use super::number::{POW10, POW10_F64};
 use super::outline::{MARKS, Outline, Pattern};
-use super::shape::{Plan, Shape, VALUES, WIDTH};
+use super::shape::{Shape, VALUES, WIDTH};
 use super::structure::AHEAD;
 
 #[cfg(target_arch = "x86_64")]
@@ -152,23 +152,52 @@ pub(crate) type Near = [u8; HELD + 32];
 /// A copy of the end of a frame, where objects have no room behind them, with zeroes behind.
 pub(crate) type Tail = [u8; 2 * size_of::<Near>()];
 
-/// What is known of an object before its values are.
+/// What is known of an object before its values are. What is beyond the frame is zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Extent {
     /// Number of its values.
     pub(crate) count: u32,
     /// Its bytes.
     pub(crate) len: u32,
-    /// The ends of its first value and of its second; 64 where these are not among its first 64 bytes.
+    /// The end of its first value, or 64 where that is not among its first 64 bytes.
     pub(crate) first: u32,
-    pub(crate) second: u32,
+    /// Its first eight bytes.
+    pub(crate) head: u64,
+    /// The two bytes before the end of its first value.
+    pub(crate) name: u16,
+    /// The four bytes at the end of its second value, found as the first.
+    pub(crate) third: u32,
 }
 
 impl Extent {
     #[inline(always)]
-    fn new(count: usize, len: u32, ends: &[u8; 32]) -> Self {
-        let within = |at: usize| if at < count { u32::from(ends[at]).min(64) } else { 64 };
-        Self { count: count as u32, len, first: within(0), second: within(1) }
+    fn new(object: &[u8], count: usize, len: u32, ends: &[u8; 32]) -> Self {
+        let within = |at: usize| if at < count { usize::from(ends[at]).min(64) } else { 64 };
+        let (first, second) = (within(0), within(1));
+        Self {
+            count: count as u32,
+            len,
+            first: first as u32,
+            head: u64::from_le_bytes(some(object, 0)),
+            name: u16::from_le_bytes(some(object, first.wrapping_sub(2))),
+            third: u32::from_le_bytes(some(object, second)),
+        }
+    }
+}
+
+/// Some bytes of a text, with zeroes behind its end.
+#[inline(always)]
+pub(crate) fn some<const N: usize>(text: &[u8], at: usize) -> [u8; N] {
+    #[cold]
+    fn cut<const N: usize>(text: &[u8], at: usize) -> [u8; N] {
+        let (mut bytes, rest) = ([0; N], text.get(at..).unwrap_or_default());
+        let len = rest.len().min(N);
+        bytes[..len].copy_from_slice(&rest[..len]);
+        bytes
+    }
+    match text.get(at..).and_then(<[u8]>::first_chunk) {
+        Some(bytes) => *bytes,
+        None => cut(text, at),
     }
 }
 
@@ -186,10 +215,10 @@ pub(crate) struct Places {
     /// The first byte of each value, and its length.
     starts: [u8; 32],
     lens: [u8; 32],
-    /// The end of the value of each field.
-    field_ends: [u8; WIDTH],
+    /// The end of each field that is a number or a list of numbers.
+    number_ends: [u8; WIDTH],
     /// Its length, 0 for fields that the object has not.
-    field_lens: [u8; WIDTH],
+    number_lens: [u8; WIDTH],
 }
 
 /// `N` bytes of an object in memory.
@@ -200,15 +229,15 @@ fn near<const N: usize>(near: &Near, at: u8, less: usize) -> &[u8; N] {
 
 /// Finds the end of the object that opens at `at` and of each of its values, byte by byte: what `Level::hold` must find.
 pub(crate) fn ends_of(frame: &[u8], at: usize) -> Option<([u8; 32], Extent)> {
-    let object = frame.get(at..frame.len().min(at + HELD))?;
+    let object = frame.get(at..)?;
     let (mut ends, mut count) = ([0; 32], 0);
-    for (place, &byte) in object.iter().enumerate() {
-        if byte == b'}' || (byte == b',' && frame.get(at + place + 1) == Some(&b'"')) {
+    for (place, &byte) in object.iter().enumerate().take(HELD) {
+        if byte == b'}' || (byte == b',' && object.get(place + 1) == Some(&b'"')) {
             *ends.get_mut(count)? = place as u8;
             count += 1;
         }
         if byte == b'}' {
-            return (count <= VALUES).then_some((ends, Extent::new(count, place as u32 + 1, &ends)));
+            return (count <= VALUES).then_some((ends, Extent::new(object, count, place as u32 + 1, &ends)));
         }
     }
     None
@@ -248,7 +277,7 @@ fn hold<'a, L: Level>(level: L, frame: &'a [u8], at: usize, tail: &'a Tail) -> O
         if braces != 0 {
             let len = base as u32 + braces.trailing_zeros() + 1;
             let is_inside = count <= VALUES && len as usize <= rest.len();
-            return is_inside.then_some((InMemory { near, ends }, Extent::new(count, len, &ends)));
+            return is_inside.then(|| (InMemory { near, ends }, Extent::new(rest, count, len, &ends)));
         }
         base += 64;
     }
@@ -257,35 +286,43 @@ fn hold<'a, L: Level>(level: L, frame: &'a [u8], at: usize, tail: &'a Tail) -> O
 
 /// What `Level::fields` does in memory.
 #[inline(always)]
-fn fields<L: Level>(level: L, InMemory { near: object, ends }: InMemory, plan: &Plan, shape: &Shape) -> (Places, u64) {
+fn fields<L: Level>(level: L, InMemory { near: object, ends }: InMemory, shape: &Shape) -> (Places, u64) {
     let mut places =
-        Places { starts: [0; 32], lens: [0; 32], field_ends: [0; WIDTH], field_lens: [0; WIDTH] };
-    let (mut odd, mut closed) = (0, 0);
+        Places { starts: [0; 32], lens: [0; 32], number_ends: [0; WIDTH], number_lens: [0; WIDTH] };
+    let mut odd = 0;
     for value in 0..32 {
         let before = if value == 0 { 0 } else { ends[value - 1] };
         places.starts[value] = before.wrapping_add(shape.leads[value]);
         places.lens[value] = ends[value].wrapping_sub(shape.tails[value]).wrapping_sub(places.starts[value]);
-        closed |= u32::from(near::<1>(object, ends[value], 1)[0] != shape.closers[value]) << value;
     }
-    odd |= u64::from(closed & shape.closed);
     for value in 0..VALUES {
-        let word = u64::from_le_bytes(*near(object, ends[value], 0));
-        let mask = shape.masks[value / 8] >> (value % 8 * 8) & 0xFF;
-        if mask != 0 {
-            odd |= level.apart((word ^ shape.words[value]) & u64::MAX >> mask.leading_zeros().saturating_sub(56) * 8);
-        }
+        // The byte before the end, and those behind the two that every key begins with.
+        let [before] = *near(object, ends[value], 1);
+        let word = u64::from_le_bytes(*near(object, ends[value].wrapping_add(1), 0)) & !0xFF | u64::from(before);
+        let mask = masked(shape.masks[value / 8] >> (value % 8 * 8));
+        odd |= level.apart((word ^ u64::from_le_bytes(shape.words[value])) & mask);
     }
     for field in 0..WIDTH {
         let value = usize::from(shape.places[field]) % 32;
+        let (len, end) = (places.lens[value], places.starts[value].wrapping_add(places.lens[value]));
         if shape.has >> field & 1 != 0 {
-            places.field_lens[field] = places.lens[value];
-            places.field_ends[field] = places.starts[value].wrapping_add(places.lens[value]);
-            odd |= u64::from(places.lens[value].wrapping_sub(plan.least[field]) > plan.range[field]);
+            odd |= u64::from(len.wrapping_sub(shape.least[field]) > shape.range[field]);
+        }
+        if shape.numbers >> field & 1 != 0 {
+            (places.number_lens[field], places.number_ends[field]) = (len, end);
             // A number is read with the sixteen bytes before its end.
-            odd |= u64::from(places.field_ends[field] < 16);
+            odd |= u64::from(end < 16);
         }
     }
     (places, odd)
+}
+
+/// All bits of the bytes that have a bit each in the lowest eight.
+#[inline(always)]
+const fn masked(bits: u64) -> u64 {
+    let spread = (bits & 0xFF).wrapping_mul(ONES) & 0x8040_2010_0804_0201;
+    // The highest bit of each byte that is not zero, and then all of them.
+    (((spread.wrapping_add(!HIGHS) | spread) & HIGHS) >> 7).wrapping_mul(0xFF)
 }
 
 /// Limits and units of a whole number.
@@ -403,8 +440,8 @@ macro_rules! in_memory {
         }
 
         #[inline(always)]
-        fn fields(self, held: InMemory, plan: &Plan, shape: &Shape) -> (Places, u64) {
-            fields(self, held, plan, shape)
+        fn fields(self, held: InMemory, shape: &Shape) -> (Places, u64) {
+            fields(self, held, shape)
         }
 
         #[inline(always)]
@@ -415,7 +452,7 @@ macro_rules! in_memory {
 
         #[inline(always)]
         fn field_len<const FIELD: usize>(self, places: &Places) -> u32 {
-            places.field_lens[FIELD].into()
+            places.number_lens[FIELD].into()
         }
 
         #[inline(always)]
@@ -430,7 +467,7 @@ macro_rules! in_memory {
         }
 
         #[inline(always)]
-        fn held_integers<const GROUP: usize, const COUNT: usize>(
+        fn held_integers<const GROUP: usize>(
             self,
             held: InMemory,
             places: &Places,
@@ -439,7 +476,6 @@ macro_rules! in_memory {
             let (mut values, mut odd) = ([0; 4], 0);
             for at in 0..4 {
                 let (window, len) = places.number(held, GROUP * 4 + at);
-                let len = if at < COUNT { len } else { 0 };
                 let (value, is_odd) = integer(self, window, len, rules.rule(at));
                 (values[at], odd) = (value, odd | is_odd);
             }
@@ -467,19 +503,6 @@ macro_rules! in_memory {
             let (codes, count) = codes_of(window.get(16usize.wrapping_sub(len as usize)..).unwrap_or_default());
             (codes, count, u64::from(count == 0))
         }
-
-        #[inline(always)]
-        fn held_ticker<const FIELD: usize>(self, held: InMemory, places: &Places) -> ((u32, u32), u64) {
-            let (window, start, len) = places.text(held, FIELD);
-            ((start.into(), len), u64::from(!self.is_ticker(window, len as usize)))
-        }
-
-        #[inline(always)]
-        fn held_text<const FIELD: usize>(self, held: InMemory, places: &Places) -> ([u8; 32], u64) {
-            let (window, _, len) = places.text(held, FIELD);
-            let (text, odd) = self.plain(window, len as usize);
-            (text, odd | u64::from(!text.is_ascii()))
-        }
     };
 }
 use in_memory;
@@ -488,15 +511,7 @@ impl Places {
     /// Sixteen bytes up to the end of a field, and its length.
     #[inline(always)]
     fn number<'a>(&self, held: InMemory<'a>, field: usize) -> (&'a [u8; 16], u32) {
-        (near(held.near, self.field_ends[field], 16), self.field_lens[field].into())
-    }
-
-    /// The bytes of a field from its first on, its place, and its length, below 32.
-    #[inline(always)]
-    fn text<'a>(&self, held: InMemory<'a>, field: usize) -> (&'a [u8; 32], u8, u32) {
-        let len = self.field_lens[field];
-        let start = self.field_ends[field].wrapping_sub(len);
-        (near(held.near, start, 0), start, (len % 32).into())
+        (near(held.near, self.number_ends[field], 16), self.number_lens[field].into())
     }
 }
 
@@ -578,7 +593,7 @@ pub(crate) trait Level: Copy {
 
     /// Where the fields of a plan are in an object of this shape; and not zero if a key or a byte behind a value is
     /// another, or a value is too short or too long for its field.
-    fn fields(self, held: Self::Held<'_>, plan: &Plan, shape: &Shape) -> (Self::Fields, u64);
+    fn fields(self, held: Self::Held<'_>, shape: &Shape) -> (Self::Fields, u64);
 
     /// The first byte and the length of a value.
     fn span(self, fields: &Self::Fields, value: u8) -> (u32, u32);
@@ -590,8 +605,8 @@ pub(crate) trait Level: Copy {
     /// zero if all of them are sound. So are the following.
     fn held_decimals<const GROUP: usize>(self, held: Self::Held<'_>, fields: &Self::Fields) -> ([(f64, i64); 4], u64);
 
-    /// Whole numbers within limits; only the first `COUNT` of the group, the others are unset.
-    fn held_integers<const GROUP: usize, const COUNT: usize>(
+    /// Whole numbers within limits.
+    fn held_integers<const GROUP: usize>(
         self,
         held: Self::Held<'_>,
         fields: &Self::Fields,
@@ -603,12 +618,6 @@ pub(crate) trait Level: Copy {
 
     /// A list of one to four codes of at most 3 digits, and how many they are.
     fn held_list<const FIELD: usize>(self, held: Self::Held<'_>, fields: &Self::Fields) -> ([u16; 4], u8, u64);
-
-    /// The first byte and the length of a symbol of the usual bytes.
-    fn held_ticker<const FIELD: usize>(self, held: Self::Held<'_>, fields: &Self::Fields) -> ((u32, u32), u64);
-
-    /// The bytes of a text without escapes, with zeroes behind.
-    fn held_text<const FIELD: usize>(self, held: Self::Held<'_>, fields: &Self::Fields) -> ([u8; 32], u64);
 
     /// The number that fills the last `len` bytes of the window, or that it is not of the common form or has more than
     /// 15 bytes. Not an `Option`, so that nothing has to branch on it.
@@ -648,13 +657,13 @@ pub(crate) trait Level: Copy {
     }
 
     /// The first `len` bytes of the window, up to 31, with zeroes behind them; and not zero if a quote, an escape or a
-    /// control character is among them.
+    /// control character is among them, or what is not ASCII.
     #[inline(always)]
     fn plain(self, window: &[u8; 32], len: usize) -> ([u8; 32], u64) {
         let (mut text, mut odd) = ([0; 32], 0);
         for at in 0..len % 32 {
             text[at] = window[at];
-            odd |= u64::from(matches!(window[at], 0..0x20 | b'"' | b'\\'));
+            odd |= u64::from(matches!(window[at], 0..0x20 | b'"' | b'\\' | 0x80..));
         }
         (text, odd)
     }
@@ -910,7 +919,7 @@ mod tests {
             let want_ticker = len > 0
                 && raw.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-./:_".contains(byte))
                 && !raw.windows(2).any(|two| two == b"..");
-            let want_plain = !raw.iter().any(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\');
+            let want_plain = !raw.iter().any(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\' || byte >= 0x80);
             let mut copy = [0; 32];
             copy[..len].copy_from_slice(raw);
             prop_assert_eq!(Scalar.is_ticker(&window, len), want_ticker);

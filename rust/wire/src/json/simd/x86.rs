@@ -13,11 +13,11 @@ use ringtape_model::units::{CODE_UNSET, E8_UNSET, PRICE_UNSET};
 
 use super::{
     CODE, DIVISORS, Extent, FITS, HELD, InMemory, Level, Marks, NUMBER, Places, Plain, Rule, Rules, SCALES, Spans, Structure,
-    Tail, Whole, Window, codes_of, decimal, fields, hold, in_memory, integer, tail,
+    Tail, Whole, Window, codes_of, decimal, fields, hold, in_memory, integer, some, tail,
 };
 use crate::error::DecodeError;
 use crate::json::outline::{MARKS, Outline, Pattern};
-use crate::json::shape::{Plan, Shape, VALUES};
+use crate::json::shape::{Shape, VALUES};
 use crate::json::structure::AHEAD;
 use crate::staging::Staging;
 
@@ -454,8 +454,8 @@ pub(crate) struct InRegisters {
 pub(crate) struct PlacesInRegisters {
     starts: __m256i,
     lens: __m256i,
-    field_ends: __m128i,
-    field_lens: __m128i,
+    number_ends: __m128i,
+    number_lens: __m128i,
 }
 
 /// The bytes of an object at these places.
@@ -497,13 +497,13 @@ unsafe fn lanes_in<const GROUP: usize>(held: &InRegisters, fields: &PlacesInRegi
     // SAFETY: the caller's promise.
     unsafe {
         let spread = block(SPREAD_BYTES[GROUP]);
-        let ends = _mm512_permutexvar_epi8(spread, _mm512_castsi128_si512(fields.field_ends));
-        let lens = _mm512_permutexvar_epi8(spread, _mm512_castsi128_si512(fields.field_lens));
+        let ends = _mm512_permutexvar_epi8(spread, _mm512_castsi128_si512(fields.number_ends));
+        let lens = _mm512_permutexvar_epi8(spread, _mm512_castsi128_si512(fields.number_lens));
         lanes(gather(held, _mm512_add_epi8(ends, block(TO_END))), lens)
     }
 }
 
-/// Eight bytes, eight times: by group, which of the ends is before each, and places from there.
+/// Eight bytes, eight times: by group, to which of the ends each belongs.
 static SPREAD_WORDS: [[u8; 64]; 3] = {
     let mut spread = [[0; 64]; 3];
     let mut at = 0;
@@ -513,19 +513,18 @@ static SPREAD_WORDS: [[u8; 64]; 3] = {
     }
     spread
 };
+/// Where from an end each stands: the one before it, and those behind the comma and the quote that are there.
 static IN_WORD: [u8; 64] = {
-    let mut places = [0; 64];
-    let mut at = 0;
+    let (mut places, mut at) = ([0; 64], 0);
     while at < 64 {
-        places[at] = (at % 8) as u8;
+        places[at] = if at % 8 == 0 { u8::MAX } else { (at % 8 + 1) as u8 };
         at += 1;
     }
     places
 };
 /// The place of the byte before each of 32.
 static BEFORE_EACH: [u8; 32] = {
-    let mut before = [0; 32];
-    let mut at = 0;
+    let (mut before, mut at) = ([0; 32], 0);
     while at < 32 {
         before[at] = (at as u8).wrapping_sub(1) % 32;
         at += 1;
@@ -533,7 +532,7 @@ static BEFORE_EACH: [u8; 32] = {
     before
 };
 
-/// Which of the bytes behind eight of the ends are others than those of a shape, a bit each.
+/// Which of the bytes around eight of the ends are others than those of a shape, a bit each.
 ///
 /// # Safety
 ///
@@ -544,8 +543,8 @@ unsafe fn other_words<const GROUP: usize>(held: &InRegisters, shape: &Shape) -> 
     unsafe {
         let ends = _mm512_castsi256_si512(held.ends);
         let at = _mm512_add_epi8(_mm512_permutexvar_epi8(block(SPREAD_WORDS[GROUP]), ends), block(IN_WORD));
-        let words: [u64; 8] = shape.words[8 * GROUP..][..8].try_into().unwrap_or_default();
-        let words = std::mem::transmute::<[u64; 8], __m512i>(words);
+        let words: [[u8; 8]; 8] = shape.words[8 * GROUP..][..8].try_into().unwrap_or_default();
+        let words = std::mem::transmute::<[[u8; 8]; 8], __m512i>(words);
         _mm512_mask_cmpneq_epi8_mask(shape.masks[GROUP], gather(held, at), words)
     }
 }
@@ -635,8 +634,27 @@ unsafe fn held<const IS_INSIDE: bool>(rest: &[u8]) -> Option<(InRegisters, Exten
         let len = if d != 0 { 256 - d.leading_zeros() } else { 192 - c.leading_zeros() };
         let len = if c | d != 0 { len } else { 128 - b.leading_zeros() };
         let len = if b | c | d != 0 { len } else { 64 - a.leading_zeros() };
-        let rest = a & a.wrapping_sub(1);
-        let extent = Extent { count, len, first: a.trailing_zeros(), second: rest.trailing_zeros() };
+        let (first, second) = (a.trailing_zeros(), (a & a.wrapping_sub(1)).trailing_zeros());
+        let extent = if IS_INSIDE {
+            let word = |at: usize| start.wrapping_add(at);
+            Extent {
+                count,
+                len,
+                first,
+                head: word(0).cast::<u64>().read_unaligned(),
+                name: word(first.saturating_sub(2) as usize).cast::<u16>().read_unaligned(),
+                third: word(second as usize).cast::<u32>().read_unaligned(),
+            }
+        } else {
+            Extent {
+                count,
+                len,
+                first,
+                head: u64::from_le_bytes(some(rest, 0)),
+                name: u16::from_le_bytes(some(rest, first.saturating_sub(2) as usize)),
+                third: u32::from_le_bytes(some(rest, second as usize)),
+            }
+        };
         Some((InRegisters { blocks, ends }, extent))
     }
 }
@@ -659,23 +677,18 @@ static CLASSES: [u8; 128] = {
     classes
 };
 
-/// The bytes of a field of up to 31, from its first on; their classes; and which of them are bytes of the field, a bit
-/// each.
+/// Some bytes, and their classes.
 ///
 /// # Safety
 ///
 /// The machine must have what a `V4` stands for.
 #[inline(always)]
-unsafe fn text_in<const FIELD: usize>(held: &InRegisters, fields: &PlacesInRegisters) -> (__m512i, __m512i, u64) {
+unsafe fn classed(window: &[u8; 32]) -> (__m512i, __m512i) {
     // SAFETY: the caller's promise; vectors and arrays are of one size.
     unsafe {
-        let starts = _mm_sub_epi8(fields.field_ends, fields.field_lens);
-        let start = _mm512_permutexvar_epi8(_mm512_set1_epi8(FIELD as i8), _mm512_castsi128_si512(starts));
-        let bytes = gather(held, _mm512_add_epi8(start, block(PLACES)));
+        let bytes = _mm512_castsi256_si512(wide(window));
         let [low, high] = std::mem::transmute::<[u8; 128], [__m512i; 2]>(CLASSES);
-        let classes = _mm512_permutex2var_epi8(low, bytes, high);
-        let len = len_of::<FIELD>(fields);
-        (bytes, classes, first_bits(len))
+        (bytes, _mm512_permutex2var_epi8(low, bytes, high))
     }
 }
 
@@ -683,7 +696,7 @@ unsafe fn text_in<const FIELD: usize>(held: &InRegisters, fields: &PlacesInRegis
 #[inline(always)]
 fn len_of<const FIELD: usize>(fields: &PlacesInRegisters) -> u32 {
     // SAFETY: both are 16 plain bytes.
-    u32::from(unsafe { std::mem::transmute::<__m128i, [u8; 16]>(fields.field_lens) }[FIELD])
+    u32::from(unsafe { std::mem::transmute::<__m128i, [u8; 16]>(fields.number_lens) }[FIELD])
 }
 
 /// Four lanes of three digits: how far before the end of its code each stands, and the end of which code.
@@ -821,12 +834,27 @@ impl Level for V4 {
 
     #[inline(always)]
     fn is_ticker(self, window: &[u8; 32], len: usize) -> bool {
-        V3(()).is_ticker(window, len)
+        // SAFETY: a `V4` exists only where the machine has all of it.
+        unsafe {
+            let (bytes, classes) = classed(window);
+            let used = first_bits(len as u32 % 32);
+            let unusual = _mm512_movepi8_mask(_mm512_or_si512(bytes, classes));
+            let points = _mm512_test_epi8_mask(classes, _mm512_set1_epi8(POINT.cast_signed())) & used;
+            used != 0 && (unusual & used) | (points & points >> 1) == 0
+        }
     }
 
     #[inline(always)]
     fn plain(self, window: &[u8; 32], len: usize) -> ([u8; 32], u64) {
-        V3(()).plain(window, len)
+        // SAFETY: a `V4` exists only where the machine has all of it; both are 32 plain bytes.
+        unsafe {
+            let (bytes, classes) = classed(window);
+            let used = first_bits(len as u32 % 32);
+            let special = _mm512_test_epi8_mask(classes, _mm512_set1_epi8(NOT_PLAIN.cast_signed()));
+            let odd = (special | _mm512_movepi8_mask(bytes)) & used;
+            let bytes = _mm512_castsi512_si256(_mm512_maskz_mov_epi8(used, bytes));
+            (std::mem::transmute::<__m256i, [u8; 32]>(bytes), odd)
+        }
     }
 
     #[inline(always)]
@@ -862,7 +890,7 @@ impl Level for V4 {
     }
 
     #[inline(always)]
-    fn fields(self, held: InRegisters, plan: &Plan, shape: &Shape) -> (PlacesInRegisters, u64) {
+    fn fields(self, held: InRegisters, shape: &Shape) -> (PlacesInRegisters, u64) {
         // SAFETY: a `V4` exists only where the machine has all of it; vectors and arrays are of one size.
         unsafe {
             // Before the first value there is no end: 0.
@@ -871,20 +899,17 @@ impl Level for V4 {
             let ends = _mm256_sub_epi8(held.ends, wide(&shape.tails));
             let lens = _mm256_sub_epi8(ends, starts);
             let places = wide(&shape.places);
-            let has = u32::from(shape.has);
-            let field_ends = _mm256_castsi256_si128(_mm256_maskz_permutexvar_epi8(has, places, ends));
-            let field_lens = _mm256_castsi256_si128(_mm256_maskz_permutexvar_epi8(has, places, lens));
-            let more = _mm_sub_epi8(field_lens, load(&plan.least));
-            let beyond = _mm_mask_cmpgt_epu8_mask(shape.has, more, load(&plan.range));
-            let before = _mm512_castsi256_si512(_mm256_sub_epi8(held.ends, _mm256_set1_epi8(1)));
-            let closers = _mm512_castsi512_si256(gather(&held, before));
-            let unclosed = _mm256_mask_cmpneq_epi8_mask(shape.closed, closers, wide(&shape.closers));
+            let all_lens = _mm256_castsi256_si128(_mm256_permutexvar_epi8(places, lens));
+            let number_ends = _mm256_castsi256_si128(_mm256_permutexvar_epi8(places, ends));
+            let number_lens = _mm_maskz_mov_epi8(shape.numbers, all_lens);
+            let more = _mm_sub_epi8(all_lens, load(&shape.least));
+            let beyond = _mm_mask_cmpgt_epu8_mask(shape.has, more, load(&shape.range));
             let mut odd = other_words::<0>(&held, shape) | other_words::<1>(&held, shape);
-            if shape.count > 17 {
+            if shape.count > 16 {
                 odd |= other_words::<2>(&held, shape);
             }
-            odd |= u64::from(beyond) | u64::from(unclosed);
-            (PlacesInRegisters { starts, lens, field_ends, field_lens }, odd)
+            odd |= u64::from(beyond);
+            (PlacesInRegisters { starts, lens, number_ends, number_lens }, odd)
         }
     }
 
@@ -907,19 +932,14 @@ impl Level for V4 {
     }
 
     #[inline(always)]
-    fn held_integers<const GROUP: usize, const COUNT: usize>(
+    fn held_integers<const GROUP: usize>(
         self,
         held: InRegisters,
         fields: &PlacesInRegisters,
         rules: &Rules,
     ) -> ([i64; 4], u64) {
         // SAFETY: a `V4` exists only where the machine has all of it.
-        unsafe {
-            let last = GROUP * 4 + COUNT;
-            let field_lens = _mm_maskz_mov_epi8(first_bits(last as u32) as u16, fields.field_lens);
-            let fields = if COUNT < 4 { PlacesInRegisters { field_lens, ..*fields } } else { *fields };
-            integers(lanes_in::<GROUP>(&held, &fields), rules)
-        }
+        unsafe { integers(lanes_in::<GROUP>(&held, fields), rules) }
     }
 
     #[inline(always)]
@@ -927,10 +947,10 @@ impl Level for V4 {
         // SAFETY: a `V4` exists only where the machine has all of it; vectors and arrays are of one size.
         unsafe {
             // A list of more than one code is none.
-            let short = _mm_cmple_epu8_mask(fields.field_lens, _mm_set1_epi8(CODE.cast_signed()));
-            let field_lens = _mm_maskz_mov_epi8(short, fields.field_lens);
+            let short = _mm_cmple_epu8_mask(fields.number_lens, _mm_set1_epi8(CODE.cast_signed()));
+            let number_lens = _mm_maskz_mov_epi8(short, fields.number_lens);
             let Lanes { digits, first, is_there } =
-                lanes_in::<GROUP>(&held, &PlacesInRegisters { field_lens, ..*fields });
+                lanes_in::<GROUP>(&held, &PlacesInRegisters { number_lens, ..*fields });
             let leading = _mm512_mask_testn_epi8_mask(first & !LAST, digits, digits);
             let twos = _mm512_maddubs_epi16(digits, _mm512_set1_epi16(0x010A));
             // Codes have up to four digits, the last of sixteen.
@@ -946,9 +966,9 @@ impl Level for V4 {
         // SAFETY: a `V4` exists only where the machine has all of it; vectors and arrays are of one size.
         unsafe {
             let field = _mm512_set1_epi8(FIELD as i8);
-            let end = _mm512_permutexvar_epi8(field, _mm512_castsi128_si512(fields.field_ends));
+            let end = _mm512_permutexvar_epi8(field, _mm512_castsi128_si512(fields.number_ends));
             let bytes = _mm512_castsi512_si128(gather(&held, _mm512_add_epi8(end, block(TO_END))));
-            let len = _mm512_permutexvar_epi8(field, _mm512_castsi128_si512(fields.field_lens));
+            let len = _mm512_permutexvar_epi8(field, _mm512_castsi128_si512(fields.number_lens));
             let len = _mm512_castsi512_si128(len);
             let places = load(&PLACES);
             let start = _mm_sub_epi8(_mm_set1_epi8(16), len);
@@ -984,31 +1004,6 @@ impl Level for V4 {
     #[inline(always)]
     fn field_len<const FIELD: usize>(self, fields: &PlacesInRegisters) -> u32 {
         len_of::<FIELD>(fields)
-    }
-
-    #[inline(always)]
-    fn held_ticker<const FIELD: usize>(self, held: InRegisters, fields: &PlacesInRegisters) -> ((u32, u32), u64) {
-        // SAFETY: a `V4` exists only where the machine has all of it.
-        unsafe {
-            let (bytes, classes, used) = text_in::<FIELD>(&held, fields);
-            let unusual = _mm512_movepi8_mask(_mm512_or_si512(bytes, classes)) & used;
-            let points = _mm512_test_epi8_mask(classes, _mm512_set1_epi8(POINT.cast_signed())) & used;
-            let len = len_of::<FIELD>(fields);
-            let end = u32::from(std::mem::transmute::<__m128i, [u8; 16]>(fields.field_ends)[FIELD]);
-            ((end.wrapping_sub(len), len), unusual | (points & points >> 1) | u64::from(len == 0))
-        }
-    }
-
-    #[inline(always)]
-    fn held_text<const FIELD: usize>(self, held: InRegisters, fields: &PlacesInRegisters) -> ([u8; 32], u64) {
-        // SAFETY: a `V4` exists only where the machine has all of it; both are 32 plain bytes.
-        unsafe {
-            let (bytes, classes, used) = text_in::<FIELD>(&held, fields);
-            let special = _mm512_test_epi8_mask(classes, _mm512_set1_epi8(NOT_PLAIN.cast_signed()));
-            let odd = (special | _mm512_movepi8_mask(bytes)) & used;
-            let bytes = _mm512_castsi512_si256(_mm512_maskz_mov_epi8(used, bytes));
-            (std::mem::transmute::<__m256i, [u8; 32]>(bytes), odd)
-        }
     }
 }
 
@@ -1263,6 +1258,8 @@ impl Level for V3 {
             let quote = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'"'.cast_signed()));
             let backslash = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'\\'.cast_signed()));
             let special = _mm256_or_si256(_mm256_or_si256(quote, backslash), up_to(bytes, 0x1F));
+            // What is not ASCII is below zero.
+            let special = _mm256_or_si256(special, _mm256_cmpgt_epi8(_mm256_setzero_si256(), bytes));
             let odd = _mm256_testz_si256(special, used) == 0;
             (std::mem::transmute::<__m256i, [u8; 32]>(_mm256_and_si256(bytes, used)), u64::from(odd))
         }
