@@ -7,7 +7,7 @@ use ringtape_model::{Quote, Trade, Venue, VenueBar};
 
 use super::decode as slots;
 use super::decode::LATE_AFTER;
-use crate::json::{Key, KeyTable, Lane, Level, Plan, Rule, Rules, ShapeTold, Shapes, Tail, bits, ends_of};
+use crate::json::{Key, KeyTable, Lane, Level, Plan, Rule, Rules, ShapeTold, Shapes, Tail, Work, bits, ends_of};
 use crate::staging::{EVENTS_MAX, Staging};
 
 /// The kinds that are read here.
@@ -66,6 +66,36 @@ pub(super) struct Stop {
 /// machine looks as far ahead as an event is long.
 #[inline(always)]
 pub(super) fn run<L: Level>(
+    level: L,
+    venue: Venue,
+    (frame, at): (&[u8], usize),
+    out: &mut Staging,
+    (shapes, tail): (&Shapes, &mut Tail),
+) -> Stop {
+    level.apart_from_all(Run { venue, frame, at, out, shapes, tail })
+}
+
+struct Run<'a> {
+    venue: Venue,
+    frame: &'a [u8],
+    at: usize,
+    out: &'a mut Staging,
+    shapes: &'a Shapes,
+    tail: &'a mut Tail,
+}
+
+impl<L: Level> Work<L> for Run<'_> {
+    type Done = Stop;
+
+    #[inline(always)]
+    fn done(self, level: L) -> Stop {
+        let Self { venue, frame, at, out, shapes, tail } = self;
+        run_it(level, venue, (frame, at), out, (shapes, tail))
+    }
+}
+
+#[inline(always)]
+fn run_it<L: Level>(
     level: L,
     venue: Venue,
     (frame, mut at): (&[u8], usize),

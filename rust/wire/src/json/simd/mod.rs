@@ -515,8 +515,21 @@ impl Places {
     }
 }
 
+/// Work that is compiled with the instructions of a level, in a function of its own.
+pub(crate) trait Work<L> {
+    type Done;
+
+    /// Does it. Must be inlined always.
+    fn done(self, level: L) -> Self::Done;
+}
+
 /// What a machine can do.
 pub(crate) trait Level: Copy {
+    /// Does some work in a function of its own, where registers are for nothing else.
+    fn apart_from_all<W: Work<Self>>(self, work: W) -> W::Done {
+        work.done(self)
+    }
+
     /// True if no byte has its highest bit set.
     #[inline(always)]
     fn is_ascii(self, frame: &[u8]) -> bool {

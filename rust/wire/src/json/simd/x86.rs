@@ -13,7 +13,7 @@ use ringtape_model::units::{CODE_UNSET, E8_UNSET, PRICE_UNSET};
 
 use super::{
     CODE, DIVISORS, Extent, FITS, HELD, InMemory, Level, Marks, NUMBER, Places, Plain, Rule, Rules, SCALES, Spans, Structure,
-    Tail, Whole, Window, codes_of, decimal, fields, hold, in_memory, integer, some, tail,
+    Tail, Whole, Window, Work, codes_of, decimal, fields, hold, in_memory, integer, some, tail,
 };
 use crate::error::DecodeError;
 use crate::json::outline::{MARKS, Outline, Pattern};
@@ -715,7 +715,26 @@ unsafe fn others(digits: __m512i) -> u64 {
     unsafe { _mm512_cmpgt_epu8_mask(digits, _mm512_set1_epi8(9)) }
 }
 
+/// # Safety
+///
+/// The machine must have the features.
+#[target_feature(
+    enable = "avx2,bmi1,bmi2,popcnt,lzcnt,avx512f,avx512bw,avx512cd,avx512dq,avx512vl,avx512vbmi,avx512vbmi2"
+)]
+#[inline(never)]
+unsafe fn work_v4<W: Work<V4>>(work: W) -> W::Done {
+    let mut line = std::mem::MaybeUninit::<Line>::uninit();
+    std::hint::black_box(&mut line);
+    work.done(V4(()))
+}
+
 impl Level for V4 {
+    #[inline(always)]
+    fn apart_from_all<W: Work<Self>>(self, work: W) -> W::Done {
+        // SAFETY: a `V4` exists only where the machine has all of it.
+        unsafe { work_v4(work) }
+    }
+
     #[inline(always)]
     fn is_ascii(self, frame: &[u8]) -> bool {
         let (chunks, rest) = frame.as_chunks::<256>();
