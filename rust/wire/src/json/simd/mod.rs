@@ -526,9 +526,7 @@ pub(crate) trait Work<L> {
 /// What a machine can do.
 pub(crate) trait Level: Copy {
     /// Does some work in a function of its own, where registers are for nothing else.
-    fn apart_from_all<W: Work<Self>>(self, work: W) -> W::Done {
-        work.done(self)
-    }
+    fn apart_from_all<W: Work<Self>>(self, work: W) -> W::Done;
 
     /// True if no byte has its highest bit set.
     #[inline(always)]
@@ -696,6 +694,11 @@ pub(crate) struct Scalar;
 
 impl Level for Scalar {
     in_memory!();
+
+    #[inline(never)]
+    fn apart_from_all<W: Work<Self>>(self, work: W) -> W::Done {
+        work.done(self)
+    }
 
     #[inline(always)]
     fn marks(self, block: &[u8; 64]) -> Marks {

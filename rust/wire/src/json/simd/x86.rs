@@ -1159,8 +1159,23 @@ fn put(into: &mut [u32], words: __m256i) {
     into[..8].copy_from_slice(&unsafe { std::mem::transmute::<__m256i, [u32; 8]>(words) });
 }
 
+/// # Safety
+///
+/// The machine must have the features.
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
+#[inline(never)]
+unsafe fn work_v3<W: Work<V3>>(work: W) -> W::Done {
+    work.done(V3(()))
+}
+
 impl Level for V3 {
     in_memory!();
+
+    #[inline(always)]
+    fn apart_from_all<W: Work<Self>>(self, work: W) -> W::Done {
+        // SAFETY: a `V3` exists only where the machine has all of it.
+        unsafe { work_v3(work) }
+    }
 
     #[inline(always)]
     fn apart(self, word: u64) -> u64 {
