@@ -48,14 +48,17 @@ pub(crate) fn decode<L: Level>(
     out: &mut Staging,
     scratch: &mut Scratch,
 ) -> Result<(), DecodeError> {
+    if fast::frame(level, venue, frame, (out, scratch)) {
+        return Ok(());
+    }
     let mut room = scratch.room.take().unwrap_or_else(|| Box::new([0; size_of::<Room>()]));
     let padded = widen(frame, &mut room);
-    let decoded = if fast::frame(level, venue, frame, padded, (out, scratch)) {
+    let decoded = if fast::candle(level, venue, (frame, padded), (out, scratch)) {
         Ok(())
     } else {
         // No closure here: it would be compiled without the level's instructions.
         match Scanner::new(level, frame, padded) {
-            Ok(scan) => plain(venue, scan, out, scratch),
+            Ok(scan) => whole(venue, scan, out, scratch),
             Err(error) => Err(error),
         }
     };
@@ -64,7 +67,7 @@ pub(crate) fn decode<L: Level>(
 }
 
 #[inline(always)]
-fn plain<L: Level>(
+fn whole<L: Level>(
     venue: Venue,
     mut scan: Scanner<L>,
     out: &mut Staging,
@@ -137,12 +140,16 @@ fn top<L: Level>(
         payload(venue, scan, stream, out, scratch)?;
         scan.at = end;
     }
-    let named = if is_envelope { &scratch.inner } else { &scratch.outer };
+    let (named, at) = if is_envelope { (&scratch.inner, data) } else { (&scratch.outer, Some(offset as usize)) };
     // Nothing is in the slots of an event that the fast lane read.
-    if out.is_one_event_from(&before) && !named.is_empty() {
+    if let Some(at) = at
+        && out.is_one_event_from(&before)
+        && !named.is_empty()
+    {
         let mut plain = Vec::new();
         let name = text(named, KIND).map_or(&b""[..], |name| name.decode(frame, &mut plain));
-        fast::learn_single(scan.level(), venue, (frame, scan.padded()), (name, &KEYS), scratch);
+        fast::learn(venue, (frame, at), (name, &KEYS), scratch);
+        fast::learn_candle(scan.level(), venue, (frame, scan.padded()), (name, &KEYS), scratch);
     }
     Ok(())
 }
@@ -168,38 +175,38 @@ fn payload<L: Level>(
         // No closure, as above.
         let mut more = scan.first_element()?;
         while more {
-            element(venue, scan, stream, out, scratch)?;
-            more = scan.next_element()?;
+            more = elements(venue, scan, stream, out, scratch)?;
         }
         return Ok(());
     }
     one(venue, scan, stream, out, scratch)
 }
 
-/// An element of a list.
+/// Some elements of a list; true if there are more.
 #[inline(always)]
-fn element<L: Level>(
+fn elements<L: Level>(
     venue: Venue,
     scan: &mut Scanner<L>,
     stream: Option<Text>,
     out: &mut Staging,
     scratch: &mut Scratch,
-) -> Result<(), DecodeError> {
-    let (frame, at) = (scan.frame, scan.at);
-    if out.len() < EVENTS_MAX
-        && let Some(end) = fast::element(scan.level(), venue, (frame, at), scan.padded(), (out, scratch))
-    {
-        scan.at = end;
-        return Ok(());
+) -> Result<bool, DecodeError> {
+    let frame = scan.frame;
+    if scan.peek() == b'{' {
+        let stop = fast::events(scan.level(), venue, (frame, scan.at), (out, scratch));
+        scan.at = stop.at;
+        if stop.is_behind {
+            return scan.next_element();
+        }
     }
-    let before = out.filled();
+    let (before, at) = (out.filled(), scan.at);
     one(venue, scan, stream, out, scratch)?;
     if out.is_one_event_from(&before) {
         let mut plain = Vec::new();
         let name = text(&scratch.inner, KIND).map_or(&b""[..], |name| name.decode(frame, &mut plain));
-        fast::learn_element(scan.level(), venue, (frame, at), (name, &KEYS), scratch);
+        fast::learn(venue, (frame, at), (name, &KEYS), scratch);
     }
-    Ok(())
+    scan.next_element()
 }
 
 #[inline(always)]

@@ -15,9 +15,88 @@ use ringtape_model::units::CODE_UNSET;
 
 use super::keys::{Tag, Token};
 use super::number;
-use super::shape::{Other, Passed, Shape};
-use super::simd::{CODE, Level, Rules, some};
+use super::shape::{Other, Passed, Shape, Shapes, Told};
+use super::simd::{CODE, Extent, Level, Rules, TEXT, Tail, Work, some};
 use super::text::Text;
+
+/// What reads events through lanes.
+pub(crate) trait Reader<L: Level> {
+    /// What tells the shape of an object.
+    fn told(&self, extent: &Extent) -> Option<Told>;
+
+    /// Reads an object; false if it is for the plain way, then nothing was changed. Must be inlined always.
+    fn read(&mut self, lane: Lane<L>) -> bool;
+}
+
+/// Where reading stopped.
+#[derive(Clone, Copy)]
+pub(crate) struct Stop {
+    pub(crate) at: usize,
+    /// Behind an object, not at one.
+    pub(crate) is_behind: bool,
+}
+
+/// Reads up to `most` objects that stand one behind the other from `at` on, as long as their shapes are known.
+///
+/// While one is read, the one behind it is taken up: one step after the other of an object is waited for, and no machine
+/// looks as far ahead as an object is long.
+#[inline(always)]
+pub(crate) fn run<L: Level, R: Reader<L>>(
+    level: L,
+    (frame, at): (&[u8], usize),
+    most: usize,
+    (shapes, tail): (&Shapes, &mut Tail),
+    reader: R,
+) -> Stop {
+    level.apart_from_all(Run { frame, at, most, shapes, tail, reader })
+}
+
+struct Run<'a, R> {
+    frame: &'a [u8],
+    at: usize,
+    most: usize,
+    shapes: &'a Shapes,
+    tail: &'a mut Tail,
+    reader: R,
+}
+
+impl<L: Level, R: Reader<L>> Work<L> for Run<'_, R> {
+    type Done = Stop;
+
+    #[inline(always)]
+    fn done(mut self, level: L) -> Stop {
+        let (frame, tail) = (self.frame, level.tail(self.frame, self.tail));
+        let (mut at, mut left) = (self.at, self.most);
+        let mut next = taken(level, (frame, at), tail, self.shapes, &self.reader);
+        while let Some((lane, end)) = next {
+            let is_last = frame.get(end..).and_then(<[u8]>::first_chunk) != Some(b",{");
+            next = if is_last { None } else { taken(level, (frame, end + 1), tail, self.shapes, &self.reader) };
+            if left == 0 || !self.reader.read(lane) {
+                break;
+            }
+            if is_last {
+                return Stop { at: end, is_behind: true };
+            }
+            left -= 1;
+            at = end + 1;
+        }
+        Stop { at, is_behind: false }
+    }
+}
+
+/// A lane through the object that opens at `at`, if its shape is known, and where it ends.
+#[inline(always)]
+fn taken<'a, L: Level, R: Reader<L>>(
+    level: L,
+    (frame, at): (&'a [u8], usize),
+    tail: &'a Tail,
+    shapes: &'a Shapes,
+    reader: &R,
+) -> Option<(Lane<'a, L>, usize)> {
+    let (held, extent) = level.hold(frame, at, tail)?;
+    let lane = Lane::new(level, (frame, at), held, shapes.expected(reader.told(&extent)?)?);
+    Some((lane, at + extent.len as usize))
+}
 
 /// A frame, with `before` bytes before it, and perhaps some behind.
 #[derive(Clone, Copy)]
@@ -42,7 +121,7 @@ pub(crate) struct Lane<'a, L: Level> {
 impl<'a, L: Level> Lane<'a, L> {
     /// A reader of the object that opens at `at` and is held.
     #[inline(always)]
-    pub(crate) fn new(
+    fn new(
         level: L,
         (frame, at): (&'a [u8], usize),
         held: L::Held<'a>,
@@ -50,7 +129,7 @@ impl<'a, L: Level> Lane<'a, L> {
     ) -> Self {
         let (fields, odd) = level.fields(held, shape);
         let mut lane = Self { frame, at, held, fields, shape, odd, level };
-        if !shape.begins_with_kind() {
+        if !shape.is_told {
             lane.begins();
         }
         for &one in passed {
@@ -59,15 +138,15 @@ impl<'a, L: Level> Lane<'a, L> {
         lane
     }
 
-    /// Verifies how an object begins that does not begin with its kind, and its kind.
+    /// Verifies how an object begins and the name of its kind.
     #[inline(always)]
     fn begins(&mut self) {
         let shape = self.shape;
         self.odd_if((u128::from_le_bytes(some(self.frame, self.at)) ^ shape.head) & shape.head_mask != 0);
         let (start, len) = self.level.span(&self.fields, shape.named);
-        let name = u64::from_le_bytes(some(self.frame, self.at + start as usize));
+        let name = u128::from_le_bytes(some(self.frame, self.at + start as usize));
         self.odd_if((name ^ shape.name) & shape.name_mask != 0);
-        self.odd_if(8 * (len + 1) != u64::BITS - shape.name_mask.leading_zeros());
+        self.odd_if(shape.name_mask != 0 && len != u32::from(shape.name_len));
     }
 
     /// Verifies a value that nobody asks for, and its key.
@@ -77,8 +156,19 @@ impl<'a, L: Level> Lane<'a, L> {
         let (start, end) = (self.at + start as usize, self.at + (start + len) as usize);
         let lead_len = (u128::BITS - lead_mask.leading_zeros()) as usize / 8;
         self.odd_if((u128::from_le_bytes(some(self.frame, start.wrapping_sub(lead_len))) ^ lead) & lead_mask != 0);
+        if form == Other::Text {
+            self.odd_if(len > u32::from(TEXT));
+            self.odd |= self.level.plain(&some(self.frame, start), len as usize).1;
+            return;
+        }
         let bytes = self.frame.get(start..end).unwrap_or_default();
         self.odd_if(!is_sound(form, bytes));
+    }
+
+    /// The frame that the object stands in.
+    #[inline(always)]
+    pub(crate) const fn frame(&self) -> &'a [u8] {
+        self.frame
     }
 
     /// The kind of the object.
@@ -156,6 +246,40 @@ impl<'a, L: Level> Lane<'a, L> {
         Text { start: start as u32, len, escaped: false }
     }
 
+    /// The bytes of a number, with zeroes behind; it must be read as a number, too.
+    #[inline(always)]
+    pub(crate) fn digits<const FIELD: usize>(&self) -> [u8; 32] {
+        let (start, len) = self.level.span(&self.fields, self.shape.places[FIELD]);
+        self.level.plain(&some(self.frame, self.at + start as usize), len as usize).0
+    }
+
+    /// `true` or `false`.
+    #[inline(always)]
+    pub(crate) fn flag<const FIELD: usize>(&mut self) -> bool {
+        const TRUE: u64 = 0x6575_7274;
+        const FALSE: u64 = 0x65_736C_6166;
+        let (start, len) = self.level.span(&self.fields, self.shape.places[FIELD]);
+        let word = u64::from_le_bytes(some(self.frame, self.at + start as usize));
+        let is_true = word & 0xFFFF_FFFF == TRUE && len == 4;
+        let is_false = word & 0xFF_FFFF_FFFF == FALSE && len == 5;
+        // No branch on what is as good as random.
+        self.odd_if(!(is_true | is_false) & self.has(FIELD));
+        is_true
+    }
+
+    /// A decimal in quotes that may have a sign.
+    #[inline(always)]
+    pub(crate) fn signed<const FIELD: usize>(&mut self) -> f64 {
+        let (start, len) = self.level.span(&self.fields, self.shape.places[FIELD]);
+        let end = self.at + (start + len) as usize;
+        let is_negative = self.frame.get(end - len as usize) == Some(&b'-');
+        let digits = len.wrapping_sub(u32::from(is_negative));
+        let whole = self.level.whole(&some(self.frame, end.wrapping_sub(16)), digits as usize);
+        self.odd |= u64::from(whole.odd);
+        let (float, _) = whole.read.both(&mut self.odd);
+        if is_negative { -float } else { float }
+    }
+
     /// A text without escapes: its bytes with zeroes behind; empty where there is none.
     #[inline(always)]
     pub(crate) fn text<const FIELD: usize>(&mut self) -> [u8; 32] {
@@ -172,7 +296,7 @@ impl<'a, L: Level> Lane<'a, L> {
 fn is_sound(form: Other, bytes: &[u8]) -> bool {
     match form {
         Other::Number => is_whole(bytes) || is_number(bytes),
-        Other::Text => bytes.iter().all(|&byte| matches!(byte, 0x20..0x80) && byte != b'"' && byte != b'\\'),
+        Other::Text => false,
         Other::List => bytes.split(|&byte| byte == b',').all(is_whole),
         Other::Word => matches!(bytes, b"true" | b"false" | b"null"),
     }

@@ -20,12 +20,12 @@ mod trace;
 
 pub(crate) use guess::Guesses;
 pub(crate) use keys::{KeyTable, Slots, Tag, Token};
-pub(crate) use lane::{Lane, Padded};
+pub(crate) use lane::{Lane, Padded, Reader, Stop, run};
 pub(crate) use number::Number;
 pub(crate) use outline::{Field, MARKS, NO_SLOT, Outlines, Pattern, Told};
 pub(crate) use scan::{Scanner, Value};
 pub(crate) use shape::{Key, Plan, Shapes, Told as ShapeTold, bits};
-pub(crate) use simd::{BEFORE, Level, Rule, Rules, Scalar, Tail, Window, Work, ends_of};
+pub(crate) use simd::{BEFORE, Extent, Level, Rule, Rules, Scalar, Tail, Window, ends_of};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use simd::{best as best_level, decode as decode_vectored};
 #[cfg(all(test, target_arch = "x86_64"))]

@@ -39,6 +39,9 @@ enum Form {
     NumberText,
     Text,
     List,
+    Flag,
+    /// A value that nobody asks for, though others ask for one of that key.
+    Passed,
 }
 
 impl Form {
@@ -47,8 +50,9 @@ impl Form {
         match self {
             Self::Code => (1, CODE - 1),
             Self::Number | Self::NumberText => (1, NUMBER - 1),
-            Self::Text => (0, TEXT),
+            Self::Text | Self::Passed => (0, TEXT),
             Self::List => (1, LIST - 1),
+            Self::Flag => (4, 1),
         }
     }
 }
@@ -82,6 +86,16 @@ impl Key {
     /// The key of a text.
     pub(crate) const fn text(slot: u8) -> Self {
         Self { slot, form: Form::Text }
+    }
+
+    /// The key of `true` or `false`.
+    pub(crate) const fn flag(slot: u8) -> Self {
+        Self { slot, form: Form::Flag }
+    }
+
+    /// The key of a value that is verified and has no other say.
+    pub(crate) const fn passed(slot: u8) -> Self {
+        Self { slot, form: Form::Passed }
     }
 
     /// The key of a list of codes.
@@ -120,6 +134,11 @@ impl Plan {
             at += 1;
         }
         plan
+    }
+
+    /// True if a value of that key is verified and has no other say.
+    fn passes(&self, slot: u8) -> bool {
+        self.field(slot).is_some_and(|field| self.forms[field] == Form::Passed)
     }
 
     /// The field of a slot, if it is one of the plan.
@@ -176,12 +195,15 @@ pub(crate) struct Shape {
     /// Bytes of the shortest value of each field, and what the longest has more.
     pub(crate) least: [u8; WIDTH],
     pub(crate) range: [u8; WIDTH],
-    /// The first bytes of the object, up to its first value, and which of them to compare: none where that is its kind.
+    /// The first bytes of the object, up to its first value, and which of them to compare.
     pub(crate) head: u128,
     pub(crate) head_mask: u128,
-    /// The name of the kind, the quote behind it included, and which bytes to compare.
-    pub(crate) name: u64,
-    pub(crate) name_mask: u64,
+    /// The name of the kind, and which bytes to compare: none if it has none.
+    pub(crate) name: u128,
+    pub(crate) name_mask: u128,
+    pub(crate) name_len: u8,
+    /// Whether what tells the shape is all there is to verify of the head and the name.
+    pub(crate) is_told: bool,
     /// The fields that the object has, a bit each; and those of them that are numbers or lists of numbers.
     pub(crate) has: u16,
     pub(crate) numbers: u16,
@@ -209,6 +231,8 @@ impl Shape {
         head_mask: 0,
         name: 0,
         name_mask: 0,
+        name_len: 0,
+        is_told: false,
         has: 0,
         numbers: 0,
         named: 0,
@@ -216,12 +240,6 @@ impl Shape {
         kind: 0,
         passed: 0,
     };
-
-    /// Whether the object begins with its kind; what tells it has verified that already.
-    #[inline(always)]
-    pub(crate) const fn begins_with_kind(&self) -> bool {
-        self.named == 0
-    }
 }
 
 /// What tells shapes apart before a value is read: how the object begins, its third key, how many values it has.
@@ -244,7 +262,18 @@ impl Told {
         }
         // Its first letter, and the last with the quote behind.
         let name = head >> 56 | (name as u64) << 8;
-        Some(Self(name | (first as u64) << 24 | (count as u64) << 28 | 1 << 39 | third))
+        Some(Self(name | (first as u64) << 24 | (count as u64) << 28 | ALL | third))
+    }
+
+    /// What is told of an object whose kind is named by `e`, and by a number beside it.
+    #[inline(always)]
+    pub(crate) const fn named(extent: &Extent, number: u64) -> Self {
+        const E: u64 = u64::from_le_bytes(*b"{\"e\":\"\0\0");
+        let Extent { count, head, third, .. } = *extent;
+        let head = if head << 16 == E << 16 { head } else { head & 0xFFFF_FFFF };
+        let number = (number << 32 | count as u64).wrapping_mul(0x8CB9_2BA7_2F3D_8DD7);
+        let told = head ^ (third as u64).wrapping_mul(0xA24B_AED4_963E_E407) ^ number;
+        Self((told | 1) & !ALL)
     }
 
     #[inline(always)]
@@ -253,6 +282,8 @@ impl Told {
     }
 }
 
+/// Set where what is told holds all bytes up to the end of the first value.
+const ALL: u64 = 1 << 39;
 /// How an object begins whose kind comes first; and the bytes of that kind at most, of which two letters are told.
 const KIND_FIRST: u64 = u64::from_le_bytes(*b"{\"ev\":\"\0");
 const KIND_MOST: u32 = 10;
@@ -298,11 +329,20 @@ impl Shapes {
     }
 
     /// Remembers the shape of an object that was read the plain way, if it can be read by one. `ends` are the offsets of
-    /// the commas and of the brace behind its values.
+    /// the commas and of the brace behind its values; it is named if it says its kind.
     #[cold]
-    pub(crate) fn learn(&mut self, told: Told, plan: &Plan, keys: &KeyTable, object: &[u8], ends: &[u8]) {
-        let Some((mut shape, passed)) = drawn(plan, keys, object, ends) else { return };
+    #[allow(clippy::too_many_arguments, reason = "an object and what is known of it")]
+    pub(crate) fn learn(
+        &mut self,
+        told: Told,
+        (plan, is_named): (&Plan, bool),
+        keys: &KeyTable,
+        object: &[u8],
+        ends: &[u8],
+    ) {
+        let Some((mut shape, passed)) = drawn((plan, is_named), keys, object, ends) else { return };
         shape.told = told.0;
+        shape.is_told = told.0 & ALL != 0 && shape.named == 0;
         let place = told.place();
         // Where it was already, or where none is, or in place of the other one.
         let is_for = |at: usize| [told.0, 0].contains(&self.at(at).told);
@@ -320,7 +360,12 @@ impl Shapes {
 }
 
 /// Draws the shape of an object.
-fn drawn(plan: &Plan, keys: &KeyTable, object: &[u8], ends: &[u8]) -> Option<(Shape, [Passed; PASSED])> {
+fn drawn(
+    (plan, is_named): (&Plan, bool),
+    keys: &KeyTable,
+    object: &[u8],
+    ends: &[u8],
+) -> Option<(Shape, [Passed; PASSED])> {
     let mut draft = Draft { shape: Shape { kind: plan.kind, ..Shape::NONE }, passed: [Passed::NONE; PASSED], plan };
     for (field, form) in plan.forms.iter().enumerate() {
         (draft.shape.least[field], draft.shape.range[field]) = form.lens();
@@ -339,17 +384,20 @@ fn drawn(plan: &Plan, keys: &KeyTable, object: &[u8], ends: &[u8]) -> Option<(Sh
                 return None;
             }
         }
-        if slot == TRASH {
+        if slot == TRASH || plan.passes(slot) {
             draft.pass(value, bytes, &lead)?;
         } else {
             draft.key(value, &bytes[2..lead.len])?;
-        }
-        if slot != KIND && slot != TRASH {
-            draft.field(slot, value, &lead)?;
+            if slot != KIND {
+                draft.field(slot, value, &lead)?;
+            }
         }
         from = usize::from(end);
     }
-    draft.kind(named?, object)?;
+    if named.is_some() != is_named {
+        return None;
+    }
+    draft.kind(named, object)?;
     let Draft { shape, passed, .. } = draft;
     let is_whole = shape.has & plan.required == plan.required && (plan.either == 0 || shape.has & plan.either != 0);
     is_whole.then_some((shape, passed))
@@ -394,11 +442,8 @@ impl Draft<'_> {
             None if matches!(bytes.get(lead.len)?, b't' | b'f' | b'n') => Other::Word,
             None => Other::Number,
         };
-        let mut word = [0; LEAD];
-        word[..lead.len].copy_from_slice(&bytes[..lead.len]);
-        let (word, lead_mask) = (u128::from_le_bytes(word), u128::MAX >> (128 - 8 * lead.len));
-        *self.passed.get_mut(usize::from(self.shape.passed))? =
-            Passed { value: value as u8, form, lead: word, lead_mask };
+        let (lead, lead_mask) = word(&bytes[..lead.len])?;
+        *self.passed.get_mut(usize::from(self.shape.passed))? = Passed { value: value as u8, form, lead, lead_mask };
         self.shape.passed += 1;
         Some(())
     }
@@ -408,7 +453,8 @@ impl Draft<'_> {
         let field = self.plan.field(slot)?;
         let form = self.plan.forms[field];
         let fits = match form {
-            Form::Code | Form::Number => lead.closer.is_none(),
+            Form::Code | Form::Number | Form::Flag => lead.closer.is_none(),
+            Form::Passed => false,
             Form::NumberText | Form::Text => lead.closer == Some(b'"'),
             Form::List => lead.closer == Some(b']'),
         };
@@ -418,25 +464,30 @@ impl Draft<'_> {
         }
         shape.places[field] = value as u8;
         shape.has |= 1 << field;
-        shape.numbers |= u16::from(form != Form::Text) << field;
+        shape.numbers |= u16::from(!matches!(form, Form::Text | Form::Flag)) << field;
         Some(())
     }
 
-    /// Notes where the kind is named, and how an object begins that does not begin with that.
-    fn kind(&mut self, named: usize, object: &[u8]) -> Option<()> {
-        self.shape.named = named as u8;
-        if named > 0 {
-            let len = usize::from(self.shape.leads[0]);
-            let mut head = [0; 16];
-            head.get_mut(..len)?.copy_from_slice(&object[..len]);
-            (self.shape.head, self.shape.head_mask) = (u128::from_le_bytes(head), u128::MAX >> (128 - 8 * len));
+    /// Notes how an object begins and where its kind is named, if it is.
+    fn kind(&mut self, named: Option<usize>, object: &[u8]) -> Option<()> {
+        let shape = &mut self.shape;
+        (shape.head, shape.head_mask) = word(&object[..usize::from(shape.leads[0])])?;
+        if let Some(named) = named {
+            shape.named = named as u8;
+            shape.name_len = self.plan.name.len() as u8;
+            (shape.name, shape.name_mask) = word(self.plan.name.as_bytes())?;
+        } else {
+            shape.named = u8::MAX;
         }
-        let (mut name, len) = ([0; 8], self.plan.name.len());
-        name[..len].copy_from_slice(self.plan.name.as_bytes());
-        name[len] = b'"';
-        (self.shape.name, self.shape.name_mask) = (u64::from_le_bytes(name), u64::MAX >> (64 - 8 * (len + 1)));
         Some(())
     }
+}
+
+/// Up to sixteen bytes as a word, and all bits of as many.
+fn word(bytes: &[u8]) -> Option<(u128, u128)> {
+    let mut word = [0; 16];
+    word.get_mut(..bytes.len())?.copy_from_slice(bytes);
+    Some((u128::from_le_bytes(word), u128::MAX >> (128 - 8 * bytes.len())))
 }
 
 /// What stands before a value, and behind it.

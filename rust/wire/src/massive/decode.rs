@@ -8,10 +8,9 @@ use ringtape_model::event::{BAR_COMPLETE, BAR_OTC, TRADE_LATE};
 use ringtape_model::units::{CODE_UNSET, MILLI, PRICE_UNSET, SECOND, TIME_UNSET};
 use ringtape_model::{Quote, Trade, Venue, VenueBar};
 
-use super::fast::Stop;
 use super::{fast, markets};
 use crate::error::{DecodeError, ErrorKind, SkipReason};
-use crate::json::{FRAME_MAX, KeyTable, Level, Scanner, Text, Value};
+use crate::json::{FRAME_MAX, KeyTable, Level, Scanner, Stop, Text, Value};
 use crate::read::{Decimal, Fault, Fields, Read};
 use crate::staging::{Control, EVENTS_MAX, Room, Scratch, Staging, widen};
 
@@ -92,7 +91,7 @@ pub(crate) fn decode<L: Level>(
     // What was read in the lane is sound and ASCII; nothing else of the frame was looked at.
     let mut stop = Stop { at: 0, is_behind: false };
     if has_lane(venue) && frame.len() <= FRAME_MAX && frame.starts_with(b"[{") {
-        stop = fast::run(level, venue, (frame, 1), out, (&scratch.shapes, &mut scratch.tail));
+        stop = fast::events(level, venue, (frame, 1), out, (&scratch.shapes, &mut scratch.tail));
         if stop.at == frame.len() {
             return Ok(());
         }
@@ -142,7 +141,7 @@ fn rest<L: Level>(
         more = scan.next_element()?;
         while more && has_lane(venue) && scan.peek() == b'{' {
             let object = (scan.frame, scan.at);
-            let stop = fast::run(scan.level(), venue, object, out, (&scratch.shapes, &mut scratch.tail));
+            let stop = fast::events(scan.level(), venue, object, out, (&scratch.shapes, &mut scratch.tail));
             scan.at = stop.at;
             if !stop.is_behind {
                 break;

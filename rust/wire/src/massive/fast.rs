@@ -7,7 +7,9 @@ use ringtape_model::{Quote, Trade, Venue, VenueBar};
 
 use super::decode as slots;
 use super::decode::LATE_AFTER;
-use crate::json::{Key, KeyTable, Lane, Level, Plan, Rule, Rules, ShapeTold, Shapes, Tail, Work, bits, ends_of};
+use crate::json::{
+    Extent, Key, KeyTable, Lane, Level, Plan, Reader, Rule, Rules, ShapeTold as Told, Shapes, Stop, Tail, bits, ends_of, run,
+};
 use crate::staging::{EVENTS_MAX, Staging};
 
 /// The kinds that are read here.
@@ -51,96 +53,42 @@ impl Kind {
     }
 }
 
-/// Where reading stopped.
-#[derive(Clone, Copy)]
-pub(super) struct Stop {
-    pub(super) at: usize,
-    /// Behind an event, not at one.
-    pub(super) is_behind: bool,
-}
-
 /// Reads the events of a list from the one on that opens at `at`, as long as their shapes are known. At the end of the
 /// frame, if it gets there, the whole list was sound.
-///
-/// While an event is read, the one behind it is taken up: one step after the other of an event is waited for, and no
-/// machine looks as far ahead as an event is long.
 #[inline(always)]
-pub(super) fn run<L: Level>(
+pub(super) fn events<L: Level>(
     level: L,
     venue: Venue,
     (frame, at): (&[u8], usize),
     out: &mut Staging,
     (shapes, tail): (&Shapes, &mut Tail),
 ) -> Stop {
-    level.apart_from_all(Run { venue, frame, at, out, shapes, tail })
+    let most = EVENTS_MAX.saturating_sub(out.len());
+    let stop = run(level, (frame, at), most, (shapes, tail), Events { venue, out });
+    let is_end = stop.is_behind && frame.get(stop.at..) == Some(b"]");
+    Stop { at: stop.at + usize::from(is_end), ..stop }
 }
 
-struct Run<'a> {
+struct Events<'a> {
     venue: Venue,
-    frame: &'a [u8],
-    at: usize,
     out: &'a mut Staging,
-    shapes: &'a Shapes,
-    tail: &'a mut Tail,
 }
 
-impl<L: Level> Work<L> for Run<'_> {
-    type Done = Stop;
+impl<L: Level> Reader<L> for Events<'_> {
+    #[inline(always)]
+    fn told(&self, extent: &Extent) -> Option<Told> {
+        Told::of(extent)
+    }
 
     #[inline(always)]
-    fn done(self, level: L) -> Stop {
-        let Self { venue, frame, at, out, shapes, tail } = self;
-        run_it(level, venue, (frame, at), out, (shapes, tail))
-    }
-}
-
-#[inline(always)]
-fn run_it<L: Level>(
-    level: L,
-    venue: Venue,
-    (frame, mut at): (&[u8], usize),
-    out: &mut Staging,
-    (shapes, tail): (&Shapes, &mut Tail),
-) -> Stop {
-    let tail = level.tail(frame, tail);
-    let mut room = EVENTS_MAX.saturating_sub(out.len());
-    let mut next = lane(level, (frame, at), tail, shapes);
-    while let Some((lane, end)) = next {
-        let is_last = frame.get(end..).and_then(<[u8]>::first_chunk) != Some(b",{");
-        next = if is_last { None } else { self::lane(level, (frame, end + 1), tail, shapes) };
-        if room == 0 || !read(venue, lane, frame, out) {
-            break;
+    fn read(&mut self, lane: Lane<L>) -> bool {
+        let frame = lane.frame();
+        match Kind::of(lane.kind()) {
+            Kind::Quote => quote::read(self.venue, lane, frame, self.out),
+            Kind::Trade => trade::read(self.venue, lane, frame, self.out),
+            Kind::Second => bar::read(self.venue, lane, 1_000, frame, self.out),
+            Kind::Minute => bar::read(self.venue, lane, 60_000, frame, self.out),
         }
-        if is_last {
-            return Stop { at: if frame.get(end..) == Some(b"]") { end + 1 } else { end }, is_behind: true };
-        }
-        room -= 1;
-        at = end + 1;
-    }
-    Stop { at, is_behind: false }
-}
-
-/// A lane through the event that opens at `at`, if its shape is known, and where it ends.
-#[inline(always)]
-fn lane<'a, L: Level>(
-    level: L,
-    (frame, at): (&'a [u8], usize),
-    tail: &'a Tail,
-    shapes: &'a Shapes,
-) -> Option<(Lane<'a, L>, usize)> {
-    let (held, extent) = level.hold(frame, at, tail)?;
-    let lane = Lane::new(level, (frame, at), held, shapes.expected(ShapeTold::of(&extent)?)?);
-    Some((lane, at + extent.len as usize))
-}
-
-/// Reads an event; false if it is for the plain way, then nothing was changed.
-#[inline(always)]
-fn read<L: Level>(venue: Venue, lane: Lane<L>, frame: &[u8], out: &mut Staging) -> bool {
-    match Kind::of(lane.kind()) {
-        Kind::Quote => quote::read(venue, lane, frame, out),
-        Kind::Trade => trade::read(venue, lane, frame, out),
-        Kind::Second => bar::read(venue, lane, 1_000, frame, out),
-        Kind::Minute => bar::read(venue, lane, 60_000, frame, out),
     }
 }
 
@@ -149,9 +97,9 @@ fn read<L: Level>(venue: Venue, lane: Lane<L>, frame: &[u8], out: &mut Staging) 
 pub(super) fn learn((frame, at): (&[u8], usize), name: u64, keys: &KeyTable, shapes: &mut Shapes) {
     if let Some(kind) = Kind::named(name)
         && let Some((ends, extent)) = ends_of(frame, at)
-        && let Some(told) = ShapeTold::of(&extent)
+        && let Some(told) = Told::of(&extent)
     {
-        shapes.learn(told, kind.plan(), keys, &frame[at..at + extent.len as usize], &ends[..extent.count as usize]);
+        shapes.learn(told, (kind.plan(), true), keys, &frame[at..at + extent.len as usize], &ends[..extent.count as usize]);
     }
 }
 

@@ -683,6 +683,13 @@ pub(crate) trait Level: Copy {
     /// bytes. Whether an exponent follows is the caller's to see.
     fn number(self, window: &[u8; 32]) -> Option<Plain>;
 
+    /// The same of a text that is ASCII and ends inside 32 bytes.
+    #[inline(always)]
+    fn quote_in(self, window: &[u8; 32]) -> Option<usize> {
+        let len = window.iter().position(|&byte| byte == b'"')?;
+        (self.plain(window, len).1 == 0).then_some(len)
+    }
+
     /// Length of the plain text at the start of the window, if its closing quote is inside and no escape or control
     /// character comes before.
     fn quote(self, window: &[u8; 16]) -> Option<usize>;

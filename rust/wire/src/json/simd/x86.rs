@@ -877,6 +877,11 @@ impl Level for V4 {
     }
 
     #[inline(always)]
+    fn quote_in(self, window: &[u8; 32]) -> Option<usize> {
+        V3(()).quote_in(window)
+    }
+
+    #[inline(always)]
     fn quote(self, window: &[u8; 16]) -> Option<usize> {
         V3(()).quote(window)
     }
@@ -1297,6 +1302,21 @@ impl Level for V3 {
             let odd = _mm256_testz_si256(special, used) == 0;
             (std::mem::transmute::<__m256i, [u8; 32]>(_mm256_and_si256(bytes, used)), u64::from(odd))
         }
+    }
+
+    #[inline(always)]
+    fn quote_in(self, window: &[u8; 32]) -> Option<usize> {
+        // SAFETY: a `V3` exists only where the machine has AVX2.
+        let special = unsafe {
+            let bytes = wide(window);
+            let quote = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'"'.cast_signed()));
+            let backslash = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'\\'.cast_signed()));
+            // Controls, and what is not ASCII, which is below zero.
+            let other = _mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), bytes);
+            _mm256_movemask_epi8(_mm256_or_si256(_mm256_or_si256(quote, backslash), other)).cast_unsigned()
+        };
+        let at = special.trailing_zeros() as usize;
+        (at < 32 && window[at] == b'"').then_some(at)
     }
 
     #[inline(always)]
