@@ -580,23 +580,27 @@ unsafe fn ends_in(now: __m512i, next: __m512i) -> (u64, u64) {
     }
 }
 
-/// A block of a frame, masked to it unless it is known to be inside, and the one that begins a byte behind it.
+/// Four blocks of a frame, and those that begin a byte behind them. What is beyond the frame is zero.
 ///
 /// # Safety
 ///
-/// The machine must have what a `V4` stands for; `IS_INSIDE` only if `len` is 65 at least, where `at` has so many bytes.
+/// The machine must have what a `V4` stands for; `IS_INSIDE` only if `rest` has more than `HELD` bytes, `IS_SHORT` only if
+/// it has no more than 192.
 #[inline(always)]
-unsafe fn two<const IS_INSIDE: bool>(at: *const u8, len: usize) -> (__m512i, __m512i) {
-    let (now, next) = (at.cast::<i8>(), at.wrapping_add(1).cast::<i8>());
+unsafe fn blocks<const IS_INSIDE: bool, const IS_SHORT: bool>(rest: &[u8]) -> ([__m512i; 4], [__m512i; 4]) {
+    let at = |place: usize| rest.as_ptr().wrapping_add(place).cast::<i8>();
     // SAFETY: the caller's promise; what is loaded otherwise is masked to the frame.
     unsafe {
         if IS_INSIDE {
-            (_mm512_loadu_epi8(now), _mm512_loadu_epi8(next))
-        } else {
-            let mask = first_bits(len.min(64) as u32);
-            let after = first_bits(len.saturating_sub(1).min(64) as u32);
-            (_mm512_maskz_loadu_epi8(mask, now), _mm512_maskz_loadu_epi8(after, next))
+            let load = |place: usize| _mm512_loadu_epi8(at(place));
+            return ([load(0), load(64), load(128), load(192)], [load(1), load(65), load(129), load(193)]);
         }
+        let len = rest.len().min(HELD - 1) as u32;
+        let load = |place: u32| _mm512_maskz_loadu_epi8(first_bits(len.saturating_sub(place)), at(place as usize));
+        let [a, b, c] = [load(0), load(64), load(128)];
+        let d = if IS_SHORT { _mm512_setzero_si512() } else { load(192) };
+        let behind = |now, next| _mm512_permutex2var_epi8(now, block(PLACES_BEHIND), next);
+        ([a, b, c, d], [behind(a, b), behind(b, c), behind(c, d), behind(d, _mm512_setzero_si512())])
     }
 }
 
@@ -604,17 +608,16 @@ unsafe fn two<const IS_INSIDE: bool>(at: *const u8, len: usize) -> (__m512i, __m
 ///
 /// # Safety
 ///
-/// The machine must have what a `V4` stands for; `IS_INSIDE` only if `rest` has more than `HELD` bytes.
+/// As of `blocks`.
 #[inline(always)]
-unsafe fn held<const IS_INSIDE: bool>(rest: &[u8]) -> Option<(InRegisters, Extent)> {
+unsafe fn held<const IS_INSIDE: bool, const IS_SHORT: bool>(rest: &[u8]) -> Option<(InRegisters, Extent)> {
     let start = rest.as_ptr();
     // SAFETY: the caller's promise.
     unsafe {
-        let block = |at: usize| two::<IS_INSIDE>(start.wrapping_add(at), rest.len().saturating_sub(at));
-        let [a, b, c, d] = [block(0), block(64), block(128), block(192)];
-        let blocks = [a.0, b.0, c.0, d.0];
+        let (blocks, [next_a, next_b, next_c, next_d]) = blocks::<IS_INSIDE, IS_SHORT>(rest);
+        let [a, b, c, d] = blocks;
         let [(a, braces), (b, more), (c, still_more), (d, last)] =
-            [ends_in(a.0, a.1), ends_in(b.0, b.1), ends_in(c.0, c.1), ends_in(d.0, d.1)];
+            [ends_in(a, next_a), ends_in(b, next_b), ends_in(c, next_c), ends_in(d, next_d)];
         let b = if braces == 0 { b } else { 0 };
         let c = if braces | more == 0 { c } else { 0 };
         let d = if braces | more | still_more == 0 { d } else { 0 };
@@ -635,7 +638,7 @@ unsafe fn held<const IS_INSIDE: bool>(rest: &[u8]) -> Option<(InRegisters, Exten
         let len = if c | d != 0 { len } else { 128 - b.leading_zeros() };
         let len = if b | c | d != 0 { len } else { 64 - a.leading_zeros() };
         let (first, second) = (a.trailing_zeros(), (a & a.wrapping_sub(1)).trailing_zeros());
-        let extent = if IS_INSIDE {
+        let extent = if IS_INSIDE || rest.len() >= 64 + size_of::<u32>() {
             let word = |at: usize| start.wrapping_add(at);
             Extent {
                 count,
@@ -910,7 +913,15 @@ impl Level for V4 {
     fn hold<'a>(self, frame: &'a [u8], at: usize, _: &'a Tail) -> Option<(InRegisters, Extent)> {
         let rest = frame.get(at..)?;
         // SAFETY: a `V4` exists only where the machine has all of it; the length was looked at.
-        unsafe { if rest.len() > HELD { held::<true>(rest) } else { held::<false>(rest) } }
+        unsafe {
+            if rest.len() > HELD {
+                held::<true, false>(rest)
+            } else if rest.len() > 192 {
+                held::<false, false>(rest)
+            } else {
+                held::<false, true>(rest)
+            }
+        }
     }
 
     #[inline(always)]
@@ -1074,6 +1085,16 @@ macro_rules! by_place {
 static DIVISORS_BY_PLACE: [f64; 16] = by_place!(DIVISORS);
 static SCALES_BY_PLACE: [i64; 16] = by_place!(SCALES);
 static FITS_BY_PLACE: [u64; 16] = by_place!(FITS);
+
+/// The place behind each byte of a block.
+static PLACES_BEHIND: [u8; 64] = {
+    let (mut places, mut at) = (PLACES, 0);
+    while at < 64 {
+        places[at] += 1;
+        at += 1;
+    }
+    places
+};
 
 /// The place of each byte of a block.
 static PLACES: [u8; 64] = {
