@@ -176,7 +176,7 @@ impl Passed {
 
 /// The bytes between the values of an object, and where the fields of a plan are among the values.
 #[derive(Clone, Copy)]
-#[repr(align(512))]
+#[repr(align(64))]
 pub(crate) struct Shape {
     /// What tells it; 0 for no shape.
     told: u64,
@@ -185,6 +185,8 @@ pub(crate) struct Shape {
     /// Of each value: the quote or bracket behind it; and the key and what follows it up to the next value, without the
     /// comma and the quote that every key begins with.
     pub(crate) words: [[u8; 8]; VALUES],
+    /// The same as `masks`, all bits of each byte.
+    pub(crate) wide_masks: [u64; VALUES],
     /// How many bytes stand before each value.
     pub(crate) leads: [u8; 32],
     /// Bytes between each value and the comma or brace behind it.
@@ -207,6 +209,9 @@ pub(crate) struct Shape {
     /// The fields that the object has, a bit each; and those of them that are numbers or lists of numbers.
     pub(crate) has: u16,
     pub(crate) numbers: u16,
+    /// The same, a byte each.
+    pub(crate) has_bytes: [u8; WIDTH],
+    pub(crate) number_bytes: [u8; WIDTH],
     /// The number of the value that names the kind.
     pub(crate) named: u8,
     /// Number of the values.
@@ -222,6 +227,7 @@ impl Shape {
         told: 0,
         masks: [0; VALUES / 8],
         words: [[0; 8]; VALUES],
+        wide_masks: [0; VALUES],
         leads: [0; 32],
         tails: [0; 32],
         places: [0; 32],
@@ -235,6 +241,8 @@ impl Shape {
         is_told: false,
         has: 0,
         numbers: 0,
+        has_bytes: [0; WIDTH],
+        number_bytes: [0; WIDTH],
         named: 0,
         count: 0,
         kind: 0,
@@ -416,6 +424,7 @@ impl Draft<'_> {
         let (word, mask) = (self.shape.words.get_mut(value)?, &mut self.shape.masks[value / 8]);
         word.get_mut(from..from + bytes.len())?.copy_from_slice(bytes);
         *mask |= ((1 << bytes.len()) - 1) << (value % 8 * 8 + from);
+        self.shape.wide_masks[value] |= u64::MAX >> (64 - 8 * bytes.len()) << (8 * from);
         Some(())
     }
 
@@ -464,7 +473,11 @@ impl Draft<'_> {
         }
         shape.places[field] = value as u8;
         shape.has |= 1 << field;
-        shape.numbers |= u16::from(!matches!(form, Form::Text | Form::Flag)) << field;
+        shape.has_bytes[field] = 0xFF;
+        if !matches!(form, Form::Text | Form::Flag) {
+            shape.numbers |= 1 << field;
+            shape.number_bytes[field] = 0xFF;
+        }
         Some(())
     }
 

@@ -253,14 +253,20 @@ fn tail<'a>(frame: &[u8], tail: &'a mut Tail) -> &'a Tail {
     tail
 }
 
+/// The rest of a frame with room behind it.
+#[inline(always)]
+fn near_of<'a>(frame: &[u8], rest: &'a [u8], tail: &'a Tail) -> Option<&'a Near> {
+    match rest.first_chunk() {
+        Some(near) => Some(near),
+        None => tail.get(frame.len().min(size_of::<Near>()) - rest.len()..)?.first_chunk(),
+    }
+}
+
 /// What `Level::hold` does in memory.
 #[inline(always)]
 fn hold<'a, L: Level>(level: L, frame: &'a [u8], at: usize, tail: &'a Tail) -> Option<(InMemory<'a>, Extent)> {
     let rest = frame.get(at..)?;
-    let near = match rest.first_chunk() {
-        Some(near) => near,
-        None => tail.get(frame.len().min(size_of::<Near>()) - rest.len()..)?.first_chunk()?,
-    };
+    let near = near_of(frame, rest, tail)?;
     let (mut ends, mut count, mut base) = ([0; 32], 0, 0);
     while base < HELD {
         let block = near[base..].first_chunk().unwrap_or(&[0; 64]);
@@ -286,7 +292,7 @@ fn hold<'a, L: Level>(level: L, frame: &'a [u8], at: usize, tail: &'a Tail) -> O
 
 /// What `Level::fields` does in memory.
 #[inline(always)]
-fn fields<L: Level>(level: L, InMemory { near: object, ends }: InMemory, shape: &Shape) -> (Places, u64) {
+fn fields(InMemory { near: object, ends }: InMemory, shape: &Shape) -> (Places, u64) {
     let mut places =
         Places { starts: [0; 32], lens: [0; 32], number_ends: [0; WIDTH], number_lens: [0; WIDTH] };
     let mut odd = 0;
@@ -299,8 +305,7 @@ fn fields<L: Level>(level: L, InMemory { near: object, ends }: InMemory, shape: 
         // The byte before the end, and those behind the two that every key begins with.
         let [before] = *near(object, ends[value], 1);
         let word = u64::from_le_bytes(*near(object, ends[value].wrapping_add(1), 0)) & !0xFF | u64::from(before);
-        let mask = masked(shape.masks[value / 8] >> (value % 8 * 8));
-        odd |= level.apart((word ^ u64::from_le_bytes(shape.words[value])) & mask);
+        odd |= (word ^ u64::from_le_bytes(shape.words[value])) & shape.wide_masks[value];
     }
     for field in 0..WIDTH {
         let value = usize::from(shape.places[field]) % 32;
@@ -315,14 +320,6 @@ fn fields<L: Level>(level: L, InMemory { near: object, ends }: InMemory, shape: 
         }
     }
     (places, odd)
-}
-
-/// All bits of the bytes that have a bit each in the lowest eight.
-#[inline(always)]
-const fn masked(bits: u64) -> u64 {
-    let spread = (bits & 0xFF).wrapping_mul(ONES) & 0x8040_2010_0804_0201;
-    // The highest bit of each byte that is not zero, and then all of them.
-    (((spread.wrapping_add(!HIGHS) | spread) & HIGHS) >> 7).wrapping_mul(0xFF)
 }
 
 /// Limits and units of a whole number.
@@ -344,6 +341,17 @@ impl Rule {
     const CODE: Self = Self { least: 0, most: u64::MAX, scale: 1, unset: CODE_UNSET as i64 };
     /// A digit; 0 where it is missing.
     pub(crate) const DIGIT: Self = Self { least: 0, most: 9, scale: 1, unset: 0 };
+}
+
+impl Rule {
+    /// A whole number in its unit, unset where its length is 0; and not zero if it is beyond the limits.
+    #[inline(always)]
+    fn applied(self, number: u64, len: u32) -> (i64, u64) {
+        let Self { least, most, scale, unset } = self;
+        let is_beyond = number.wrapping_sub(least) > most - least;
+        let value = number.cast_signed().wrapping_mul(scale);
+        (select_unpredictable(len != 0, value, unset), u64::from(is_beyond & (len != 0)))
+    }
 }
 
 /// The rules of four numbers, as tables for vectors: each at the even places.
@@ -378,11 +386,10 @@ impl Rules {
 /// A whole number at the end of a window, unset where its length is 0. No branch on a field that comes and goes, here and
 /// below.
 #[inline(always)]
-fn integer<L: Level>(level: L, window: &[u8; 16], len: u32, Rule { least, most, scale, unset }: Rule) -> (i64, u64) {
+fn integer<L: Level>(level: L, window: &[u8; 16], len: u32, rule: Rule) -> (i64, u64) {
     let Whole { read, odd } = level.whole(window, len as usize);
-    let beyond = u64::from(!(least..=most).contains(&read.mantissa));
-    let odd = select_unpredictable(len != 0, u64::from(odd) | read.decimals as u64 | beyond, 0);
-    (select_unpredictable(len != 0, read.mantissa.cast_signed().wrapping_mul(scale), unset), odd)
+    let (value, is_beyond) = rule.applied(read.mantissa, len);
+    (value, is_beyond | select_unpredictable(len != 0, u64::from(odd) | read.decimals as u64, 0))
 }
 
 /// The same for a double and in 1e-8.
@@ -423,91 +430,14 @@ fn code_of(list: &[u8]) -> Option<(u16, usize)> {
     Some(((first * 10 + second) * 10 + third, 3))
 }
 
-/// What a level does that holds objects in memory.
-macro_rules! in_memory {
-    () => {
-        type Held<'a> = InMemory<'a>;
-        type Fields = Places;
-
-        #[inline(always)]
-        fn tail<'a>(self, frame: &[u8], to: &'a mut Tail) -> &'a Tail {
-            tail(frame, to)
-        }
-
-        #[inline(always)]
-        fn hold<'a>(self, frame: &'a [u8], at: usize, tail: &'a Tail) -> Option<(InMemory<'a>, Extent)> {
-            hold(self, frame, at, tail)
-        }
-
-        #[inline(always)]
-        fn fields(self, held: InMemory, shape: &Shape) -> (Places, u64) {
-            fields(self, held, shape)
-        }
-
-        #[inline(always)]
-        fn span(self, places: &Places, value: u8) -> (u32, u32) {
-            let value = usize::from(value) % 32;
-            (places.starts[value].into(), places.lens[value].into())
-        }
-
-        #[inline(always)]
-        fn field_len<const FIELD: usize>(self, places: &Places) -> u32 {
-            places.number_lens[FIELD].into()
-        }
-
-        #[inline(always)]
-        fn held_decimals<const GROUP: usize>(self, held: InMemory, places: &Places) -> ([(f64, i64); 4], u64) {
-            let (mut values, mut odd) = ([(PRICE_UNSET, E8_UNSET); 4], 0);
-            for at in 0..4 {
-                let (window, len) = places.number(held, GROUP * 4 + at);
-                let (value, is_odd) = decimal(self, window, len);
-                (values[at], odd) = (value, odd | is_odd);
-            }
-            (values, odd)
-        }
-
-        #[inline(always)]
-        fn held_integers<const GROUP: usize>(
-            self,
-            held: InMemory,
-            places: &Places,
-            rules: &Rules,
-        ) -> ([i64; 4], u64) {
-            let (mut values, mut odd) = ([0; 4], 0);
-            for at in 0..4 {
-                let (window, len) = places.number(held, GROUP * 4 + at);
-                let (value, is_odd) = integer(self, window, len, rules.rule(at));
-                (values[at], odd) = (value, odd | is_odd);
-            }
-            (values, odd)
-        }
-
-        #[inline(always)]
-        fn held_codes<const GROUP: usize>(self, held: InMemory, places: &Places) -> ([u16; 4], u64) {
-            let (mut values, mut odd) = ([0; 4], 0);
-            for at in 0..4 {
-                let (window, len) = places.number(held, GROUP * 4 + at);
-                let len = if len > u32::from(CODE) { 0 } else { len };
-                let (value, is_odd) = integer(self, window, len, Rule::CODE);
-                (values[at], odd) = (value as u16, odd | is_odd);
-            }
-            (values, odd)
-        }
-
-        #[inline(always)]
-        fn held_list<const FIELD: usize>(self, held: InMemory, places: &Places) -> ([u16; 4], u8, u64) {
-            let (window, len) = places.number(held, FIELD);
-            if len == 0 {
-                return ([CODE_UNSET; 4], 0, 0);
-            }
-            let (codes, count) = codes_of(window.get(16usize.wrapping_sub(len as usize)..).unwrap_or_default());
-            (codes, count, u64::from(count == 0))
-        }
-    };
-}
-use in_memory;
-
 impl Places {
+    /// The first byte of a value, and its length.
+    #[inline(always)]
+    fn span(&self, value: u8) -> (u32, u32) {
+        let value = usize::from(value) % 32;
+        (self.starts[value].into(), self.lens[value].into())
+    }
+
     /// Sixteen bytes up to the end of a field, and its length.
     #[inline(always)]
     fn number<'a>(&self, held: InMemory<'a>, field: usize) -> (&'a [u8; 16], u32) {
@@ -700,7 +630,82 @@ pub(crate) trait Level: Copy {
 pub(crate) struct Scalar;
 
 impl Level for Scalar {
-    in_memory!();
+    type Held<'a> = InMemory<'a>;
+    type Fields = Places;
+
+    #[inline(always)]
+    fn tail<'a>(self, frame: &[u8], to: &'a mut Tail) -> &'a Tail {
+        tail(frame, to)
+    }
+
+    #[inline(always)]
+    fn hold<'a>(self, frame: &'a [u8], at: usize, tail: &'a Tail) -> Option<(InMemory<'a>, Extent)> {
+        hold(self, frame, at, tail)
+    }
+
+    #[inline(always)]
+    fn fields(self, held: InMemory, shape: &Shape) -> (Places, u64) {
+        fields(held, shape)
+    }
+
+    #[inline(always)]
+    fn span(self, places: &Places, value: u8) -> (u32, u32) {
+        places.span(value)
+    }
+
+    #[inline(always)]
+    fn field_len<const FIELD: usize>(self, places: &Places) -> u32 {
+        places.number_lens[FIELD].into()
+    }
+
+    #[inline(always)]
+    fn held_decimals<const GROUP: usize>(self, held: InMemory, places: &Places) -> ([(f64, i64); 4], u64) {
+        let (mut values, mut odd) = ([(PRICE_UNSET, E8_UNSET); 4], 0);
+        for at in 0..4 {
+            let (window, len) = places.number(held, GROUP * 4 + at);
+            let (value, is_odd) = decimal(self, window, len);
+            (values[at], odd) = (value, odd | is_odd);
+        }
+        (values, odd)
+    }
+
+    #[inline(always)]
+    fn held_integers<const GROUP: usize>(
+        self,
+        held: InMemory,
+        places: &Places,
+        rules: &Rules,
+    ) -> ([i64; 4], u64) {
+        let (mut values, mut odd) = ([0; 4], 0);
+        for at in 0..4 {
+            let (window, len) = places.number(held, GROUP * 4 + at);
+            let (value, is_odd) = integer(self, window, len, rules.rule(at));
+            (values[at], odd) = (value, odd | is_odd);
+        }
+        (values, odd)
+    }
+
+    #[inline(always)]
+    fn held_codes<const GROUP: usize>(self, held: InMemory, places: &Places) -> ([u16; 4], u64) {
+        let (mut values, mut odd) = ([0; 4], 0);
+        for at in 0..4 {
+            let (window, len) = places.number(held, GROUP * 4 + at);
+            let len = if len > u32::from(CODE) { 0 } else { len };
+            let (value, is_odd) = integer(self, window, len, Rule::CODE);
+            (values[at], odd) = (value as u16, odd | is_odd);
+        }
+        (values, odd)
+    }
+
+    #[inline(always)]
+    fn held_list<const FIELD: usize>(self, held: InMemory, places: &Places) -> ([u16; 4], u8, u64) {
+        let (window, len) = places.number(held, FIELD);
+        if len == 0 {
+            return ([CODE_UNSET; 4], 0, 0);
+        }
+        let (codes, count) = codes_of(window.get(16usize.wrapping_sub(len as usize)..).unwrap_or_default());
+        (codes, count, u64::from(count == 0))
+    }
 
     #[inline(never)]
     fn apart_from_all<W: Work<Self>>(self, work: W) -> W::Done {

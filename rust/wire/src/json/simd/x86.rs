@@ -6,14 +6,15 @@
 
 #[allow(clippy::wildcard_imports, reason = "half a hundred names of one kind")]
 use std::arch::x86_64::*;
+use std::hint::select_unpredictable;
 use std::sync::OnceLock;
 
 use ringtape_model::Venue;
 use ringtape_model::units::{CODE_UNSET, E8_UNSET, PRICE_UNSET};
 
 use super::{
-    CODE, DIVISORS, Extent, FITS, HELD, InMemory, Level, Marks, NUMBER, Places, Plain, Rule, Rules, SCALES, Spans, Structure,
-    Tail, Whole, Window, Work, codes_of, decimal, fields, hold, in_memory, integer, some, tail,
+    CODE, DIVISORS, Extent, FITS, HELD, Level, Marks, NUMBER, Near, Plain, Rules, SCALES, Spans, Structure, Tail,
+    Whole, Window, Work, codes_of, near_of, some, tail,
 };
 use crate::error::DecodeError;
 use crate::json::outline::{MARKS, Outline, Pattern};
@@ -238,6 +239,16 @@ fn high_half(block: &[u8; 64], at: usize) -> u64 {
     u64::from(unsafe { _mm256_movemask_epi8(std::mem::transmute::<[u8; 32], __m256i>(bytes)) }.cast_unsigned())
 }
 
+/// By its length: which of eight bytes belong to a code at their end.
+static CODE_KEEP: [i64; 8] = {
+    let (mut keep, mut len) = ([0; 8], 1);
+    while len < 8 {
+        keep[len] = -1 << (64 - 8 * len);
+        len += 1;
+    }
+    keep
+};
+
 /// Sixteen zeroes and sixteen ones: the window that starts at `len` keeps the last `len` bytes of a vector.
 static KEEP: [u8; 32] = {
     let mut keep = [0; 32];
@@ -456,6 +467,34 @@ pub(crate) struct PlacesInRegisters {
     lens: __m256i,
     number_ends: __m128i,
     number_lens: __m128i,
+}
+
+impl PlacesInRegisters {
+    /// The first byte of a value, and its length.
+    #[inline(always)]
+    fn span(&self, value: u8) -> (u32, u32) {
+        let value = usize::from(value) % 32;
+        // SAFETY: both are 32 plain bytes.
+        let (starts, lens): ([u8; 32], [u8; 32]) =
+            unsafe { (std::mem::transmute(self.starts), std::mem::transmute(self.lens)) };
+        (starts[value].into(), lens[value].into())
+    }
+
+    /// Where a field that is a number ends.
+    #[inline(always)]
+    fn number_end(&self, field: usize) -> u8 {
+        // SAFETY: both are 16 plain bytes.
+        let bytes = unsafe { std::mem::transmute::<__m128i, [u8; 16]>(self.number_ends) };
+        bytes[field % 16]
+    }
+
+    /// The length of a field that is a number, 0 if the object has it not.
+    #[inline(always)]
+    fn number_len(&self, field: usize) -> u8 {
+        // SAFETY: both are 16 plain bytes.
+        let bytes = unsafe { std::mem::transmute::<__m128i, [u8; 16]>(self.number_lens) };
+        bytes[field % 16]
+    }
 }
 
 /// The bytes of an object at these places.
@@ -693,13 +732,6 @@ unsafe fn classed(window: &[u8; 32]) -> (__m512i, __m512i) {
         let [low, high] = std::mem::transmute::<[u8; 128], [__m512i; 2]>(CLASSES);
         (bytes, _mm512_permutex2var_epi8(low, bytes, high))
     }
-}
-
-/// The length of a field.
-#[inline(always)]
-fn len_of<const FIELD: usize>(fields: &PlacesInRegisters) -> u32 {
-    // SAFETY: both are 16 plain bytes.
-    u32::from(unsafe { std::mem::transmute::<__m128i, [u8; 16]>(fields.number_lens) }[FIELD])
 }
 
 /// Four lanes of three digits: how far before the end of its code each stands, and the end of which code.
@@ -950,10 +982,7 @@ impl Level for V4 {
 
     #[inline(always)]
     fn span(self, fields: &PlacesInRegisters, value: u8) -> (u32, u32) {
-        let value = usize::from(value) % 32;
-        // SAFETY: both are 32 plain bytes.
-        let array = |bytes| unsafe { std::mem::transmute::<__m256i, [u8; 32]>(bytes) };
-        (array(fields.starts)[value].into(), array(fields.lens)[value].into())
+        fields.span(value)
     }
 
     #[inline(always)]
@@ -1038,7 +1067,7 @@ impl Level for V4 {
 
     #[inline(always)]
     fn field_len<const FIELD: usize>(self, fields: &PlacesInRegisters) -> u32 {
-        len_of::<FIELD>(fields)
+        fields.number_len(FIELD).into()
     }
 }
 
@@ -1194,8 +1223,373 @@ unsafe fn work_v3<W: Work<V3>>(work: W) -> W::Done {
     work.done(V3(()))
 }
 
+/// An object in memory, and the places of the ends of its values; behind the last of them anything.
+#[derive(Clone, Copy)]
+pub(crate) struct Nearby<'a> {
+    near: &'a Near,
+    ends: __m256i,
+}
+
+/// Which of the bytes of a block are ends of values or braces, and which are braces.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn marks_in(now: __m256i, next: __m256i) -> (u64, u64) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let commas = _mm256_cmpeq_epi8(now, _mm256_set1_epi8(b','.cast_signed()));
+        let quotes = _mm256_cmpeq_epi8(next, _mm256_set1_epi8(b'"'.cast_signed()));
+        let braces = _mm256_cmpeq_epi8(now, _mm256_set1_epi8(b'}'.cast_signed()));
+        let marks = _mm256_or_si256(_mm256_and_si256(commas, quotes), braces);
+        // Kept apart, as in `half`.
+        (apart(bits_of(marks).into()), apart(bits_of(braces).into()))
+    }
+}
+
+/// The highest bit of each byte.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn bits_of(bytes: __m256i) -> u32 {
+    // SAFETY: the caller's promise.
+    unsafe { _mm256_movemask_epi8(bytes).cast_unsigned() }
+}
+
+/// Some bytes of an object from one on.
+#[inline(always)]
+fn bytes_at<const N: usize>(near: &Near, at: usize) -> &[u8; N] {
+    near[at % HELD..].first_chunk().unwrap_or(&[0; N])
+}
+
+/// What `Level::hold` does.
+///
+/// # Safety
+///
+/// The machine must have AVX2 and BMI.
+#[inline(always)]
+unsafe fn hold_v3<'a>(frame: &'a [u8], at: usize, tail: &'a Tail) -> Option<(Nearby<'a>, Extent)> {
+    let rest = frame.get(at..)?;
+    let near = near_of(frame, rest, tail)?;
+    let mut ends = [0; 64];
+    let (mut count, mut base) = (0, 0);
+    while base < HELD {
+        let block: &[u8; 65] = near[base..].first_chunk()?;
+        // SAFETY: the caller's promise.
+        let (mut marks, braces) = unsafe {
+            let (low, low_braces) = marks_in(wide(bytes_in(block, 0)), wide(bytes_in(block, 1)));
+            let (high, high_braces) = marks_in(wide(bytes_in(block, 32)), wide(bytes_in(block, 33)));
+            (low | high << 32, low_braces | high_braces << 32)
+        };
+        marks &= braces ^ braces.wrapping_sub(1);
+        let more = count + marks.count_ones() as usize;
+        if more > VALUES {
+            return None;
+        }
+        // Eight at a time, as one word; most blocks have no more. What is written too much is overwritten.
+        let mut out = count;
+        loop {
+            let mut places = 0;
+            for place in 0..8 {
+                places |= u64::from(marks.trailing_zeros()) << (8 * place);
+                marks &= marks.wrapping_sub(1);
+            }
+            let places = places.wrapping_add(base as u64 * 0x0101_0101_0101_0101);
+            ends[out..out + 8].copy_from_slice(&places.to_le_bytes());
+            if marks == 0 {
+                break;
+            }
+            out += 8;
+        }
+        count = more;
+        if braces != 0 {
+            let len = base + braces.trailing_zeros() as usize + 1;
+            let ends = ends.first_chunk()?;
+            let extent = Extent::new(rest, count, len as u32, ends);
+            return (len <= rest.len()).then_some((Nearby { near, ends: wide(ends) }, extent));
+        }
+        base += 64;
+    }
+    None
+}
+
+#[inline(always)]
+fn bytes_in(block: &[u8; 65], at: usize) -> &[u8; 32] {
+    block[at..].first_chunk().unwrap_or(&[0; 32])
+}
+
+/// Bytes of 32 by their places, which are below 32.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn picked(bytes: __m256i, places: __m128i) -> __m128i {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let low = _mm_shuffle_epi8(_mm256_castsi256_si128(bytes), places);
+        let high = _mm_shuffle_epi8(_mm256_extracti128_si256::<1>(bytes), places);
+        _mm_blendv_epi8(low, high, _mm_cmpgt_epi8(places, _mm_set1_epi8(15)))
+    }
+}
+
+/// What `Level::fields` does.
+///
+/// # Safety
+///
+/// The machine must have AVX2 and BMI.
+#[inline(always)]
+unsafe fn fields_v3(held: &Nearby, shape: &Shape) -> (PlacesInRegisters, u64) {
+    // SAFETY: the caller's promise; vectors and arrays are of one size.
+    unsafe {
+        // Before the first value there is no end: 0.
+        let upper = _mm256_permute2x128_si256::<0x08>(held.ends, held.ends);
+        let before = _mm256_alignr_epi8::<15>(held.ends, upper);
+        let starts = _mm256_add_epi8(before, wide(&shape.leads));
+        let ends = _mm256_sub_epi8(held.ends, wide(&shape.tails));
+        let lens = _mm256_sub_epi8(ends, starts);
+        let places = load(&shape.places);
+        let (field_lens, field_ends) = (picked(lens, places), picked(ends, places));
+        let (has, numbers) = (load(&shape.has_bytes), load(&shape.number_bytes));
+        let more = _mm_sub_epi8(field_lens, load(&shape.least));
+        let is_fit = _mm_cmpeq_epi8(_mm_max_epu8(more, load(&shape.range)), load(&shape.range));
+        // A number is read with the sixteen bytes before its end.
+        let is_far = _mm_cmpeq_epi8(_mm_max_epu8(field_ends, _mm_set1_epi8(16)), field_ends);
+        let beyond = _mm_or_si128(_mm_andnot_si128(is_fit, has), _mm_andnot_si128(is_far, numbers));
+        let mut odd = u64::from(_mm_testz_si128(beyond, beyond) == 0);
+        let befores = _mm256_sub_epi8(held.ends, _mm256_set1_epi8(1));
+        let befores = std::mem::transmute::<__m256i, [u8; 32]>(befores);
+        odd |= words_v3::<16>(held.near, &befores, shape, 0);
+        if shape.count > 16 {
+            odd |= words_v3::<8>(held.near, &befores, shape, 16);
+        }
+        let number_ends = _mm_and_si128(field_ends, numbers);
+        (PlacesInRegisters { starts, lens, number_ends, number_lens: _mm_and_si128(field_lens, numbers) }, odd)
+    }
+}
+
+/// Not zero where the bytes around some of the ends, of which those before are given, are others than those of a shape.
+#[inline(always)]
+fn words_v3<const COUNT: usize>(near: &Near, befores: &[u8; 32], shape: &Shape, from: usize) -> u64 {
+    let mut odd = 0;
+    for value in from..from + COUNT {
+        let before = usize::from(befores[value]);
+        // The byte before the end, and those behind the two that every key begins with.
+        let behind = near[before + 2..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
+        let word = behind & !0xFF | u64::from(near[before]);
+        odd |= apart((word ^ u64::from_le_bytes(shape.words[value])) & shape.wide_masks[value]);
+    }
+    odd
+}
+
+/// Two numbers, each at the end of sixteen bytes.
+struct Two {
+    mantissas: [u64; 2],
+    decimals: [usize; 2],
+    odd: u32,
+}
+
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn both_of(low: &[u8], high: &[u8]) -> __m256i {
+    // SAFETY: the caller's promise.
+    unsafe { _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(load(low)), load(high)) }
+}
+
+/// The numbers of sixteen digits in two lanes.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn two_mantissas(digits: __m256i) -> [u64; 2] {
+    // SAFETY: the caller's promise; vectors and arrays are of one size.
+    unsafe {
+        let twos = _mm256_maddubs_epi16(digits, _mm256_set1_epi16(0x010A));
+        let fours = _mm256_madd_epi16(twos, _mm256_set1_epi32(0x0001_0064));
+        let eights = _mm256_madd_epi16(_mm256_packus_epi32(fours, fours), _mm256_set1_epi32(0x0001_2710));
+        let high = _mm256_mul_epu32(eights, _mm256_set1_epi64x(100_000_000));
+        let all = _mm256_add_epi64(high, _mm256_srli_epi64::<32>(eights));
+        let [low, _, high, _] = std::mem::transmute::<__m256i, [u64; 4]>(all);
+        [low, high]
+    }
+}
+
+/// Reads two numbers of up to 15 bytes; one of none is 0 and sound.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn two<const IS_WHOLE: bool>(windows: [&[u8; 16]; 2], lens: [u32; 2]) -> Two {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let bytes = both_of(windows[0], windows[1]);
+        let (low, high) = (lens[0] as usize & 15, lens[1] as usize & 15);
+        let keep = both_of(&KEEP[low..], &KEEP[high..]);
+        let digits = _mm256_sub_epi8(bytes, _mm256_set1_epi8(b'0'.cast_signed()));
+        let is_digit = _mm256_cmpeq_epi8(_mm256_min_epu8(digits, _mm256_set1_epi8(9)), digits);
+        let others = bits_of(_mm256_andnot_si256(is_digit, keep));
+        let zeroes = bits_of(_mm256_cmpeq_epi8(digits, _mm256_setzero_si256()));
+        let first = (0x1_0000u32 >> low) & 0xFFFF | (0x1_0000u32 >> high) << 16;
+        let digits = _mm256_and_si256(digits, keep);
+        // A leading zero is only the last digit.
+        let leading = zeroes & first & 0x7FFF_7FFF;
+        if IS_WHOLE {
+            return Two { mantissas: two_mantissas(digits), decimals: [0; 2], odd: others | leading };
+        }
+        let point = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'.'.cast_signed()));
+        let points = bits_of(_mm256_and_si256(point, keep));
+        let (low, high) = ((points & 0xFFFF | 0x1_0000).trailing_zeros(), (points >> 16 | 0x1_0000).trailing_zeros());
+        // One point each at most, and nothing else.
+        let one = (1u32 << low) & 0xFFFF | (1u32 << high) << 16;
+        // No point is the first byte or the last; behind a leading zero comes one.
+        let odd = (others ^ one) | (points & (first | 0x8000_8000)) | (leading & !(points >> 1));
+        let (low, high) = (low as usize, high as usize);
+        let closed = _mm256_shuffle_epi8(digits, both_of(&CLOSE[low & 31], &CLOSE[high & 31]));
+        let decimals = [15usize.saturating_sub(low), 15usize.saturating_sub(high)];
+        Two { mantissas: two_mantissas(closed), decimals, odd }
+    }
+}
+
+impl Two {
+    #[inline(always)]
+    const fn plain(&self, at: usize) -> Plain {
+        Plain { mantissa: self.mantissas[at], len: 0, decimals: self.decimals[at] }
+    }
+}
+
+/// Sixteen bytes up to the end of a field, and its length.
+#[inline(always)]
+fn number_at<'a>(held: &Nearby<'a>, fields: &PlacesInRegisters, field: usize) -> (&'a [u8; 16], u32) {
+    let before = usize::from(fields.number_end(field)).saturating_sub(16);
+    (bytes_at(held.near, before), fields.number_len(field).into())
+}
+
+/// Eight bytes up to the end of a field as a word, and which of them belong to it: none to a list of more than one code.
+#[inline(always)]
+fn code_at(held: &Nearby, fields: &PlacesInRegisters, field: usize) -> (i64, i64) {
+    let before = usize::from(fields.number_end(field)).saturating_sub(8);
+    let len = fields.number_len(field);
+    let len = if len > CODE { 0 } else { len };
+    (i64::from_le_bytes(*bytes_at(held.near, before)), CODE_KEEP[usize::from(len & 7)])
+}
+
+/// Four numbers of a group, two at a time.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn four<const GROUP: usize, const IS_WHOLE: bool>(held: &Nearby, fields: &PlacesInRegisters) -> ([Plain; 4], [u32; 4], u64) {
+    let (a, len_a) = number_at(held, fields, GROUP * 4);
+    let (b, len_b) = number_at(held, fields, GROUP * 4 + 1);
+    let (c, len_c) = number_at(held, fields, GROUP * 4 + 2);
+    let (d, len_d) = number_at(held, fields, GROUP * 4 + 3);
+    // SAFETY: the caller's promise.
+    let (low, high) = unsafe { (two::<IS_WHOLE>([a, b], [len_a, len_b]), two::<IS_WHOLE>([c, d], [len_c, len_d])) };
+    let numbers = [low.plain(0), low.plain(1), high.plain(0), high.plain(1)];
+    (numbers, [len_a, len_b, len_c, len_d], u64::from(low.odd | high.odd))
+}
+
 impl Level for V3 {
-    in_memory!();
+    type Held<'a> = Nearby<'a>;
+    type Fields = PlacesInRegisters;
+
+    #[inline(always)]
+    fn tail<'a>(self, frame: &[u8], to: &'a mut Tail) -> &'a Tail {
+        tail(frame, to)
+    }
+
+    #[inline(always)]
+    fn hold<'a>(self, frame: &'a [u8], at: usize, tail: &'a Tail) -> Option<(Nearby<'a>, Extent)> {
+        // SAFETY: a `V3` exists only where the machine has all of it.
+        unsafe { hold_v3(frame, at, tail) }
+    }
+
+    #[inline(always)]
+    fn fields(self, held: Nearby, shape: &Shape) -> (PlacesInRegisters, u64) {
+        // SAFETY: a `V3` exists only where the machine has all of it.
+        unsafe { fields_v3(&held, shape) }
+    }
+
+    #[inline(always)]
+    fn span(self, fields: &PlacesInRegisters, value: u8) -> (u32, u32) {
+        fields.span(value)
+    }
+
+    #[inline(always)]
+    fn field_len<const FIELD: usize>(self, fields: &PlacesInRegisters) -> u32 {
+        fields.number_len(FIELD).into()
+    }
+
+    #[inline(always)]
+    fn held_decimals<const GROUP: usize>(self, held: Nearby, fields: &PlacesInRegisters) -> ([(f64, i64); 4], u64) {
+        // SAFETY: a `V3` exists only where the machine has all of it.
+        let (numbers, lens, mut odd) = unsafe { four::<GROUP, false>(&held, fields) };
+        let mut values = [(PRICE_UNSET, E8_UNSET); 4];
+        for at in 0..4 {
+            let (float, e8) = numbers[at].both(&mut odd);
+            let is_there = lens[at] != 0;
+            values[at] =
+                (select_unpredictable(is_there, float, PRICE_UNSET), select_unpredictable(is_there, e8, E8_UNSET));
+        }
+        (values, odd)
+    }
+
+    #[inline(always)]
+    fn held_integers<const GROUP: usize>(self, held: Nearby, fields: &PlacesInRegisters, rules: &Rules) -> ([i64; 4], u64) {
+        // SAFETY: a `V3` exists only where the machine has all of it.
+        let (numbers, lens, mut odd) = unsafe { four::<GROUP, true>(&held, fields) };
+        let mut values = [0; 4];
+        for at in 0..4 {
+            let (value, is_beyond) = rules.rule(at).applied(numbers[at].mantissa, lens[at]);
+            (values[at], odd) = (value, odd | is_beyond);
+        }
+        (values, odd)
+    }
+
+    #[inline(always)]
+    fn held_codes<const GROUP: usize>(self, held: Nearby, fields: &PlacesInRegisters) -> ([u16; 4], u64) {
+        // SAFETY: a `V3` exists only where the machine has all of it; vectors and arrays are of one size.
+        unsafe {
+            let (a, keep_a) = code_at(&held, fields, GROUP * 4);
+            let (b, keep_b) = code_at(&held, fields, GROUP * 4 + 1);
+            let (c, keep_c) = code_at(&held, fields, GROUP * 4 + 2);
+            let (d, keep_d) = code_at(&held, fields, GROUP * 4 + 3);
+            let bytes = _mm256_setr_epi64x(a, b, c, d);
+            let keep = _mm256_setr_epi64x(keep_a, keep_b, keep_c, keep_d);
+            let digits = _mm256_sub_epi8(bytes, _mm256_set1_epi8(b'0'.cast_signed()));
+            let is_digit = _mm256_cmpeq_epi8(_mm256_min_epu8(digits, _mm256_set1_epi8(9)), digits);
+            // A leading zero is only the last digit: kept, zero, none kept before it.
+            let is_first = _mm256_andnot_si256(_mm256_slli_epi64::<8>(keep), keep);
+            let is_zero = _mm256_cmpeq_epi8(digits, _mm256_setzero_si256());
+            let leading = _mm256_and_si256(_mm256_and_si256(is_zero, is_first), _mm256_set1_epi64x(i64::MAX >> 7));
+            let odd = _mm256_or_si256(_mm256_andnot_si256(is_digit, keep), leading);
+            let twos = _mm256_maddubs_epi16(_mm256_and_si256(digits, keep), _mm256_set1_epi16(0x010A));
+            let fours = _mm256_srli_epi64::<32>(_mm256_madd_epi16(twos, _mm256_set1_epi32(0x0001_0064)));
+            let is_none = _mm256_cmpeq_epi64(keep, _mm256_setzero_si256());
+            let values = _mm256_blendv_epi8(fours, _mm256_set1_epi64x(CODE_UNSET.into()), is_none);
+            let [a, b, c, d] = std::mem::transmute::<__m256i, [u64; 4]>(values);
+            ([a as u16, b as u16, c as u16, d as u16], u64::from(_mm256_testz_si256(odd, odd) == 0))
+        }
+    }
+
+    #[inline(always)]
+    fn held_list<const FIELD: usize>(self, held: Nearby, fields: &PlacesInRegisters) -> ([u16; 4], u8, u64) {
+        let len = usize::from(fields.number_len(FIELD));
+        if len == 0 {
+            return ([CODE_UNSET; 4], 0, 0);
+        }
+        let end = usize::from(fields.number_end(FIELD));
+        let (codes, count) = codes_of(held.near.get(end.saturating_sub(len)..end).unwrap_or_default());
+        (codes, count, u64::from(count == 0))
+    }
 
     #[inline(always)]
     fn apart_from_all<W: Work<Self>>(self, work: W) -> W::Done {
