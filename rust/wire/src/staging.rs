@@ -177,7 +177,7 @@ impl Scratch {
 }
 
 /// Frames up to this length are copied: then their last values, too, are read by windows.
-const SHORT: usize = 1_024;
+pub(crate) const SHORT: usize = 1_024;
 /// Zeroes behind the copy; the widest window of the plain way.
 const ROOM: usize = 64;
 

@@ -14,7 +14,7 @@ use super::{fast, notice, plain};
 use crate::error::{DecodeError, ErrorKind, SkipReason};
 use crate::json::{Guesses, Level, Scanner, Slots, Tag, Text, Token, Value};
 use crate::read::{Decimal, Fault, Fields, Read};
-use crate::staging::{Control, EVENTS_MAX, Scratch, Staging, Room, widen};
+use crate::staging::{Control, EVENTS_MAX, Room, Scratch, Staging, widen};
 
 /// Kinds of spot and COIN-M that the documentation names and this decoder does not read.
 const NAMED: [&[u8]; 16] = [

@@ -161,7 +161,6 @@ pub(super) fn candle<L: Level>(
     (out, scratch): (&mut Staging, &mut Scratch),
 ) -> bool {
     let Scratch { structures, outlines, window, .. } = scratch;
-    structures.clear();
     // What was just copied is not read yet: it would have to be waited for.
     if padded.before == 0 || !structures.whole(level, frame) {
         return false;

@@ -3,8 +3,9 @@
 //! A frame is checked for UTF-8 once, then walked byte by byte with short words at a time (eight bytes in a
 //! `u64`) for strings and numbers. Every value is validated whether or not anybody reads it, so a skipped value
 //! is as strict as a used one. What comes back are tokens that point into the frame. That is the plain way; common
-//! objects take a fast lane past it: `index` marks where keys begin and objects end, `shape` knows where each key
-//! stood last time, `lane` reads values by their ends and verifies all of it, or leaves the object to the plain way.
+//! objects take a fast lane past it: `lane` reads values by their two ends and verifies every byte around them by the `shape`
+//! that such an object had before, or leaves it to the plain way; `trace` does so for long and nested objects, by marks
+//! (`structure`) and an `outline`.
 
 mod guess;
 mod keys;
@@ -22,7 +23,7 @@ pub(crate) use guess::Guesses;
 pub(crate) use keys::{KeyTable, Slots, Tag, Token};
 pub(crate) use lane::{Lane, Padded, Reader, Stop, run};
 pub(crate) use number::Number;
-pub(crate) use outline::{Field, MARKS, NO_SLOT, Outlines, Pattern, Told};
+pub(crate) use outline::{Field, MARKS, Outlines, Pattern, Told};
 pub(crate) use scan::{Scanner, Value};
 pub(crate) use shape::{Key, Plan, Shapes, Told as ShapeTold, bits};
 pub(crate) use simd::{BEFORE, Extent, Level, Rule, Rules, Scalar, Tail, Window, ends_of};

@@ -1,6 +1,6 @@
 //! Outlines: the bytes between the values of an object, learned from objects that were read the plain way.
 //!
-//! A venue that nests objects, writes blanks and begins with any key is not served by the shapes of lists of flat objects.
+//! Objects that hold another one, that have blanks in them or that are long are not served by shapes.
 //! An outline says for each mark of an object (where a key or a brace stands, see `structure`) which bytes stand there,
 //! and which field of a pattern the value behind it is. Whoever reads by an outline compares all of these bytes, so it
 //! changes speed, never a result.
@@ -10,8 +10,6 @@ use super::shape::WIDTH;
 
 /// Most marks of an object that is read by its outline, its closing brace among them.
 pub(crate) const MARKS: usize = 32;
-/// The key of the object inside, for kinds that have none.
-pub(crate) const NO_SLOT: u8 = TRASH;
 /// Most values of one form that are verified and have no other say.
 const PASSED: usize = 8;
 /// How many outlines are kept, and how many of them have one place. More that meet there take turns, at the price of the

@@ -119,14 +119,7 @@ impl Plan {
     /// A plan for objects of the kind `name`, which is told by a number, too. They must have the fields `required`, and
     /// one of `either`, given as bits; or else they are for the plain way.
     pub(crate) const fn new(kind: u8, name: &'static str, keys: &[Key; WIDTH], required: u16, either: u16) -> Self {
-        let mut plan = Self {
-            slots: [TRASH; WIDTH],
-            forms: [Form::Number; WIDTH],
-            name,
-            required,
-            either,
-            kind,
-        };
+        let mut plan = Self { slots: [TRASH; WIDTH], forms: [Form::Number; WIDTH], name, required, either, kind };
         let mut at = 0;
         while at < WIDTH {
             let Key { slot, form } = keys[at];
@@ -301,7 +294,7 @@ pub(crate) struct Shapes {
     /// Which shape has been met at each place; two places are looked at for each.
     index: Box<[u8; PLACES]>,
     held: Box<[Shape; SHAPES]>,
-    passed: Box<[[Passed; PASSED]; SHAPES]>,
+    passed: Box<[[Passed; PASSED]]>,
     /// The one that is forgotten next.
     oldest: u8,
 }
@@ -312,7 +305,7 @@ impl Shapes {
         Self {
             index: Box::new([0; PLACES]),
             held: held.try_into().unwrap_or_else(|_| unreachable!("made with that length")),
-            passed: Box::new([[Passed::NONE; PASSED]; SHAPES]),
+            passed: vec![[Passed::NONE; PASSED]; SHAPES].into_boxed_slice(),
             oldest: 0,
         }
     }
@@ -323,7 +316,7 @@ impl Shapes {
         let place = told.place();
         let number = if self.at(place).told == told.0 { self.number(place) } else { self.number(place ^ 1) };
         let shape = &self.held[number];
-        (shape.told == told.0).then(|| (shape, self.passed[number].get(..usize::from(shape.passed)).unwrap_or(&[])))
+        (shape.told == told.0).then(|| (shape, &self.passed[number][..usize::from(shape.passed) % (PASSED + 1)]))
     }
 
     #[inline(always)]
@@ -533,6 +526,9 @@ fn lead(bytes: &[u8]) -> Option<Lead> {
     };
     let len = len + 4 + usize::from(closer.is_some());
     // A value that is closed ends before its closing byte.
-    (len <= LEAD && len + usize::from(closer.is_some()) <= bytes.len())
-        .then_some(Lead { key: u64::from_le_bytes(word), len, closer })
+    (len <= LEAD && len + usize::from(closer.is_some()) <= bytes.len()).then_some(Lead {
+        key: u64::from_le_bytes(word),
+        len,
+        closer,
+    })
 }

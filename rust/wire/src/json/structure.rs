@@ -1,29 +1,24 @@
-//! Where the structure of a frame stands: one vectored pass before anything of it is understood.
+//! Where the structure of a short frame stands: one vectored pass before anything of it is understood.
 //!
 //! Marked are commas before a key (with or without a blank between), opening braces before a key, and closing braces. So
 //! every value of objects, nested or not, lies between two marks.
 //!
-//! Marks are hints, as those of `index` are: whoever uses them verifies every byte between two of them.
+//! Marks are hints: a text may hold such bytes, too. Whoever uses them verifies every byte between two of them.
 
 use super::outline::MARKS;
 use super::simd::{Level, Structure};
+use crate::staging::SHORT;
 
-/// Bytes that are marked at a time.
-const STRETCH: usize = 16 << 10;
 /// A mark a byte at most, and room to write and to look past the last.
-const ROOM: usize = STRETCH + 2 * 64;
+const ROOM: usize = SHORT + 2 * 64;
 /// Bytes that a block looks at behind its own.
 pub(crate) const AHEAD: usize = 2;
 
-/// The marks of a short frame or of a stretch of a long one.
+/// The marks of a short frame.
 pub(crate) struct Structures {
     marks: Box<[u32; ROOM]>,
     count: usize,
-    /// The mark where the next object is looked for.
-    next: usize,
-    from: usize,
-    to: usize,
-    /// Marks of the first block of a short frame.
+    /// Those of the first block, a bit each.
     first: u64,
 }
 
@@ -31,19 +26,12 @@ impl Structures {
     pub(crate) fn new() -> Self {
         let marks = vec![0; ROOM].into_boxed_slice();
         let marks = marks.try_into().unwrap_or_else(|_| unreachable!("made with that length"));
-        Self { marks, count: 0, next: 0, from: 0, to: 0, first: 0 }
-    }
-
-    /// Forgets the frame.
-    #[inline(always)]
-    pub(crate) fn clear(&mut self) {
-        (self.count, self.next, self.from, self.to) = (0, 0, 0, 0);
+        Self { marks, count: 0, first: 0 }
     }
 
     /// Marks a short frame. False if it is not ASCII.
     #[inline(always)]
     pub(crate) fn whole<L: Level>(&mut self, level: L, frame: &[u8]) -> bool {
-        (self.next, self.from, self.to) = (0, 0, frame.len());
         // Most frames of one event end in the third or the fourth block, as good as at random.
         let (a, b) = (level.structure_at(frame, 0), level.structure_at(frame, 64));
         let (c, d) = (level.structure_at(frame, 128), level.structure_at(frame, 192));
@@ -79,39 +67,6 @@ impl Structures {
     #[inline(always)]
     pub(crate) fn from(&self, at: usize) -> Option<&[u32; MARKS + 1]> {
         self.marks.get(at..)?.first_chunk()
-    }
-
-    /// The marks of the object that opens at `at`, which only grows from call to call.
-    #[inline(always)]
-    pub(crate) fn object<L: Level>(&mut self, level: L, frame: &[u8], at: usize) -> Option<&[u32; MARKS + 1]> {
-        // A stretch is left where it ends, or past its half at an object that it may cut: the cost stays linear whatever
-        // the frame holds.
-        let is_cut = self.next + MARKS >= self.count && self.to < frame.len() && at > self.from + STRETCH / 2;
-        if at >= self.to || is_cut {
-            self.cover(level, frame, at);
-        }
-        while self.next < self.count && (self.marks[self.next % ROOM] as usize) < at {
-            self.next += 1;
-        }
-        let marks = self.marks.get(self.next..)?.first_chunk()?;
-        (marks[0] as usize == at).then_some(marks)
-    }
-
-    /// Goes on behind so many marks of the object that was asked for last.
-    #[inline(always)]
-    pub(crate) fn pass(&mut self, count: usize) {
-        self.next += count;
-    }
-
-    #[inline(always)]
-    fn cover<L: Level>(&mut self, level: L, frame: &[u8], at: usize) {
-        let end = frame.len().min(at + STRETCH);
-        (self.count, self.next, self.from, self.to) = (0, 0, at, end);
-        let mut base = at;
-        while base < end {
-            self.note(level, base as u32, level.structure_at(frame, base));
-            base += 64;
-        }
     }
 
     /// Writes the marks of a block that begins at `base`; gives which of its bytes are not ASCII.

@@ -88,12 +88,6 @@ impl<'a, L: Level> Trace<'a, L> {
         }
     }
 
-    /// Whether the object has a field.
-    #[inline(always)]
-    pub(crate) fn has(&self, field: usize) -> bool {
-        self.outline.has & 1 << field != 0
-    }
-
     /// The object is for the plain way if this is so.
     #[inline(always)]
     pub(crate) fn odd_if(&mut self, odd: bool) {
@@ -137,13 +131,6 @@ impl<'a, L: Level> Trace<'a, L> {
         text
     }
 
-    /// The bytes of a value with zeroes behind, whatever they are: of one that is verified otherwise.
-    #[inline(always)]
-    pub(crate) fn copied(&self, field: usize) -> [u8; TEXT + 1] {
-        let len = self.spans.all_lens[field] as usize % (TEXT + 1);
-        self.level.plain(bytes(self.window, self.start(field)), len).0
-    }
-
     /// `true` or `false`.
     #[inline(always)]
     pub(crate) fn flag(&mut self, field: usize) -> bool {
@@ -160,18 +147,6 @@ impl<'a, L: Level> Trace<'a, L> {
         let is_false = word & 0xFF_FFFF_FFFF == FALSE && len == 5;
         // No branch on what is as good as random.
         (is_true, u64::from(!(is_true | is_false)))
-    }
-
-    /// A decimal that may have a sign.
-    #[inline(always)]
-    pub(crate) fn signed(&mut self, field: usize) -> f64 {
-        let (len, start) = (self.spans.all_lens[field], self.start(field));
-        let is_negative = bytes::<1>(self.window, start)[0] == b'-';
-        let digits = len.wrapping_sub(u32::from(is_negative));
-        let whole = self.level.whole(bytes(self.window, self.spans.befores[field]), digits as usize);
-        self.spans.odd |= u64::from(whole.odd);
-        let (float, _) = whole.read.both(&mut self.spans.odd);
-        if is_negative { -float } else { float }
     }
 }
 

@@ -8,7 +8,8 @@ use ringtape_model::{Quote, Trade, Venue, VenueBar};
 use super::decode as slots;
 use super::decode::LATE_AFTER;
 use crate::json::{
-    Extent, Key, KeyTable, Lane, Level, Plan, Reader, Rule, Rules, ShapeTold as Told, Shapes, Stop, Tail, bits, ends_of, run,
+    Extent, Key, KeyTable, Lane, Level, Plan, Reader, Rule, Rules, ShapeTold as Told, Shapes, Stop, Tail, bits,
+    ends_of, run,
 };
 use crate::staging::{EVENTS_MAX, Staging};
 
@@ -99,7 +100,13 @@ pub(super) fn learn((frame, at): (&[u8], usize), name: u64, keys: &KeyTable, sha
         && let Some((ends, extent)) = ends_of(frame, at)
         && let Some(told) = Told::of(&extent)
     {
-        shapes.learn(told, (kind.plan(), true), keys, &frame[at..at + extent.len as usize], &ends[..extent.count as usize]);
+        shapes.learn(
+            told,
+            (kind.plan(), true),
+            keys,
+            &frame[at..at + extent.len as usize],
+            &ends[..extent.count as usize],
+        );
     }
 }
 
@@ -124,8 +131,8 @@ macro_rules! plan {
 
 mod trade {
     use super::{
-        CODE_UNSET, Key, Kind, LATE_AFTER, Lane, Level, Plan, Rule, Rules, Staging, TIME_UNSET, TRADE_LATE, Trade, Venue, bits,
-        slots,
+        CODE_UNSET, Key, Kind, LATE_AFTER, Lane, Level, Plan, Rule, Rules, Staging, TIME_UNSET, TRADE_LATE, Trade,
+        Venue, bits, slots,
     };
 
     // The exact decimal string wins over the whole number beside it, which is verified and then has no say.

@@ -85,14 +85,6 @@ pub(crate) struct Whole {
     pub(crate) odd: u32,
 }
 
-/// Which bytes of a block are quotes, commas and closing braces, a bit each, the first byte in the lowest.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Marks {
-    pub(crate) quotes: u64,
-    pub(crate) commas: u64,
-    pub(crate) braces: u64,
-}
-
 /// Where structure stands in a block, a bit each, and which of its bytes are not ASCII.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Structure {
@@ -262,49 +254,20 @@ fn near_of<'a>(frame: &[u8], rest: &'a [u8], tail: &'a Tail) -> Option<&'a Near>
     }
 }
 
-/// What `Level::hold` does in memory.
-#[inline(always)]
-fn hold<'a, L: Level>(level: L, frame: &'a [u8], at: usize, tail: &'a Tail) -> Option<(InMemory<'a>, Extent)> {
-    let rest = frame.get(at..)?;
-    let near = near_of(frame, rest, tail)?;
-    let (mut ends, mut count, mut base) = ([0; 32], 0, 0);
-    while base < HELD {
-        let block = near[base..].first_chunk().unwrap_or(&[0; 64]);
-        let Marks { quotes, commas, braces } = level.marks(block);
-        let next = u64::from(near[base + 64] == b'"') << 63;
-        let mut marks = commas & (quotes >> 1 | next) | braces;
-        // Up to the first brace, it included.
-        marks &= braces ^ braces.wrapping_sub(1);
-        while marks != 0 {
-            *ends.get_mut(count)? = (base as u32 + marks.trailing_zeros()) as u8;
-            count += 1;
-            marks &= marks - 1;
-        }
-        if braces != 0 {
-            let len = base as u32 + braces.trailing_zeros() + 1;
-            let is_inside = count <= VALUES && len as usize <= rest.len();
-            return is_inside.then(|| (InMemory { near, ends }, Extent::new(rest, count, len, &ends)));
-        }
-        base += 64;
-    }
-    None
-}
-
 /// What `Level::fields` does in memory.
 #[inline(always)]
 fn fields(InMemory { near: object, ends }: InMemory, shape: &Shape) -> (Places, u64) {
-    let mut places =
-        Places { starts: [0; 32], lens: [0; 32], number_ends: [0; WIDTH], number_lens: [0; WIDTH] };
+    let mut places = Places { starts: [0; 32], lens: [0; 32], number_ends: [0; WIDTH], number_lens: [0; WIDTH] };
     let mut odd = 0;
     for value in 0..32 {
         let before = if value == 0 { 0 } else { ends[value - 1] };
         places.starts[value] = before.wrapping_add(shape.leads[value]);
         places.lens[value] = ends[value].wrapping_sub(shape.tails[value]).wrapping_sub(places.starts[value]);
     }
-    for value in 0..VALUES {
+    for (value, &end) in ends.iter().enumerate().take(VALUES) {
         // The byte before the end, and those behind the two that every key begins with.
-        let [before] = *near(object, ends[value], 1);
-        let word = u64::from_le_bytes(*near(object, ends[value].wrapping_add(1), 0)) & !0xFF | u64::from(before);
+        let [before] = *near(object, end, 1);
+        let word = u64::from_le_bytes(*near(object, end.wrapping_add(1), 0)) & !0xFF | u64::from(before);
         odd |= (word ^ u64::from_le_bytes(shape.words[value])) & shape.wide_masks[value];
     }
     for field in 0..WIDTH {
@@ -350,7 +313,7 @@ impl Rule {
         let Self { least, most, scale, unset } = self;
         let is_beyond = number.wrapping_sub(least) > most - least;
         let value = number.cast_signed().wrapping_mul(scale);
-        (select_unpredictable(len != 0, value, unset), u64::from(is_beyond & (len != 0)))
+        (select_unpredictable(len != 0, value, unset), select_unpredictable(len != 0, u64::from(is_beyond), 0))
     }
 }
 
@@ -463,9 +426,6 @@ pub(crate) trait Level: Copy {
     fn is_ascii(self, frame: &[u8]) -> bool {
         frame.is_ascii()
     }
-
-    /// The bytes of a block that structure is made of.
-    fn marks(self, block: &[u8; 64]) -> Marks;
 
     /// The structure of a block that has a little behind it.
     fn structure(self, block: &[u8; 64 + AHEAD]) -> Structure;
@@ -640,7 +600,8 @@ impl Level for Scalar {
 
     #[inline(always)]
     fn hold<'a>(self, frame: &'a [u8], at: usize, tail: &'a Tail) -> Option<(InMemory<'a>, Extent)> {
-        hold(self, frame, at, tail)
+        let (ends, extent) = ends_of(frame, at)?;
+        Some((InMemory { near: near_of(frame, &frame[at..], tail)?, ends }, extent))
     }
 
     #[inline(always)]
@@ -661,26 +622,21 @@ impl Level for Scalar {
     #[inline(always)]
     fn held_decimals<const GROUP: usize>(self, held: InMemory, places: &Places) -> ([(f64, i64); 4], u64) {
         let (mut values, mut odd) = ([(PRICE_UNSET, E8_UNSET); 4], 0);
-        for at in 0..4 {
+        for (at, to) in values.iter_mut().enumerate() {
             let (window, len) = places.number(held, GROUP * 4 + at);
             let (value, is_odd) = decimal(self, window, len);
-            (values[at], odd) = (value, odd | is_odd);
+            (*to, odd) = (value, odd | is_odd);
         }
         (values, odd)
     }
 
     #[inline(always)]
-    fn held_integers<const GROUP: usize>(
-        self,
-        held: InMemory,
-        places: &Places,
-        rules: &Rules,
-    ) -> ([i64; 4], u64) {
+    fn held_integers<const GROUP: usize>(self, held: InMemory, places: &Places, rules: &Rules) -> ([i64; 4], u64) {
         let (mut values, mut odd) = ([0; 4], 0);
-        for at in 0..4 {
+        for (at, to) in values.iter_mut().enumerate() {
             let (window, len) = places.number(held, GROUP * 4 + at);
             let (value, is_odd) = integer(self, window, len, rules.rule(at));
-            (values[at], odd) = (value, odd | is_odd);
+            (*to, odd) = (value, odd | is_odd);
         }
         (values, odd)
     }
@@ -688,11 +644,11 @@ impl Level for Scalar {
     #[inline(always)]
     fn held_codes<const GROUP: usize>(self, held: InMemory, places: &Places) -> ([u16; 4], u64) {
         let (mut values, mut odd) = ([0; 4], 0);
-        for at in 0..4 {
+        for (at, to) in values.iter_mut().enumerate() {
             let (window, len) = places.number(held, GROUP * 4 + at);
             let len = if len > u32::from(CODE) { 0 } else { len };
             let (value, is_odd) = integer(self, window, len, Rule::CODE);
-            (values[at], odd) = (value as u16, odd | is_odd);
+            (*to, odd) = (value as u16, odd | is_odd);
         }
         (values, odd)
     }
@@ -710,17 +666,6 @@ impl Level for Scalar {
     #[inline(never)]
     fn apart_from_all<W: Work<Self>>(self, work: W) -> W::Done {
         work.done(self)
-    }
-
-    #[inline(always)]
-    fn marks(self, block: &[u8; 64]) -> Marks {
-        let mut marks = Marks::default();
-        for (at, &byte) in block.iter().enumerate() {
-            marks.quotes |= u64::from(byte == b'"') << at;
-            marks.commas |= u64::from(byte == b',') << at;
-            marks.braces |= u64::from(byte == b'}') << at;
-        }
-        marks
     }
 
     #[inline(always)]
@@ -970,23 +915,6 @@ mod tests {
                 let mut out = [0; 64];
                 level.places(bits, base, &mut out);
                 prop_assert_eq!(&out[..want.len()], &want[..]);
-            }
-        }
-
-        #[test]
-        fn marks_agree_at_every_level(bytes in prop::collection::vec(prop::sample::select(b"\",}{a\xFF\x00".to_vec()), 64)) {
-            let mut block = [0; 64];
-            block.copy_from_slice(&bytes);
-            let marks = Scalar.marks(&block);
-            for (at, &byte) in block.iter().enumerate() {
-                prop_assert_eq!(marks.quotes >> at & 1 == 1, byte == b'"');
-                prop_assert_eq!(marks.commas >> at & 1 == 1, byte == b',');
-                prop_assert_eq!(marks.braces >> at & 1 == 1, byte == b'}');
-            }
-            #[cfg(target_arch = "x86_64")]
-            {
-                prop_assert_eq!(v3().map_or(marks, |level| level.marks(&block)), marks);
-                prop_assert_eq!(v4().map_or(marks, |level| level.marks(&block)), marks);
             }
         }
 
