@@ -2,12 +2,12 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
-use ringtape::model::{Kind, for_each_kind};
+use ringtape::model::{Kind, Venue, for_each_kind};
 use ringtape::wire::{self, Entry, Staging};
 
 use crate::batch::control;
 use crate::errors;
-use crate::memory::View;
+use crate::memory::viewed;
 use crate::records::to_dict;
 
 /// Decodes one frame into ``(events, control, skipped)``: events as ``(kind, dict)`` in order of arrival,
@@ -20,16 +20,26 @@ pub(crate) fn decode<'py>(
     venue: &str,
 ) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyList>, Bound<'py, PyList>)> {
     let market = errors::venue(py, venue)?;
-    let mut staging = Staging::default();
-    let frame = View::of(frame)?;
-    let bytes = frame.bytes();
-    if let Err(error) = wire::decode(market, bytes, &mut staging) {
-        let sample = pyo3::types::PyBytes::new(py, &bytes[..bytes.len().min(64)]);
-        return Err(errors::raise(py, "DecodeError", (venue, error.kind.name(), error.offset, sample)));
-    }
+    viewed(frame, |frame| {
+        let mut staging = Staging::default();
+        if let Err(error) = wire::decode(market, frame, &mut staging) {
+            let sample = PyBytes::new(py, &frame[..frame.len().min(64)]);
+            return Err(errors::raise(py, "DecodeError", (venue, error.kind.name(), error.offset, sample)));
+        }
+        said(py, market, frame, staging)
+    })
+}
+
+/// What was read of a frame: its events, its control messages and what was skipped.
+fn said<'py>(
+    py: Python<'py>,
+    market: Venue,
+    frame: &[u8],
+    staging: Staging,
+) -> PyResult<(Bound<'py, PyList>, Bound<'py, PyList>, Bound<'py, PyList>)> {
     let events = PyList::empty(py);
     for entry in &staging.entries {
-        let dict = to_python(py, &staging, entry, bytes)?;
+        let dict = to_python(py, &staging, entry, frame)?;
         dict.set_item("venue", market.name())?;
         events.append((entry.kind.name(), dict))?;
     }

@@ -13,7 +13,7 @@ use ringtape::ring::{EventReader, EventRing};
 
 use crate::batch::{Batch, Control, Drained, Notice, control, notice};
 use crate::errors;
-use crate::memory::{Memory, View};
+use crate::memory::{Memory, viewed};
 use crate::records::{self, Kind, float};
 use crate::rule::PyRuleSet;
 use crate::table::{Table, TableColumn};
@@ -118,23 +118,23 @@ impl Engine {
         recv_ns: i64,
         conn: u16,
     ) -> PyResult<usize> {
-        let frame = View::of(frame)?;
-        let mut owned = self.own(py)?;
-        let market = owned.market(venue)?;
-        let bytes = frame.bytes();
-        if !owned.engine.decode(bytes, market, recv_ns) {
-            return Ok(0);
-        }
-        let mut asked = None;
-        while let Some((market, time)) = owned.engine.uncovered(recv_ns) {
-            if asked == Some(time) {
-                break;
+        viewed(frame, |frame| {
+            let mut owned = self.own(py)?;
+            let market = owned.market(venue)?;
+            if !owned.engine.decode(frame, market, recv_ns) {
+                return Ok(0);
             }
-            asked = Some(time);
-            let days = days(py, market, time)?;
-            owned.engine.add_days(market, &days);
-        }
-        Ok(owned.engine.apply(bytes, recv_ns, conn))
+            let mut asked = None;
+            while let Some((market, time)) = owned.engine.uncovered(recv_ns) {
+                if asked == Some(time) {
+                    break;
+                }
+                asked = Some(time);
+                let days = days(py, market, time)?;
+                owned.engine.add_days(market, &days);
+            }
+            Ok(owned.engine.apply(frame, recv_ns, conn))
+        })
     }
 
     fn advance(&self, py: Python<'_>, recv_ns: i64) -> PyResult<()> {

@@ -3,7 +3,6 @@
 use std::os::raw::{c_int, c_void};
 use std::sync::Arc;
 
-use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyBufferError;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -74,37 +73,39 @@ impl Memory {
     }
 }
 
-/// The bytes of a frame, without a copy: `bytes` directly, anything else through the buffer protocol.
-pub(crate) enum View<'a> {
-    Bytes(&'a [u8]),
-    Buffer(PyBuffer<u8>),
+/// Does some work with the bytes of an object, without a copy; a `TypeError` or `BufferError` says what else it is.
+///
+/// The interpreter's own structure on the stack: a boxed one takes longer than all of an empty frame.
+#[inline]
+pub(crate) fn viewed<R>(object: &Bound<'_, PyAny>, work: impl FnOnce(&[u8]) -> PyResult<R>) -> PyResult<R> {
+    if let Ok(bytes) = object.cast_exact::<PyBytes>() {
+        return work(bytes.as_bytes());
+    }
+    // Never moved once it is filled, since it may point into itself.
+    let mut export = Export(ffi::Py_buffer::new());
+    // SAFETY: the object is alive, and the structure is there to be filled; simple buffers are contiguous.
+    if unsafe { ffi::PyObject_GetBuffer(object.as_ptr(), &raw mut export.0, ffi::PyBUF_SIMPLE) } != 0 {
+        return Err(PyErr::fetch(object.py()));
+    }
+    let len = usize::try_from(export.0.len).unwrap_or(0);
+    if len == 0 || export.0.buf.is_null() {
+        return work(&[]);
+    }
+    if export.0.itemsize != 1 {
+        return Err(PyBufferError::new_err("a frame is one contiguous stretch of bytes"));
+    }
+    // SAFETY: the buffer holds `len` initialised bytes and is kept from being resized or freed while it is exported. Its
+    // owner must not write into it during the call: `feed` keeps the interpreter, and its documentation says so for
+    // free-threaded builds.
+    work(unsafe { std::slice::from_raw_parts(export.0.buf.cast::<u8>(), len) })
 }
 
-impl<'a> View<'a> {
-    /// Views an object that holds contiguous bytes; a `TypeError` or `BufferError` says what else it is.
-    #[inline]
-    pub(crate) fn of(object: &'a Bound<'_, PyAny>) -> PyResult<Self> {
-        if let Ok(bytes) = object.cast_exact::<PyBytes>() {
-            return Ok(Self::Bytes(bytes.as_bytes()));
-        }
-        let buffer = PyBuffer::get(object)?;
-        if !buffer.is_c_contiguous() {
-            return Err(PyBufferError::new_err("a frame is one contiguous stretch of bytes"));
-        }
-        Ok(Self::Buffer(buffer))
-    }
+/// A buffer that is given back.
+struct Export(ffi::Py_buffer);
 
-    #[inline]
-    pub(crate) fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Bytes(bytes) => bytes,
-            Self::Buffer(buffer) if buffer.len_bytes() == 0 => &[],
-            // SAFETY: the buffer is contiguous, holds `len_bytes` initialised bytes and is kept from being
-            // resized or freed while `self` holds the export. Its owner must not write into it during the call:
-            // `feed` keeps the interpreter, and its documentation says so for free-threaded builds.
-            Self::Buffer(buffer) => unsafe {
-                std::slice::from_raw_parts(buffer.buf_ptr().cast::<u8>(), buffer.len_bytes())
-            },
-        }
+impl Drop for Export {
+    fn drop(&mut self) {
+        // SAFETY: filled by `PyObject_GetBuffer`, or empty still, which is no error.
+        unsafe { ffi::PyBuffer_Release(&raw mut self.0) };
     }
 }

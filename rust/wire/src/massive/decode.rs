@@ -92,11 +92,17 @@ pub(crate) fn decode<L: Level>(
     let mut stop = Stop { at: 0, is_behind: false };
     if has_lane(venue) && frame.len() <= FRAME_MAX && frame.starts_with(b"[{") {
         stop = fast::events(level, venue, (frame, 1), out, (&scratch.shapes, &mut scratch.tail));
-        if stop.at == frame.len() {
+        if is_end(frame, stop) {
             return Ok(());
         }
     }
     plain(level, venue, (frame, stop), out, scratch)
+}
+
+/// Whether nothing but the end of the list stands behind the events that were read.
+#[inline(always)]
+fn is_end(frame: &[u8], stop: Stop) -> bool {
+    stop.is_behind && frame.get(stop.at..) == Some(b"]")
 }
 
 /// Decodes the rest of a frame.
@@ -146,7 +152,7 @@ fn rest<L: Level>(
             if !stop.is_behind {
                 break;
             }
-            if stop.at == scan.frame.len() {
+            if is_end(scan.frame, stop) {
                 return Ok(());
             }
             more = scan.next_element()?;
@@ -177,6 +183,7 @@ fn element<L: Level>(
     scan.object(&KEYS, outer, guesses)?;
     event(venue, Fields { frame, slots: outer }, offset, out);
     if has_lane(venue)
+        && outer.has(EV)
         && let Some(name) = outer.short_text(EV, frame)
     {
         fast::learn((frame, at), name, &KEYS, shapes);

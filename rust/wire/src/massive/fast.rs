@@ -54,20 +54,17 @@ impl Kind {
     }
 }
 
-/// Reads the events of a list from the one on that opens at `at`, as long as their shapes are known. At the end of the
-/// frame, if it gets there, the whole list was sound.
+/// Reads the events of a list from the one on that opens at `at`, as long as their shapes are known.
 #[inline(always)]
 pub(super) fn events<L: Level>(
     level: L,
     venue: Venue,
-    (frame, at): (&[u8], usize),
+    object: (&[u8], usize),
     out: &mut Staging,
-    (shapes, tail): (&Shapes, &mut Tail),
+    scratch: (&Shapes, &mut Tail),
 ) -> Stop {
     let most = EVENTS_MAX.saturating_sub(out.len());
-    let stop = run(level, (frame, at), most, (shapes, tail), Events { venue, out });
-    let is_end = stop.is_behind && frame.get(stop.at..) == Some(b"]");
-    Stop { at: stop.at + usize::from(is_end), ..stop }
+    run(level, object, most, scratch, Events { venue, out })
 }
 
 struct Events<'a> {
