@@ -146,7 +146,7 @@ pub(crate) enum Other {
     Number,
     /// Without escapes.
     Text,
-    /// Of whole numbers.
+    /// Of numbers, without blanks.
     List,
     /// `true`, `false` or `null`.
     Word,
@@ -310,13 +310,27 @@ impl Shapes {
         }
     }
 
-    /// The shape that an object is expected to have, and the values that nobody asks for.
+    /// The shape that an object is expected to have, with its number.
     #[inline(always)]
-    pub(crate) fn expected(&self, told: Told) -> Option<(&Shape, &[Passed])> {
+    pub(crate) fn expected(&self, told: Told) -> Option<(&Shape, usize)> {
         let place = told.place();
         let number = if self.at(place).told == told.0 { self.number(place) } else { self.number(place ^ 1) };
         let shape = &self.held[number];
-        (shape.told == told.0).then(|| (shape, &self.passed[number][..usize::from(shape.passed) % (PASSED + 1)]))
+        (shape.told == told.0).then_some((shape, number))
+    }
+
+    /// Another shape that is told alike.
+    #[inline(always)]
+    pub(crate) fn other(&self, told: Told, number: usize) -> Option<(&Shape, usize)> {
+        let other = self.number(told.place() ^ 1);
+        let shape = &self.held[other];
+        (shape.told == told.0 && other != number).then_some((shape, other))
+    }
+
+    /// The values of a shape that nobody asks for.
+    #[inline(always)]
+    pub(crate) fn passed(&self, shape: &Shape, number: usize) -> &[Passed] {
+        &self.passed[number % SHAPES][..usize::from(shape.passed) % (PASSED + 1)]
     }
 
     #[inline(always)]
@@ -345,10 +359,10 @@ impl Shapes {
         shape.told = told.0;
         shape.is_told = told.0 & ALL != 0 && shape.named == 0;
         let place = told.place();
-        // Where it was already, or where none is, or in place of the other one.
-        let is_for = |at: usize| [told.0, 0].contains(&self.at(at).told);
-        let place = if is_for(place) || !is_for(place ^ 1) { place } else { place ^ 1 };
-        let number = if self.at(place).told == told.0 { self.index[place] } else { self.next() };
+        // The newest first; the older of two is forgotten.
+        let forgotten = self.index[place ^ 1];
+        let number = if forgotten == 0 { self.next() } else { forgotten };
+        self.index[place ^ 1] = self.index[place];
         self.index[place] = number;
         (self.held[usize::from(number)], self.passed[usize::from(number)]) = (shape, passed);
     }

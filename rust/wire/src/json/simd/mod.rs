@@ -573,7 +573,16 @@ pub(crate) trait Level: Copy {
     /// bytes. Whether an exponent follows is the caller's to see.
     fn number(self, window: &[u8; 32]) -> Option<Plain>;
 
-    /// The same of a text that is ASCII and ends inside 32 bytes.
+    /// How many commas are among the last `len` bytes of a window, if these are whole numbers with one between each two.
+    #[inline(always)]
+    fn wholes(self, window: &[u8; 16], len: usize) -> Option<u32> {
+        let bytes = window.get(16usize.checked_sub(len)?..)?;
+        let is_whole = |one: &[u8]| one.iter().all(u8::is_ascii_digit) && matches!(one, [_] | [b'1'..=b'9', _, ..]);
+        let commas = bytes.iter().filter(|&&byte| byte == b',').count() as u32;
+        bytes.split(|&byte| byte == b',').all(is_whole).then_some(commas)
+    }
+
+    /// Length of the plain text at the start of the window, if it is ASCII and its closing quote is inside.
     #[inline(always)]
     fn quote_in(self, window: &[u8; 32]) -> Option<usize> {
         let len = window.iter().position(|&byte| byte == b'"')?;
@@ -943,6 +952,19 @@ mod tests {
                     prop_assert_eq!(v4().map_or(want, |level| level.structure_at(&block[..to], from)), want);
                 }
                 prop_assert_eq!(want.marks >> to.saturating_sub(from).min(63) >> 1, 0);
+            }
+        }
+
+        #[test]
+        fn whole_numbers_in_a_row_agree_at_every_level(text in "[0-9,]{0,8}|[0-9]{1,3}(,[0-9]{1,3}){0,3}|[0-9,a.]{0,15}", before in "[0-9,\\[:]{16}") {
+            let mut window = [0; 16];
+            window.copy_from_slice(&format!("{before}{text}").as_bytes()[text.len()..][..16]);
+            let is_whole = |one: &str| one == "0" || (one.parse::<u64>().is_ok() && !one.starts_with('0') && !one.starts_with('+'));
+            let want = text.split(',').all(is_whole).then(|| text.matches(',').count() as u32);
+            prop_assert_eq!(Scalar.wholes(&window, text.len()), want, "{}", text);
+            #[cfg(target_arch = "x86_64")]
+            if let Some(level) = v3() {
+                prop_assert_eq!(level.wholes(&window, text.len()), want, "{}", text);
             }
         }
 

@@ -711,6 +711,26 @@ impl Level for V3 {
     }
 
     #[inline(always)]
+    fn wholes(self, window: &[u8; 16], len: usize) -> Option<u32> {
+        // SAFETY: SSE2 is part of x86-64.
+        let (digits, zeroes, commas) = unsafe {
+            let bytes = load(window);
+            let less = _mm_sub_epi8(bytes, _mm_set1_epi8(b'0'.cast_signed()));
+            let is_digit = _mm_cmpeq_epi8(_mm_min_epu8(less, _mm_set1_epi8(9)), less);
+            let is_comma = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b','.cast_signed()));
+            let is_zero = _mm_cmpeq_epi8(less, _mm_setzero_si128());
+            let (digits, zeroes) = (_mm_movemask_epi8(is_digit), _mm_movemask_epi8(is_zero));
+            (digits.cast_unsigned(), zeroes.cast_unsigned(), _mm_movemask_epi8(is_comma).cast_unsigned())
+        };
+        let used = 0xFFFF_0000u32.wrapping_shr(len as u32) & 0xFFFF;
+        let (commas, first) = (commas & used, 0x1_0000u32.wrapping_shr(len as u32));
+        // Where a number begins there is a digit, and no zero with another digit behind it; the last byte is a digit.
+        let starts = first | commas << 1;
+        let is_odd = (used & !(digits | commas)) | (starts & !digits) | (starts & zeroes & digits >> 1 & 0x7FFF);
+        (is_odd == 0 && len.wrapping_sub(1) < 16).then_some(commas.count_ones())
+    }
+
+    #[inline(always)]
     fn quote_in(self, window: &[u8; 32]) -> Option<usize> {
         // SAFETY: a `V3` exists only where the machine has AVX2.
         let special = unsafe {

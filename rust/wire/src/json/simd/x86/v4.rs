@@ -622,6 +622,11 @@ impl Level for V4 {
     }
 
     #[inline(always)]
+    fn wholes(self, window: &[u8; 16], len: usize) -> Option<u32> {
+        V3(()).wholes(window, len)
+    }
+
+    #[inline(always)]
     fn quote_in(self, window: &[u8; 32]) -> Option<usize> {
         V3(()).quote_in(window)
     }
