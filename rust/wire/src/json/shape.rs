@@ -546,3 +546,69 @@ fn lead(bytes: &[u8]) -> Option<Lead> {
         closer,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::simd::ends_of;
+    use super::*;
+
+    static KEYS: KeyTable = KeyTable::new(&["e", "k", "c", "n"]);
+
+    impl Shape {
+        /// The shape of an object of a text `k` and a list `c`, which is the field 14.
+        pub(crate) fn of_a_list(object: &[u8]) -> Self {
+            let mut keys = [Key::NONE; WIDTH];
+            (keys[12], keys[14]) = (Key::text(1), Key::list(2));
+            let (plan, found) = (Plan::new(0, "", &keys, 0, 0), ends_of(object, 0));
+            found
+                .and_then(|(ends, extent)| drawn((&plan, false), &KEYS, object, &ends[..extent.count as usize]))
+                .map_or(Self::NONE, |(shape, _)| shape)
+        }
+    }
+
+    fn plan() -> Plan {
+        let mut keys = [Key::NONE; WIDTH];
+        (keys[0], keys[12], keys[14]) = (Key::number(3), Key::text(1), Key::list(2));
+        Plan::new(0, "T", &keys, bits(&[0]), 0)
+    }
+
+    fn shape_of(object: &str) -> Option<(Shape, [Passed; PASSED])> {
+        let (ends, extent) = ends_of(object.as_bytes(), 0)?;
+        drawn((&plan(), true), &KEYS, object.as_bytes(), &ends[..extent.count as usize])
+    }
+
+    #[test]
+    fn a_shape_is_drawn_of_what_can_be_verified_only() {
+        let sound = r#"{"e":"T","k":"a","n":1,"c":[1,2],"longer_key":true,"x":"y"}"#;
+        assert!(shape_of(sound).is_some_and(|(shape, _)| shape.passed == 2 && shape.count == 6));
+        for odd in [
+            r#"{"k":"a","n":1}"#,             // no kind
+            r#"{"e":"Q","n":1}"#,             // another kind
+            r#"{"e":"T","e":"T","n":1}"#,     // twice its kind
+            r#"{"e":"T","n":1,"n":2}"#,       // twice a field
+            r#"{"e":"T","k":"a"}"#,           // a field is missing
+            r#"{"e":"T","n":"1"}"#,           // another form
+            r#"{"e":"T", "n":1}"#,            // a blank
+            r#"{"e":"T","n":1,"k":"a","b"}"#, // a mark inside a text
+            r#"{"e":"T","n":1,"x":{"y":1}}"#, // an object inside
+            r#"{"e":"T","\u006e":1}"#,        // an escape
+            r#"{"e":"T","n":1,"a_very_long_key_indeed":1}"#,
+        ] {
+            assert!(shape_of(odd).is_none(), "{odd}");
+        }
+    }
+
+    #[test]
+    fn shapes_that_are_told_alike_are_both_kept() {
+        let mut shapes = Shapes::new();
+        let told = Told(77);
+        for object in [r#"{"e":"T","n":1,"k":"a"}"#, r#"{"e":"T","k":"a","n":1}"#] {
+            let (ends, extent) = ends_of(object.as_bytes(), 0).unwrap_or_else(|| unreachable!("it ends"));
+            shapes.learn(told, (&plan(), true), &KEYS, object.as_bytes(), &ends[..extent.count as usize]);
+        }
+        let (newest, number) = shapes.expected(told).unwrap_or_else(|| unreachable!("it was learned"));
+        let (older, _) = shapes.other(told, number).unwrap_or_else(|| unreachable!("it was learned, too"));
+        assert_ne!(newest.places[0], older.places[0]);
+        assert!(shapes.expected(Told(78)).is_none());
+    }
+}
