@@ -96,13 +96,13 @@ fn taken<'a, L: Level, R: Reader<L>>(
     let (held, extent) = level.hold(frame, at, tail)?;
     let told = reader.told(&extent)?;
     let (shape, number) = shapes.expected(told)?;
-    let mut lane = Lane::new(level, (frame, at), held, (shape, shapes.passed(shape, number)));
+    let mut lane = Lane::new(level, (frame, at), (held, extent.count), (shape, shapes.passed(shape, number)));
     // Keys that come and go may leave two shapes that are told alike.
     if !lane.is_sound()
         && let Some((shape, number)) = shapes.other(told, number)
     {
         let expected = (shape, shapes.passed(shape, number));
-        lane = level.apart_from_all(Again::<L> { frame, at, held, expected });
+        lane = level.apart_from_all(Again::<L> { frame, at, held: (held, extent.count), expected });
     }
     Some((lane, at + extent.len as usize))
 }
@@ -111,7 +111,7 @@ fn taken<'a, L: Level, R: Reader<L>>(
 struct Again<'a, L: Level> {
     frame: &'a [u8],
     at: usize,
-    held: L::Held<'a>,
+    held: (L::Held<'a>, u32),
     expected: (&'a Shape, &'a [Passed]),
 }
 
@@ -145,18 +145,18 @@ pub(crate) struct Lane<'a, L: Level> {
 }
 
 impl<'a, L: Level> Lane<'a, L> {
-    /// A reader of the object that opens at `at` and is held.
+    /// A reader of the object that opens at `at`, is held, and has `count` values.
     #[inline(always)]
     fn new(
         level: L,
         (frame, at): (&'a [u8], usize),
-        held: L::Held<'a>,
+        (held, count): (L::Held<'a>, u32),
         (shape, passed): (&'a Shape, &'a [Passed]),
     ) -> Self {
         let (fields, odd) = level.fields(held, shape);
         let mut lane = Self { frame, at, held, fields, shape, odd, level };
         if !shape.is_told {
-            lane.begins();
+            lane.begins(count);
         }
         for &one in passed {
             lane.pass(one);
@@ -164,10 +164,11 @@ impl<'a, L: Level> Lane<'a, L> {
         lane
     }
 
-    /// Verifies how an object begins and the name of its kind.
+    /// Verifies what may not be told: how an object begins, the name of its kind, and that its last value is the shape's.
     #[inline(always)]
-    fn begins(&mut self) {
+    fn begins(&mut self, count: u32) {
         let shape = self.shape;
+        self.odd_if(u32::from(shape.count) != count);
         self.odd_if((u128::from_le_bytes(some(self.frame, self.at)) ^ shape.head) & shape.head_mask != 0);
         let (start, len) = self.level.span(&self.fields, shape.named);
         let name = u128::from_le_bytes(some(self.frame, self.at + start as usize));
@@ -334,4 +335,67 @@ fn is_sound(form: Other, bytes: &[u8]) -> bool {
 
 fn is_number(bytes: &[u8]) -> bool {
     number::scan_any(bytes, 0, &mut Token::at(Tag::Number, 0)).is_ok_and(|end| end == bytes.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::keys::KeyTable;
+    use super::super::shape::{Key, Plan, WIDTH};
+    use super::super::simd::{Scalar, ends_of};
+    use super::*;
+
+    static KEYS: KeyTable = KeyTable::new(&["e", "n", "m"]);
+    const KNOWN: &str = r#"{"e":"aggTrade","m":25,"n":1234567}"#;
+
+    /// Takes everything for what it knows.
+    struct Gullible(Told);
+
+    impl<L: Level> Reader<L> for Gullible {
+        #[inline(always)]
+        fn told(&self, _: &Extent) -> Option<Told> {
+            Some(self.0)
+        }
+
+        #[inline(always)]
+        fn read(&mut self, mut lane: Lane<L>) -> bool {
+            let values = lane.decimals::<0>();
+            lane.is_sound() && values[0].1 == 123_456_700_000_000 && values[1].1 == 2_500_000_000
+        }
+    }
+
+    fn is_read<L: Level>(level: L, object: &str) -> bool {
+        let mut keys = [Key::NONE; WIDTH];
+        (keys[0], keys[1]) = (Key::number(1), Key::number(2));
+        let plan = Plan::new(0, "aggTrade", &keys, 0, 0);
+        let (ends, extent) = ends_of(KNOWN.as_bytes(), 0).unwrap_or_else(|| unreachable!("it ends"));
+        let told = Told::named(&extent, 1);
+        let mut shapes = Shapes::new();
+        shapes.learn(told, (&plan, true), &KEYS, KNOWN.as_bytes(), &ends[..extent.count as usize]);
+        let mut tail = [0; size_of::<Tail>()];
+        run(level, (object.as_bytes(), 0), 1, (&shapes, &mut tail), Gullible(told)).is_behind
+    }
+
+    #[test]
+    fn every_byte_is_verified_whatever_is_told() {
+        let check = |object: &str, want: bool| {
+            assert_eq!(is_read(Scalar, object), want, "{object}");
+            #[cfg(target_arch = "x86_64")]
+            {
+                assert_eq!(super::super::v3().map_or(want, |level| is_read(level, object)), want, "{object}");
+                assert_eq!(super::super::v4().map_or(want, |level| is_read(level, object)), want, "{object}");
+            }
+        };
+        check(KNOWN, true);
+        for more in [r#","x":1}"#, r#","n":1}"#, r#",""}"#, " }"] {
+            check(&format!("{}{more}", &KNOWN[..KNOWN.len() - 1]), false);
+        }
+        for at in 0..KNOWN.len() {
+            for byte in ["", "0", "\"", ",", "}", "{", "é", " ", "\\"] {
+                let changed = format!("{}{byte}{}", &KNOWN[..at], &KNOWN[at + 1..]);
+                if changed != KNOWN {
+                    check(&changed, false);
+                }
+            }
+        }
+    }
 }
