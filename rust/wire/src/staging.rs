@@ -4,7 +4,7 @@
 use ringtape_model::{Kind, Mark, PlainRecord, Quote, Trade, VenueBar, for_each_kind};
 
 use crate::error::{Skip, SkipReason};
-use crate::json::{BEFORE, Guesses, Outlines, Padded, Shapes, Slots, Structures, Tail, Text, Window};
+use crate::json::{BEFORE, Edges, Guesses, Outlines, Padded, Shapes, Slots, Structures, Text, Window};
 
 /// Most events that one frame may hold.
 pub const EVENTS_MAX: usize = 100_000;
@@ -153,8 +153,8 @@ pub(crate) struct Scratch {
     pub(crate) outlines: Outlines,
     /// A copy of an object at an end of the frame.
     pub(crate) window: Window,
-    /// A copy of the end of a frame.
-    pub(crate) tail: Tail,
+    /// Copies of the edges of a frame.
+    pub(crate) edges: Edges,
     /// A copy of a short frame.
     pub(crate) room: Option<Box<Room>>,
 }
@@ -170,7 +170,7 @@ impl Scratch {
             structures: Structures::new(),
             outlines: Outlines::new(),
             window: [0; size_of::<Window>()],
-            tail: [0; size_of::<Tail>()],
+            edges: Edges::new(),
             room: None,
         })
     }

@@ -69,7 +69,7 @@ pub(super) fn frame<L: Level>(
     }
     let Some(open) = opening(level, frame) else { return false };
     let filled = out.entries.len();
-    let stop = run(level, (frame, open), 1, (&scratch.shapes, &mut scratch.tail), Events { venue, out });
+    let stop = run(level, (frame, open), 1, (&scratch.shapes, &mut scratch.edges), Events { venue, out });
     // What was read inside of what is no envelope is taken back by the plain way.
     if stop.is_behind && is_closed(level, frame, (open, stop.at)) {
         return true;
@@ -89,7 +89,7 @@ pub(super) fn events<L: Level>(
     (out, scratch): (&mut Staging, &mut Scratch),
 ) -> Stop {
     let most = EVENTS_MAX.saturating_sub(out.len());
-    run(level, object, most, (&scratch.shapes, &mut scratch.tail), Events { venue, out })
+    run(level, object, most, (&scratch.shapes, &mut scratch.edges), Events { venue, out })
 }
 
 const STREAM_FIRST: &[u8; 11] = b"{\"stream\":\"";

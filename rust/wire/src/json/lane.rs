@@ -16,7 +16,7 @@ use ringtape_model::units::CODE_UNSET;
 use super::keys::{Tag, Token};
 use super::number;
 use super::shape::{Other, Passed, Shape, Shapes, Told};
-use super::simd::{CODE, Extent, Level, Rules, TEXT, Tail, Work, some};
+use super::simd::{CODE, Edges, Extent, Level, Rules, TEXT, Work, some};
 use super::text::Text;
 
 /// What reads events through lanes.
@@ -45,10 +45,10 @@ pub(crate) fn run<L: Level, R: Reader<L>>(
     level: L,
     (frame, at): (&[u8], usize),
     most: usize,
-    (shapes, tail): (&Shapes, &mut Tail),
+    (shapes, edges): (&Shapes, &mut Edges),
     reader: R,
 ) -> Stop {
-    level.apart_from_all(Run { frame, at, most, shapes, tail, reader })
+    level.apart_from_all(Run { frame, at, most, shapes, edges, reader })
 }
 
 struct Run<'a, R> {
@@ -56,7 +56,7 @@ struct Run<'a, R> {
     at: usize,
     most: usize,
     shapes: &'a Shapes,
-    tail: &'a mut Tail,
+    edges: &'a mut Edges,
     reader: R,
 }
 
@@ -65,12 +65,12 @@ impl<L: Level, R: Reader<L>> Work<L> for Run<'_, R> {
 
     #[inline(always)]
     fn done(mut self, level: L) -> Stop {
-        let (frame, tail) = (self.frame, level.tail(self.frame, self.tail));
+        let (frame, edges) = (self.frame, level.edges(self.frame, self.edges));
         let (mut at, mut left) = (self.at, self.most);
-        let mut next = taken(level, (frame, at), tail, self.shapes, &self.reader);
+        let mut next = taken(level, (frame, at), edges, self.shapes, &self.reader);
         while let Some((lane, end)) = next {
             let is_last = frame.get(end..).and_then(<[u8]>::first_chunk) != Some(b",{");
-            next = if is_last { None } else { taken(level, (frame, end + 1), tail, self.shapes, &self.reader) };
+            next = if is_last { None } else { taken(level, (frame, end + 1), edges, self.shapes, &self.reader) };
             if left == 0 || !self.reader.read(lane) {
                 break;
             }
@@ -89,11 +89,11 @@ impl<L: Level, R: Reader<L>> Work<L> for Run<'_, R> {
 fn taken<'a, L: Level, R: Reader<L>>(
     level: L,
     (frame, at): (&'a [u8], usize),
-    tail: &'a Tail,
+    edges: &'a Edges,
     shapes: &'a Shapes,
     reader: &R,
 ) -> Option<(Lane<'a, L>, usize)> {
-    let (held, extent) = level.hold(frame, at, tail)?;
+    let (held, extent) = level.hold(frame, at, edges)?;
     let told = reader.told(&extent)?;
     let (shape, number) = shapes.expected(told)?;
     let mut lane = Lane::new(level, (frame, at), (held, extent.count), (shape, shapes.passed(shape, number)));
@@ -371,8 +371,8 @@ mod tests {
         let told = Told::named(&extent, 1);
         let mut shapes = Shapes::new();
         shapes.learn(told, (&plan, true), &KEYS, KNOWN.as_bytes(), &ends[..extent.count as usize]);
-        let mut tail = [0; size_of::<Tail>()];
-        run(level, (object.as_bytes(), 0), 1, (&shapes, &mut tail), Gullible(told)).is_behind
+        let mut edges = Edges::new();
+        run(level, (object.as_bytes(), 0), 1, (&shapes, &mut edges), Gullible(told)).is_behind
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub(crate) use number::Number;
 pub(crate) use outline::{Field, MARKS, Outlines, Pattern, Told};
 pub(crate) use scan::{Scanner, Value};
 pub(crate) use shape::{Key, Plan, Shapes, Told as ShapeTold, bits};
-pub(crate) use simd::{BEFORE, Extent, Level, Rule, Rules, Scalar, Tail, Window, ends_of};
+pub(crate) use simd::{BEFORE, Edges, Extent, Level, Rule, Rules, Scalar, Window, ends_of};
 #[cfg(target_arch = "x86_64")]
 pub(crate) use simd::{best as best_level, decode as decode_vectored};
 #[cfg(all(test, target_arch = "x86_64"))]

@@ -91,7 +91,7 @@ pub(crate) fn decode<L: Level>(
     // What was read in the lane is sound and ASCII; nothing else of the frame was looked at.
     let mut stop = Stop { at: 0, is_behind: false };
     if has_lane(venue) && frame.len() <= FRAME_MAX && frame.starts_with(b"[{") {
-        stop = fast::events(level, venue, (frame, 1), out, (&scratch.shapes, &mut scratch.tail));
+        stop = fast::events(level, venue, (frame, 1), out, (&scratch.shapes, &mut scratch.edges));
         if is_end(frame, stop) {
             return Ok(());
         }
@@ -147,7 +147,7 @@ fn rest<L: Level>(
         more = scan.next_element()?;
         while more && has_lane(venue) && scan.peek() == b'{' {
             let object = (scan.frame, scan.at);
-            let stop = fast::events(scan.level(), venue, object, out, (&scratch.shapes, &mut scratch.tail));
+            let stop = fast::events(scan.level(), venue, object, out, (&scratch.shapes, &mut scratch.edges));
             scan.at = stop.at;
             if !stop.is_behind {
                 break;

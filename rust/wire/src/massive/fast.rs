@@ -8,7 +8,7 @@ use ringtape_model::{Quote, Trade, Venue, VenueBar};
 use super::decode as slots;
 use super::decode::LATE_AFTER;
 use crate::json::{
-    Extent, Key, KeyTable, Lane, Level, Plan, Reader, Rule, Rules, ShapeTold as Told, Shapes, Stop, Tail, bits,
+    Edges, Extent, Key, KeyTable, Lane, Level, Plan, Reader, Rule, Rules, ShapeTold as Told, Shapes, Stop, bits,
     ends_of, run,
 };
 use crate::staging::{EVENTS_MAX, Staging};
@@ -61,7 +61,7 @@ pub(super) fn events<L: Level>(
     venue: Venue,
     object: (&[u8], usize),
     out: &mut Staging,
-    scratch: (&Shapes, &mut Tail),
+    scratch: (&Shapes, &mut Edges),
 ) -> Stop {
     let most = EVENTS_MAX.saturating_sub(out.len());
     run(level, object, most, scratch, Events { venue, out })

@@ -7,7 +7,7 @@ use std::hint::select_unpredictable;
 use ringtape_model::units::{CODE_UNSET, E8_UNSET, PRICE_UNSET};
 
 use super::super::{
-    CODE, Extent, HELD, Level, NUMBER, Near, Plain, Rules, Spans, Structure, Tail, Whole, Work, codes_of, near_of, tail,
+    BEFORE, CODE, Edges, Extent, HELD, Level, NUMBER, Near, Plain, Rules, Spans, Structure, Whole, Work, codes_of,
 };
 use super::{Fields, V3, apart, load, wide};
 use crate::json::outline::{MARKS, Outline, Pattern};
@@ -255,7 +255,7 @@ unsafe fn bits_of(bytes: __m256i) -> u32 {
 /// Some bytes of an object from one on.
 #[inline(always)]
 fn bytes_at<const N: usize>(near: &Near, at: usize) -> &[u8; N] {
-    near[at % HELD..].first_chunk().unwrap_or(&[0; N])
+    near[at % (BEFORE + HELD)..].first_chunk().unwrap_or(&[0; N])
 }
 
 /// What `Level::hold` does.
@@ -264,13 +264,13 @@ fn bytes_at<const N: usize>(near: &Near, at: usize) -> &[u8; N] {
 ///
 /// The machine must have AVX2 and BMI.
 #[inline(always)]
-unsafe fn hold_v3<'a>(frame: &'a [u8], at: usize, tail: &'a Tail) -> Option<(Nearby<'a>, Extent)> {
+unsafe fn hold_v3<'a>(frame: &'a [u8], at: usize, edges: &'a Edges) -> Option<(Nearby<'a>, Extent)> {
     let rest = frame.get(at..)?;
-    let near = near_of(frame, rest, tail)?;
+    let near = edges.near(frame, at)?;
     let mut ends = [0; 64];
     let (mut count, mut base) = (0, 0);
     while base < HELD {
-        let block: &[u8; 65] = near[base..].first_chunk()?;
+        let block: &[u8; 65] = near[BEFORE + base..].first_chunk()?;
         // SAFETY: the caller's promise.
         let (mut marks, braces) = unsafe {
             let (low, low_braces) = marks_in(wide(bytes_in(block, 0)), wide(bytes_in(block, 1)));
@@ -349,9 +349,7 @@ unsafe fn fields_v3(held: &Nearby, shape: &Shape) -> (Fields, u64) {
         let (has, numbers) = (load(&shape.has_bytes), load(&shape.number_bytes));
         let more = _mm_sub_epi8(field_lens, load(&shape.least));
         let is_fit = _mm_cmpeq_epi8(_mm_max_epu8(more, load(&shape.range)), load(&shape.range));
-        // A number is read with the sixteen bytes before its end.
-        let is_far = _mm_cmpeq_epi8(_mm_max_epu8(field_ends, _mm_set1_epi8(16)), field_ends);
-        let beyond = _mm_or_si128(_mm_andnot_si128(is_fit, has), _mm_andnot_si128(is_far, numbers));
+        let beyond = _mm_andnot_si128(is_fit, has);
         let mut odd = u64::from(_mm_testz_si128(beyond, beyond) == 0);
         let befores = _mm256_sub_epi8(held.ends, _mm256_set1_epi8(1));
         let befores = std::mem::transmute::<__m256i, [u8; 32]>(befores);
@@ -371,8 +369,8 @@ fn words_v3<const COUNT: usize>(near: &Near, befores: &[u8; 32], shape: &Shape, 
     for (value, &before) in befores.iter().enumerate().skip(from).take(COUNT) {
         let before = usize::from(before);
         // The byte before the end, and those behind the two that every key begins with.
-        let behind = near[before + 2..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
-        let word = behind & !0xFF | u64::from(near[before]);
+        let behind = near[BEFORE + before + 2..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
+        let word = behind & !0xFF | u64::from(near[BEFORE + before]);
         odd |= apart((word ^ u64::from_le_bytes(shape.words[value])) & shape.wide_masks[value]);
     }
     odd
@@ -460,14 +458,14 @@ impl Two {
 /// Sixteen bytes up to the end of a field, and its length.
 #[inline(always)]
 fn number_at<'a>(held: &Nearby<'a>, fields: &Fields, field: usize) -> (&'a [u8; 16], u32) {
-    let before = usize::from(fields.number_end(field)).saturating_sub(16);
+    let before = usize::from(fields.number_end(field)) + BEFORE - 16;
     (bytes_at(held.near, before), fields.number_len(field).into())
 }
 
 /// Eight bytes up to the end of a field as a word, and which of them belong to it: none to a list of more than one code.
 #[inline(always)]
 fn code_at(held: &Nearby, fields: &Fields, field: usize) -> (i64, i64) {
-    let before = usize::from(fields.number_end(field)).saturating_sub(8);
+    let before = usize::from(fields.number_end(field)) + BEFORE - 8;
     let len = fields.number_len(field);
     let len = if len > CODE { 0 } else { len };
     (i64::from_le_bytes(*bytes_at(held.near, before)), CODE_KEEP[usize::from(len & 7)])
@@ -498,14 +496,14 @@ impl Level for V3 {
     type Fields = Fields;
 
     #[inline(always)]
-    fn tail<'a>(self, frame: &[u8], to: &'a mut Tail) -> &'a Tail {
-        tail(frame, to)
+    fn edges<'a>(self, frame: &[u8], to: &'a mut Edges) -> &'a Edges {
+        to.copied(frame)
     }
 
     #[inline(always)]
-    fn hold<'a>(self, frame: &'a [u8], at: usize, tail: &'a Tail) -> Option<(Nearby<'a>, Extent)> {
+    fn hold<'a>(self, frame: &'a [u8], at: usize, edges: &'a Edges) -> Option<(Nearby<'a>, Extent)> {
         // SAFETY: a `V3` exists only where the machine has all of it.
-        unsafe { hold_v3(frame, at, tail) }
+        unsafe { hold_v3(frame, at, edges) }
     }
 
     #[inline(always)]
@@ -583,7 +581,7 @@ impl Level for V3 {
             return ([CODE_UNSET; 4], 0, 0);
         }
         let end = usize::from(fields.number_end(FIELD));
-        let (codes, count) = codes_of(held.near.get(end.saturating_sub(len)..end).unwrap_or_default());
+        let (codes, count) = codes_of(held.near.get(BEFORE + end - len..BEFORE + end).unwrap_or_default());
         (codes, count, u64::from(count == 0))
     }
 

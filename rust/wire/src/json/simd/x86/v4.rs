@@ -6,7 +6,7 @@ use std::arch::x86_64::*;
 use ringtape_model::units::{CODE_UNSET, E8_UNSET, PRICE_UNSET};
 
 use super::super::{
-    CODE, DIVISORS, Extent, FITS, HELD, Level, NUMBER, Plain, Rules, SCALES, Spans, Structure, Tail, Whole, Window,
+    CODE, DIVISORS, Edges, Extent, FITS, HELD, Level, NUMBER, Plain, Rules, SCALES, Spans, Structure, Whole, Window,
     Work, some,
 };
 use super::{Fields, Line, V3, V4, apart, load, wide};
@@ -652,12 +652,12 @@ impl Level for V4 {
     type Fields = Fields;
 
     #[inline(always)]
-    fn tail<'a>(self, _: &[u8], to: &'a mut Tail) -> &'a Tail {
+    fn edges<'a>(self, _: &[u8], to: &'a mut Edges) -> &'a Edges {
         to
     }
 
     #[inline(always)]
-    fn hold<'a>(self, frame: &'a [u8], at: usize, _: &'a Tail) -> Option<(InRegisters, Extent)> {
+    fn hold<'a>(self, frame: &'a [u8], at: usize, _: &'a Edges) -> Option<(InRegisters, Extent)> {
         let rest = frame.get(at..)?;
         // SAFETY: a `V4` exists only where the machine has all of it; the length was looked at.
         unsafe {
