@@ -102,7 +102,9 @@ fn taken<'a, L: Level, R: Reader<L>>(
         && let Some((shape, number)) = shapes.other(told, number)
     {
         let expected = (shape, shapes.passed(shape, number));
-        lane = level.apart_from_all(Again::<L> { frame, at, held: (held, extent.count), expected });
+        // Field by field: a lane that a function writes would stay in memory.
+        let again = level.apart_from_all(Again::<L> { frame, at, held: (held, extent.count), expected });
+        lane = Lane { frame, at, held, fields: again.fields, shape: again.shape, odd: again.odd, level };
     }
     Some((lane, at + extent.len as usize))
 }
