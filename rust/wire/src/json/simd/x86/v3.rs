@@ -580,8 +580,9 @@ impl Level for V3 {
         if len == 0 {
             return ([CODE_UNSET; 4], 0, 0);
         }
-        let end = usize::from(fields.number_end(FIELD));
-        let (codes, count) = codes_of(held.near.get(BEFORE + end - len..BEFORE + end).unwrap_or_default());
+        // An odd length may be beyond the start; then there is no list.
+        let end = BEFORE + usize::from(fields.number_end(FIELD));
+        let (codes, count) = codes_of(held.near.get(end.wrapping_sub(len)..end).unwrap_or_default());
         (codes, count, u64::from(count == 0))
     }
 
