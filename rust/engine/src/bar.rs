@@ -160,7 +160,7 @@ impl Cell {
         Bar {
             seq: 0,
             ts_event: self.start,
-            ts_end: self.start + interval,
+            ts_end: self.start.wrapping_add(interval),
             ts_recv,
             open: self.open,
             // INVARIANT: in the conditions table the right to set the last price never comes without the right to

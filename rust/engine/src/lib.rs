@@ -13,9 +13,11 @@ pub mod scan;
 mod session;
 mod state;
 mod stats;
+mod store;
 mod window;
 
 pub use pipeline::{Config, Engine, EngineError, Notice, Rings, Series};
 pub use read::{Reader, Registry, Snapshot};
 pub use session::Day;
 pub use stats::{Sample, Stats, VenueTime};
+pub use store::{Header, OpenError, Sizes, Writer};

@@ -5,10 +5,12 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use ringtape_model::row::{ROW_WORDS, WINDOW_WORDS};
 use ringtape_model::units::{Nanos, TIME_UNSET};
 use ringtape_model::{Bar, FieldRef, Record, Row, SymbolId, SymbolTable, Venue, WindowRow, field};
-use ringtape_ring::{ChainId, Columns};
+use ringtape_ring::{BarReader, ChainId, Columns, Latest, Words};
 
 use crate::bar::{CELL_WORDS, Cell, SENT};
 use crate::pipeline::{Rings, Series};
+use crate::stats::Stats;
+use crate::store::{self, Counts, Directory, Header, OpenError, Store};
 
 /// Names shared by the engine and its readers; changed only when something is seen or asked for the first time.
 pub struct Registry {
@@ -21,6 +23,11 @@ pub struct Registry {
 }
 
 impl Registry {
+    /// Room for `max_symbols`, nothing known yet.
+    pub(crate) fn new(max_symbols: usize) -> Self {
+        Self { symbols: SymbolTable::new(max_symbols), windows: Vec::new(), columns: Vec::new() }
+    }
+
     /// Place of a window; `None` for 0 and for windows that are not registered.
     #[inline]
     pub fn window_slot(&self, window: Nanos) -> Option<usize> {
@@ -43,26 +50,101 @@ pub struct Snapshot {
 #[derive(Clone)]
 pub struct Reader {
     registry: Arc<RwLock<Registry>>,
+    /// Where the names of an engine in another process are read; its own engine keeps the registry up to date itself.
+    elsewhere: Option<Elsewhere>,
+    header: Header,
+    counters: Latest,
     rings: Rings,
-    pages: ringtape_ring::BarReader,
-    venue_pages: ringtape_ring::BarReader,
+    pages: BarReader,
+    venue_pages: BarReader,
     series: Vec<Series>,
 }
 
+#[derive(Clone)]
+struct Elsewhere {
+    directory: Directory,
+    values: Words,
+    max_symbols: usize,
+}
+
+impl Elsewhere {
+    fn counts(registry: &Registry) -> Counts {
+        let Registry { symbols, windows, columns } = registry;
+        Counts { symbols: symbols.len(), windows: windows.len(), columns: columns.len() }
+    }
+
+    /// Takes over what was named since.
+    #[cold]
+    fn refresh(&self, registry: &mut Registry) {
+        let counts = self.directory.counts();
+        for place in registry.symbols.len()..counts.symbols {
+            // A name that is none ends the list: nothing behind it would have its number.
+            let Some((venue, name)) = self.directory.symbol(place) else { break };
+            if registry.symbols.intern(venue, &name) != Ok(SymbolId(place as u32)) {
+                break;
+            }
+        }
+        for place in registry.windows.len()..counts.windows {
+            registry.windows.push(self.directory.window(place));
+        }
+        for place in registry.columns.len()..counts.columns {
+            let field = self.directory.column(place).and_then(|text| FieldRef::parse(&text).ok());
+            let Some(field) = field else { break };
+            registry.columns.push((field, store::column(&self.values, self.max_symbols, place)));
+        }
+    }
+}
+
 impl Reader {
-    pub(crate) fn new(
-        registry: Arc<RwLock<Registry>>,
-        rings: Rings,
-        pages: ringtape_ring::BarReader,
-        venue_pages: ringtape_ring::BarReader,
-        series: Vec<Series>,
-    ) -> Self {
-        Self { registry, rings, pages, venue_pages, series }
+    /// A reader of an engine in this process.
+    pub(crate) fn new(registry: Arc<RwLock<Registry>>, store: &Store) -> Self {
+        Self::over(registry, None, store)
+    }
+
+    /// A reader of the words of another process' engine. Names are looked up there when they are asked for.
+    pub fn open(words: &Words) -> Result<Self, OpenError> {
+        let store = Store::open(words)?;
+        let registry = Arc::new(RwLock::new(Registry::new(store.sizes.max_symbols)));
+        let (directory, values) = (store.directory.clone(), store.values.clone());
+        let elsewhere = Elsewhere { directory, values, max_symbols: store.sizes.max_symbols };
+        Ok(Self::over(registry, Some(elsewhere), &store))
+    }
+
+    fn over(registry: Arc<RwLock<Registry>>, elsewhere: Option<Elsewhere>, store: &Store) -> Self {
+        let (pages, venue_pages) = store.readers();
+        Self {
+            registry,
+            elsewhere,
+            header: store.header.clone(),
+            counters: store.counters.clone(),
+            rings: store.rings.clone(),
+            pages,
+            venue_pages,
+            series: store.sizes.series.clone(),
+        }
     }
 
     /// Symbols, windows and columns; hold it briefly, a new symbol waits for it.
     pub fn registry(&self) -> RwLockReadGuard<'_, Registry> {
+        let held = self.registry.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(elsewhere) = &self.elsewhere else { return held };
+        if elsewhere.directory.counts() == Elsewhere::counts(&held) {
+            return held;
+        }
+        drop(held);
+        elsewhere.refresh(&mut self.registry.write().unwrap_or_else(PoisonError::into_inner));
         self.registry.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who writes, and whether they live.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The counters of [`Stats::NUMBERS`] at the last `advance`; `None` if the writer died inside them.
+    pub fn numbers(&self) -> Option<[u64; Stats::NUMBERS.len()]> {
+        let mut numbers = [0; Stats::NUMBERS.len()];
+        self.counters.read(0, 0, &mut numbers).map(|_| numbers)
     }
 
     /// The series of bars.

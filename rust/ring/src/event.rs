@@ -35,13 +35,32 @@ pub struct Got {
 }
 
 impl EventRing {
-    /// A ring for at least `capacity` records of `record` words.
+    /// A ring for at least `capacity` records of `record` words, in memory of its own.
     pub fn new(capacity: usize, record: usize) -> Self {
-        let capacity = capacity.max(2).next_power_of_two();
-        let words = Words::zeroed(HEADER + capacity * record).large();
-        // All of it is written sooner or later, and a feed should not wait for pages.
+        Self::over(Words::zeroed(Self::len(capacity, record)), capacity, record).prepared()
+    }
+
+    /// Words that such a ring takes.
+    pub const fn len(capacity: usize, record: usize) -> usize {
+        HEADER + Self::slots(capacity) * record
+    }
+
+    const fn slots(capacity: usize) -> usize {
+        if capacity < 2 { 2 } else { capacity.next_power_of_two() }
+    }
+
+    /// The same ring over as many words, which are zero or a ring of these sizes already.
+    pub fn over(words: Words, capacity: usize, record: usize) -> Self {
+        debug_assert_eq!(words.len(), Self::len(capacity, record));
+        Self { words, capacity: Self::slots(capacity), record }
+    }
+
+    /// For its writer: all of it is written sooner or later, and a feed should not wait for pages.
+    #[must_use]
+    pub fn prepared(self) -> Self {
+        let words = self.words.large();
         words.warm(0, words.len());
-        Self { words, capacity, record }
+        Self { words, ..self }
     }
 
     /// Words of one record.
@@ -132,7 +151,8 @@ impl EventReader {
     pub fn read(&mut self, out: &mut Vec<u64>, most: usize) -> Got {
         let ring = &self.ring;
         let capacity = ring.capacity as u64;
-        let published = ring.published();
+        // Less than was read is a file which none of ours has written.
+        let published = ring.published().max(self.next);
         let first = self.next.max(published.saturating_sub(capacity));
         let until = published.min(first.saturating_add(most as u64));
         let start = out.len();
@@ -154,7 +174,7 @@ impl EventReader {
 
     /// Number of records published and not read yet, overwritten ones included.
     pub fn behind(&self) -> u64 {
-        self.ring.published() - self.next
+        self.ring.published().saturating_sub(self.next)
     }
 }
 

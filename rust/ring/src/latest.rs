@@ -27,8 +27,22 @@ pub struct Latest {
 impl Latest {
     /// A table of `rows` rows of `payload` words, all zero.
     pub fn new(rows: usize, payload: usize) -> Self {
-        let stride = (payload + 1).next_multiple_of(LINE);
-        Self { words: Words::zeroed(rows * stride), rows, stride }
+        Self::over(Words::zeroed(Self::len(rows, payload)), rows, payload)
+    }
+
+    /// Words that such a table takes.
+    pub const fn len(rows: usize, payload: usize) -> usize {
+        rows * Self::stride(payload)
+    }
+
+    const fn stride(payload: usize) -> usize {
+        (payload + 1).next_multiple_of(LINE)
+    }
+
+    /// The same table over as many words, which are zero or a table of these sizes already.
+    pub fn over(words: Words, rows: usize, payload: usize) -> Self {
+        debug_assert_eq!(words.len(), Self::len(rows, payload));
+        Self { words, rows, stride: Self::stride(payload) }
     }
 
     /// Number of rows.

@@ -25,7 +25,7 @@ pub use event::{EventReader, EventRing, EventWriter, Got};
 pub use latest::{Latest, RowWriter};
 pub use page::{BarPages, BarReader, ChainId};
 pub use pinned::Pinned;
-pub use words::{Words, prefetch};
+pub use words::{PAGE_WORDS, Words, prefetch};
 
 /// How often a reader looks again before it gives up on a row that is never at rest.
 pub const TRIES: u32 = 1_000_000;

@@ -58,10 +58,27 @@ struct Series {
     places: usize,
 }
 
+impl Series {
+    const fn places(keep: usize) -> usize {
+        keep.div_ceil(PAGE as usize) + 1
+    }
+
+    const fn stride(keep: usize) -> usize {
+        (PLACES + Self::places(keep)).next_multiple_of(LINE)
+    }
+}
+
+/// Blocks of a pool of so many pages.
+const fn blocks(pages: usize) -> usize {
+    if pages < 2 { 1 } else { pages.div_ceil(BLOCK) }
+}
+
 /// What readers share with the writer.
 #[derive(Clone)]
 struct Shared {
     pages: Words,
+    /// How many pages that is.
+    count: usize,
     chains: Words,
     series: Vec<Series>,
     cell: usize,
@@ -86,26 +103,24 @@ pub struct BarPages {
 pub struct BarReader(Shared);
 
 impl BarPages {
-    /// A pool of `pages` pages; series `i` keeps at least `retention[i]` cells for each of `rows` symbols.
+    /// A pool of `pages` pages in memory of its own; series `i` keeps at least `retention[i]` cells for each of `rows`
+    /// symbols.
     pub fn new(pages: usize, cell: usize, rows: usize, retention: &[usize]) -> Self {
-        let mut series = Vec::new();
-        let mut words = 0;
-        for &keep in retention {
-            let places = keep.div_ceil(PAGE as usize) + 1;
-            let stride = (PLACES + places).next_multiple_of(LINE);
-            series.push(Series { first_word: words, stride, places });
-            words += rows * stride;
-        }
-        let pages = pages.max(2);
-        let blocks = pages.div_ceil(BLOCK);
-        let shared = Shared {
-            pages: Words::zeroed(blocks * BLOCK * PAGE as usize * cell),
-            chains: Words::zeroed(words),
-            cell,
-            series,
-        };
-        let free = (0..pages as u32).rev().collect();
-        let warm = vec![false; blocks * PAGE as usize];
+        let (pool, chains) = Self::len(pages, cell, rows, retention);
+        Self::over((Words::zeroed(pool), Words::zeroed(chains)), pages, cell, rows, retention)
+    }
+
+    /// Words that the pages and the chains of such a pool take.
+    pub fn len(pages: usize, cell: usize, rows: usize, retention: &[usize]) -> (usize, usize) {
+        let chains = retention.iter().map(|&keep| rows * Series::stride(keep)).sum();
+        (blocks(pages) * BLOCK * PAGE as usize * cell, chains)
+    }
+
+    /// The same pool over as many words, which are zero.
+    pub fn over((pool, chains): (Words, Words), pages: usize, cell: usize, rows: usize, retention: &[usize]) -> Self {
+        let BarReader(shared) = BarReader::over((pool, chains), cell, rows, retention);
+        let free = (0..pages.max(2) as u32).rev().collect();
+        let warm = vec![false; blocks(pages) * PAGE as usize];
         Self { shared, free, warm, rows, appends: 0, cold: Vec::with_capacity(COLD), recycled: 0 }
     }
 
@@ -345,6 +360,18 @@ impl BarPages {
 }
 
 impl BarReader {
+    /// A reader of a pool that somebody else writes, see [`BarPages::len`].
+    pub fn over((pages, chains): (Words, Words), cell: usize, rows: usize, retention: &[usize]) -> Self {
+        let mut first_word = 0;
+        let series = retention.iter().map(|&keep| {
+            let series = Series { first_word, stride: Series::stride(keep), places: Series::places(keep) };
+            first_word += rows * series.stride;
+            series
+        });
+        let count = pages.len() / (cell * PAGE as usize);
+        Self(Shared { series: series.collect(), pages, count, chains, cell })
+    }
+
     /// Appends the newest `most` cells of a chain to `out`, oldest first, as one moment; gives their number,
     /// or `None` if the writer was inside at each of a million looks.
     pub fn read(&self, chain: ChainId, most: usize, out: &mut Vec<u64>) -> Option<usize> {
@@ -402,7 +429,8 @@ impl Shared {
         let (base, places) = self.place(chain);
         let held = self.chains.word(base + PLACES + (number / PAGE) as usize % places).load(Ordering::Relaxed);
         let page = held.checked_sub(1)? as usize;
-        Some(cell_of(page, (number % PAGE) as usize) * self.cell)
+        // A page that is not of the pool is that of a file which none of ours has written.
+        (page < self.count).then(|| cell_of(page, (number % PAGE) as usize) * self.cell)
     }
 
     #[inline]
