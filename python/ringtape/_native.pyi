@@ -2,11 +2,11 @@
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, final
+from typing import Any, Literal, Self, final
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-from typing_extensions import Buffer
+from typing_extensions import Buffer, disjoint_base
 
 __all__ = [
     "Batch",
@@ -17,6 +17,7 @@ __all__ = [
     "RuleSet",
     "Simulator",
     "Table",
+    "View",
     "__version__",
     "compile_rules",
     "debug_build",
@@ -211,18 +212,26 @@ class Engine:
     pin
         Symbols whose bars are also kept side by side, so that ``bars(..., copy=False)`` is a view.
     shared
-        Not accepted by this version: the rings are in private memory.
+        Name of shared memory, 1 to 64 letters, digits, ``-`` or ``_``: other processes of this user read it by
+        `ringtape.attach`. None keeps everything in private memory. The file takes all of its space at once; how much is
+        logged, and depends on `max_bars`, `max_symbols`, `max_windows`, `max_columns` and `ring_size`.
     ring_size
         Records that each event ring keeps for its readers; rounded up to a power of two.
     max_windows
         Places for windows in every row, at most 64.
+    max_columns
+        Places for live columns, at most 64.
     max_bars
         Bars kept over all symbols and intervals; beyond it the coldest symbols give theirs up, counted.
+    shared_group
+        A group whose members may read the shared memory, too.
 
     Raises
     ------
     ConfigError
         A value is out of range; the message says which and what fits.
+    SharedMemoryError
+        Another process writes under that name, or there is no room.
     """
 
     def __new__(
@@ -235,7 +244,9 @@ class Engine:
         *,
         ring_size: int = 65_536,
         max_windows: int = 16,
+        max_columns: int = 32,
         max_bars: int = 1_000_000,
+        shared_group: str | None = None,
     ) -> Engine: ...
     def feed(self, frame: Buffer, venue: str, recv_ns: int, conn: int = 0) -> int:
         """Apply one frame and return the number of its events that were applied.
@@ -324,6 +335,58 @@ class Engine:
         """
     def stats(self) -> dict[str, Any]:
         """Return all counters; see docs/counters.md."""
+
+@disjoint_base
+class View:
+    """What an engine published in shared memory, to be read from another process. Made by `ringtape.attach`.
+
+    Every read is a copy made between two looks at a sequence, as those of `Engine`. Raises `WriterGone` or
+    `WriterReplaced` once that is so.
+    """
+
+    def __new__(cls, segment: Any) -> Self: ...
+    @property
+    def stalled(self) -> bool:
+        """True where the writer lives and has not called `advance` for a second, or stands still inside a row.
+
+        What is read is then the last that was whole.
+        """
+    @property
+    def lost(self) -> dict[str, int]:
+        """Records that were overwritten before `drain` or `follow` could read them, by kind."""
+    @property
+    def pid(self) -> int:
+        """The writer's process."""
+    @property
+    def generation(self) -> int:
+        """A number that tells writers of one name apart."""
+    def symbols(self) -> list[tuple[int, str, str]]:
+        """Return (id, venue, name) of every symbol, in id order."""
+    def symbol_name(self, id: int) -> str:
+        """Return the name of a symbol id."""
+    def get(self, symbol: str, field: str) -> float | int | None:
+        """Return one field of one symbol, None where it is undefined. A copy.
+
+        Raises
+        ------
+        UnknownSymbol, AmbiguousSymbol, UnknownField
+        ConfigError
+            A window that the writer's own process did not register.
+        """
+    def row(self, symbol: str) -> dict[str, float | int | None]:
+        """Return every field of a symbol, and its windowed fields for the registered windows. A copy, whole."""
+    def table(self, fields: Sequence[str]) -> Table:
+        """Return the fields of every symbol as a copy, one row a symbol: each whole, all of them not one instant."""
+    def column(self, field: str, copy: bool = True) -> NDArray[np.float64]:
+        """Return a live column of the writer's, as `Engine.column`."""
+    def bars(
+        self, symbol: str, interval: str, n: int | None = None, source: Literal["own", "venue"] = "own"
+    ) -> NDArray[np.void]:
+        """Return the newest `n` bars of a symbol that have ended, oldest first. A copy, of one moment."""
+    def stats(self) -> dict[str, Any]:
+        """Return the plain counters and the venues' times as of the writer's last `advance`."""
+    def drain(self) -> Batch:
+        """Return what was published since the last call, or since the view was made. Never waits."""
 
 @final
 class Simulator:

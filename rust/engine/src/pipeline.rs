@@ -12,8 +12,8 @@ use ringtape_model::plain::VALUE_INDEX;
 use ringtape_model::row::{QUOTE_WORDS, ROW_WORDS, TRADE_WORDS, WINDOW_WORDS};
 use ringtape_model::units::{Nanos, SECOND, TIME_MAX, TIME_MIN, TIME_UNSET};
 use ringtape_model::{
-    Bar, FieldRef, Kind, Mark, Moment, Quote, Record, SYMBOL_MAX, Signal, Sought, Stamp, SymbolId, SymbolTable, Trade,
-    Value, Venue, VenueBar, WindowRow, condition, field, for_each_kind,
+    Bar, FieldRef, Kind, Mark, Moment, Quote, Record, SYMBOL_MAX, Signal, Sought, Stamp, SymbolId, Trade, Value, Venue,
+    VenueBar, WindowRow, condition, field, for_each_kind,
 };
 use ringtape_ring::{BarPages, Columns, EventRing, EventWriter, Latest, Pinned, Words, prefetch};
 use ringtape_wire::{Control, Entry, Listed, Plain, Staging};
@@ -24,8 +24,8 @@ use crate::read::{Reader, Registry};
 use crate::scan::Scanner;
 use crate::session::{Calendar, Day};
 use crate::state::{Change, Order, SymbolState};
-use crate::stats::{Stats, VenueTime};
-use crate::store::{Header, SERIES_MAX, Sizes, Store, Writer};
+use crate::stats::Stats;
+use crate::store::{CLOCK_WORDS, Header, SERIES_MAX, Sizes, Store, Writer};
 
 /// How long after its end a bar may still change.
 const REVISE_FOR: Nanos = 900 * SECOND;
@@ -96,6 +96,8 @@ pub enum EngineError {
     BadSymbol(String),
     /// All places for live columns are taken: how many there are.
     TooManyColumns(usize),
+    /// More memory than a file can have.
+    TooLarge,
     /// More series of bars than there may be: how many.
     TooManySeries(usize),
 }
@@ -112,6 +114,9 @@ impl std::fmt::Display for EngineError {
             Self::BadSymbol(name) => write!(f, "symbol {name:?}: a name has 1 to {SYMBOL_MAX} bytes"),
             Self::TooManyColumns(most) => {
                 write!(f, "all {most} live columns are taken: raise max_columns (at most 64)")
+            }
+            Self::TooLarge => {
+                write!(f, "these sizes need more memory than a file can have: lower max_symbols or max_bars")
             }
             Self::TooManySeries(count) => write!(f, "{count} series of bars: there may be 32"),
         }
@@ -449,22 +454,6 @@ impl Engine {
     /// Bar pages taken from cold symbols because the pool was empty.
     pub fn pages_recycled(&self) -> u64 {
         self.pages.recycled() + self.venue_pages.recycled()
-    }
-
-    /// Time of each venue that has spoken.
-    pub fn venue_times(&self) -> Vec<VenueTime> {
-        let spoken = Venue::ALL.into_iter().filter(|&venue| self.venues[venue as usize].clock.now() != TIME_UNSET);
-        let time = |venue: Venue| {
-            let state = &self.venues[venue as usize];
-            VenueTime {
-                venue,
-                now: state.clock.now(),
-                watermark: state.clock.watermark(),
-                lag: state.lag,
-                date: state.day.date,
-            }
-        };
-        spoken.map(time).collect()
     }
 
     /// Control messages with their connection numbers, oldest first; they are forgotten here.
@@ -1336,7 +1325,8 @@ impl Engine {
     fn publish(&mut self, venue: Venue, recv: Nanos) {
         // The clock first: no row is younger than the time that readers measure ages from.
         let own = &self.venues[venue as usize];
-        let clock = [own.clock.now() as u64, own.clock.watermark() as u64, u64::from(own.day.date), recv as u64];
+        let times = [own.clock.now(), own.clock.watermark(), i64::from(own.day.date), recv, own.lag];
+        let clock: [u64; CLOCK_WORDS] = times.map(i64::cast_unsigned);
         self.rings.clock.write(venue as usize, &[(0, &clock)]);
         // Every dirty symbol is of this venue: each call that changes one publishes before it returns.
         let now = own.clock.now();

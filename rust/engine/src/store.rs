@@ -7,7 +7,7 @@
 //! columns     count | ... | name 0: length, 64 bytes | name 1 | ...
 //! values      column 0: a double a symbol | column 1 | ...
 //! counters    one row: `Stats::NUMBERS`
-//! clock       a row a venue: engine time, watermark, date, receive time
+//! clock       a row a venue: engine time, watermark, date, receive time, lag
 //! latest      a row a symbol: `Row`, then a `WindowRow` for each place
 //! own pages, own chains, venue pages, venue chains
 //! rings       trades, quotes, bars, venue bars, marks, signals, then the plain kinds
@@ -53,7 +53,7 @@ pub(crate) const SERIES_MAX: usize = 32;
 /// Records kept in each ring of a plain kind, if the other rings are not smaller.
 const PLAIN_RING: usize = 4_096;
 /// Words of a row of the clock.
-const CLOCK_WORDS: usize = 4;
+pub(crate) const CLOCK_WORDS: usize = 5;
 /// Words of a name: what it is, then 64 bytes.
 const NAME_WORDS: usize = 1 + SYMBOL_MAX / 8;
 /// Words before the names of a list, the first of them their count.
@@ -119,7 +119,7 @@ impl Sizes {
         self.series.iter().map(|series| series.retention).collect()
     }
 
-    fn row_words(&self) -> usize {
+    pub(crate) fn row_words(&self) -> usize {
         ROW_WORDS + self.max_windows * WINDOW_WORDS
     }
 

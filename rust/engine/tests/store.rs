@@ -70,7 +70,7 @@ fn another_reader_sees_what_the_engines_own_sees() {
         }
         for series in 0..2 {
             let [own, other] = [&own, &other].map(|reader| reader.bars(id, Venue::BinanceUsdm, series, 1_000));
-            let [own, other] = [own, other].map(|bars| bars.unwrap_or_default());
+            let [own, other] = [own, other].map(Option::unwrap_or_default);
             assert!(!own.is_empty());
             assert_eq!(bytemuck::cast_slice::<_, u8>(&own), bytemuck::cast_slice::<_, u8>(&other));
         }

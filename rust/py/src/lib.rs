@@ -9,10 +9,13 @@ mod decode;
 mod engine;
 mod errors;
 mod memory;
+mod reads;
 mod records;
 mod rule;
+mod shared;
 mod sim;
 mod table;
+mod view;
 
 use pyo3::prelude::*;
 
@@ -35,6 +38,8 @@ mod _native {
     use super::sim::Simulator;
     #[pymodule_export]
     use super::table::Table;
+    #[pymodule_export]
+    use super::view::View;
 
     use pyo3::prelude::*;
 

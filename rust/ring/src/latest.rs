@@ -8,7 +8,7 @@
 
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::words::{prefetch, put};
-use crate::{TRIES, Words};
+use crate::{Words, wait};
 
 /// Words of a cache line.
 const LINE: usize = 8;
@@ -90,13 +90,14 @@ impl Latest {
         });
     }
 
-    /// Copies a run of a row's words, whole; gives the row's sequence, 0 for a row never written. `None` if the
-    /// writer was inside at each of a million looks, which is a writer that died there.
+    /// Copies a run of a row's words, whole; gives the row's sequence, 0 for a row never written. `None` if the writer
+    /// stayed inside for a tenth of a second, which is a writer that was stopped or died there.
     #[inline]
     pub fn read(&self, row: usize, at: usize, into: &mut [u64]) -> Option<u64> {
         let base = row * self.stride;
         let sequence = self.words.word(base);
-        for _ in 0..TRIES {
+        let mut looks = 0;
+        loop {
             // ORDERING: Acquire; pairs with the final Release in `write`.
             let before = sequence.load(Ordering::Acquire);
             if before.is_multiple_of(2) {
@@ -107,9 +108,10 @@ impl Latest {
                     return Some(before);
                 }
             }
-            std::hint::spin_loop();
+            if !wait(&mut looks) {
+                return None;
+            }
         }
-        None
     }
 }
 

@@ -27,5 +27,26 @@ pub use page::{BarPages, BarReader, ChainId};
 pub use pinned::Pinned;
 pub use words::{PAGE_WORDS, Words, prefetch};
 
-/// How often a reader looks again before it gives up on a row that is never at rest.
-pub const TRIES: u32 = 1_000_000;
+/// How often a reader looks again at once: within a millisecond a writer that runs is done.
+const SPINS: u32 = 10_000;
+/// How often it then looks again after a pause, before it gives up on what is never at rest.
+const PAUSES: u32 = 1_000;
+/// A tenth of a second over all pauses.
+const PAUSE: core::time::Duration = core::time::Duration::from_micros(100);
+
+/// Waits before another look at something that is not at rest; false once it was looked at too often.
+#[inline]
+pub(crate) fn wait(looks: &mut u32) -> bool {
+    *looks += 1;
+    if *looks < SPINS {
+        std::hint::spin_loop();
+        return true;
+    }
+    pause(*looks)
+}
+
+#[cold]
+fn pause(looks: u32) -> bool {
+    std::thread::sleep(PAUSE);
+    looks < SPINS + PAUSES
+}

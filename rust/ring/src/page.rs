@@ -12,7 +12,7 @@
 //! the whole chain, as in [`crate::latest`].
 
 use crate::sync::{Ordering, fence};
-use crate::{TRIES, Words, prefetch};
+use crate::{Words, prefetch, wait};
 
 /// Cells of one page.
 pub const PAGE: u64 = 32;
@@ -373,13 +373,14 @@ impl BarReader {
     }
 
     /// Appends the newest `most` cells of a chain to `out`, oldest first, as one moment; gives their number,
-    /// or `None` if the writer was inside at each of a million looks.
+    /// or `None` if the writer stayed inside for a tenth of a second.
     pub fn read(&self, chain: ChainId, most: usize, out: &mut Vec<u64>) -> Option<usize> {
         let shared = &self.0;
         let (base, _) = shared.place(chain);
         let sequence = shared.chains.word(base + SEQUENCE);
         let start = out.len();
-        for _ in 0..TRIES {
+        let mut looks = 0;
+        loop {
             // ORDERING: Acquire; pairs with the final Release of the writer.
             let before = sequence.load(Ordering::Acquire);
             if before.is_multiple_of(2) {
@@ -400,9 +401,10 @@ impl BarReader {
                 }
                 out.truncate(start);
             }
-            std::hint::spin_loop();
+            if !wait(&mut looks) {
+                return None;
+            }
         }
-        None
     }
 }
 

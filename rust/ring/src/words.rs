@@ -4,11 +4,10 @@
 //! first bars of a thousand symbols touch thousands, while a feed waits; so writers ask for a stretch of them ahead, which
 //! costs a tenth.
 
-use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-use memmap2::{MmapMut, MmapOptions, MmapRaw};
+use memmap2::{MmapAsRawDesc, MmapMut, MmapOptions, MmapRaw};
 
 use crate::sync::{AtomicU64, Ordering};
 
@@ -40,12 +39,12 @@ impl Words {
     }
 
     /// The words of a file that was made as large for this, for its one writer.
-    pub fn of_file(file: &File, len: usize) -> io::Result<Self> {
+    pub fn of_file(file: impl MmapAsRawDesc, len: usize) -> io::Result<Self> {
         Ok(Self { memory: Arc::new(MmapOptions::new().len(len * WORD).map_raw(file)?), first: 0, len })
     }
 
     /// The words of a file for a reader, whose stores would end the process: whoever takes these only loads.
-    pub fn of_file_to_read(file: &File, len: usize) -> io::Result<Self> {
+    pub fn of_file_to_read(file: impl MmapAsRawDesc, len: usize) -> io::Result<Self> {
         Ok(Self { memory: Arc::new(MmapOptions::new().len(len * WORD).map_raw_read_only(file)?), first: 0, len })
     }
 
