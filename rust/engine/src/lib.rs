@@ -10,6 +10,7 @@ mod pipeline;
 mod read;
 pub mod rule;
 pub mod scan;
+mod seen;
 mod session;
 mod state;
 mod stats;

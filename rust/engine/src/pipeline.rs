@@ -22,6 +22,7 @@ use crate::bar::{BarPrint, CELL_WORDS, Cell, Forming, SENT, SENT_AGAIN};
 use crate::clock::Clock;
 use crate::read::{Reader, Registry};
 use crate::scan::Scanner;
+use crate::seen::{Identity, Seen};
 use crate::session::{Calendar, Day};
 use crate::state::{Change, Order, SymbolState};
 use crate::stats::Stats;
@@ -248,6 +249,8 @@ pub struct Engine {
     seq: u64,
     /// `seq` before the frame that is being applied.
     frame_seq: u64,
+    /// Massive's trades of the last minutes.
+    seen: Seen,
     /// Something stands in the rings of the plain kinds that was not published yet.
     plain_pushed: bool,
     frame: u64,
@@ -316,6 +319,7 @@ impl Engine {
             stats: Stats::default(),
             seq: 0,
             frame_seq: 0,
+            seen: Seen::default(),
             plain_pushed: false,
             frame: 0,
         };
@@ -392,7 +396,7 @@ impl Engine {
         self.note(&mut staging, conn);
         self.resolve(venue, frame, &staging);
         let limit = self.venues[venue as usize].clock.limit(recv);
-        let newest = self.stamp(&mut staging, recv, conn, limit);
+        let newest = self.stamp(venue, &mut staging, (recv, conn), limit);
         self.observe(venue, newest, recv);
         let mut applied = self.apply_events(venue, &mut staging, newest, recv, limit);
         if !staging.plain.is_empty() {
@@ -673,7 +677,7 @@ impl Engine {
     /// is believed of a known symbol.
     ///
     /// Long before the records are copied: a word that is read right after a part of it was written has to wait.
-    fn stamp(&mut self, staging: &mut Staging, recv: Nanos, conn: u16, limit: Nanos) -> Nanos {
+    fn stamp(&mut self, venue: Venue, staging: &mut Staging, (recv, conn): (Nanos, u16), limit: Nanos) -> Nanos {
         let mut newest = TIME_UNSET;
         let mut see = |id, time| {
             if time <= limit && id != NOBODY {
@@ -684,12 +688,16 @@ impl Engine {
         // Records are numbered as they stand in the frame, also those that will be refused.
         let seq = |resolved: &Resolved| self.seq + u64::from(resolved.place);
         let mut disorder = false;
+        let date = self.venues[venue as usize].day.date;
         for (trade, resolved) in staging.trades.iter_mut().zip(trades) {
             (trade.symbol, trade.ts_recv, trade.conn, trade.seq) = (resolved.id, recv, conn, seq(resolved));
             see(resolved.id, trade.ts_event);
             let Some(state) = self.states.get_mut(resolved.id as usize) else { continue };
             disorder |= state.is_before(self.frame, (trade.ts_event, trade.sequence)) && trade.ts_event <= limit;
             state.fetch_parts();
+            if venue.is_massive() {
+                self.seen.fetch(Identity::of(trade, date));
+            }
         }
         for (quote, resolved) in staging.quotes.iter_mut().zip(quotes) {
             // Spot quotes carry no time: the moment of receipt is the best that is known.
@@ -881,9 +889,15 @@ impl Engine {
         let current = self.is_current(venue, trade.ts_event, recv);
         let own = &self.venues[venue as usize];
         let (day, now) = (own.day, own.clock.now());
+        let date = if current { day.date } else { own.calendar.day_at(trade.ts_event).0.date };
+        let identity = Identity::of(trade, date);
         let state = &mut self.states[id as usize];
         if !state.owns(trade) {
             self.stats.not_owner += 1;
+            return false;
+        }
+        if venue.is_massive() && !self.seen.is_new(identity) {
+            self.stats.duplicates += 1;
             return false;
         }
         match state.order(venue, trade) {

@@ -68,7 +68,7 @@ pub struct Stats {
     pub previous_date: u64,
     /// Events whose numbers, taken together, do not fit (price × size over the exact range).
     pub overflow: u64,
-    /// Binance trades and quotes, Massive quotes, dropped because their id was seen; Massive trades are not checked yet.
+    /// Trades and quotes dropped because they were seen.
     pub duplicates: u64,
     /// Trades that came out of their symbol's order.
     pub out_of_order: u64,
