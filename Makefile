@@ -10,7 +10,7 @@ SEED ?= 7
 FUZZ_SECONDS ?= 60
 NUMBERS ?= 1e9
 
-.PHONY: help tools build demo test test-rust test-python test-full lint types bench fuzz soak docs clean
+.PHONY: help tools build demo test test-rust test-python test-full lint types loom bench fuzz soak docs clean
 .DELETE_ON_ERROR:
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo "make test-full  the same with the issue's figures in full, seeds printed, into results/"
 	@echo "make bench      the table of benchmarks, written to benches/record/"
 	@echo "make fuzz       libFuzzer on the decoders, FUZZ_SECONDS=60 for each target"
+	@echo "make loom       small writers and readers of the rings in every order, LOOM_MAX_PREEMPTIONS=3"
 	@echo "make soak       NUMBERS=1e9 doubles against the standard parser"
 	@echo "make build      the package, editable, in .venv"
 	@echo "make lint       formatting and lints         make types   mypy and the stub"
@@ -51,7 +52,7 @@ build: $(VENV)/.built
 demo: build
 	@$(BIN)/ringtape demo --rate $(RATE) --symbols $(SYMBOLS) --seed $(SEED)
 
-test: lint types test-rust test-python
+test: lint types test-rust loom test-python
 
 lint: $(VENV)/.dev
 	cargo fmt --all --check
@@ -67,6 +68,12 @@ test-rust: export PROPTEST_CASES ?= 1000
 test-rust: | tools
 	cargo test --workspace --profile checked --quiet
 
+# The rings over loom's atomics: models that hold in every order, and wrong twins that have to fail.
+loom: export RUSTFLAGS := --cfg loom -Dwarnings
+loom: export LOOM_MAX_PREEMPTIONS ?= 3
+loom: | tools
+	cargo test --package ringtape-ring --test loom --profile checked --target-dir target/loom --quiet -- $(if $(RINGTAPE_FULL),--show-output)
+
 test-python: build
 	$(BIN)/pytest -q
 
@@ -80,6 +87,7 @@ test-full: lint types
 	@echo "$$(git rev-parse --short HEAD), $$(date -u +%FT%TZ), $$(uname -srm), $$(rustc --version)," \
 		"PROPTEST_CASES=$$PROPTEST_CASES PROPTEST_RNG_SEED=$$PROPTEST_RNG_SEED RINGTAPE_SEED=$$RINGTAPE_SEED" | tee results/rust.txt
 	@bash -o pipefail -c 'cargo test --workspace --profile checked 2>&1 | tee -a results/rust.txt'
+	@bash -o pipefail -c '$(MAKE) --no-print-directory loom LOOM_MAX_PREEMPTIONS=4 2>&1 | tee -a results/rust.txt'
 	@echo "$$(git rev-parse --short HEAD), $$(date -u +%FT%TZ), $$(uname -srm), $$($(BIN)/python --version)," \
 		"hypothesis: 5,000 examples, seed $(SEED)" | tee results/python.txt
 	@bash -o pipefail -c '$(BIN)/pytest -v --hypothesis-seed=$(SEED) --hypothesis-show-statistics 2>&1 | tee -a results/python.txt'

@@ -166,6 +166,15 @@ class Table:
         """Least and greatest row sequence that the table was copied at."""
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         """Return the table as one structured array."""
+    def __arrow_c_schema__(self) -> object:
+        """Return the schema of `__arrow_c_stream__` as a capsule of the Arrow PyCapsule interface."""
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Return the table as an Arrow stream of one batch: what ``polars.DataFrame(table)`` and others call.
+
+        A copy, made at each call. Columns are ``symbol`` (utf8), ``venue`` (dictionary of utf8), float64, and
+        ``timestamp[ns, UTC]`` for times, with null where undefined. The schema's metadata holds `sequence` as
+        ``sequence_least`` and ``sequence_greatest``. A requested schema is not heeded, which the interface allows.
+        """
 
 @final
 class RuleSet:

@@ -4,6 +4,7 @@
 #![allow(clippy::too_many_arguments, reason = "keyword arguments of the Python signatures")]
 #![allow(unsafe_code, reason = "buffers are handed to and taken from the interpreter; each block says why it is sound")]
 
+mod arrow;
 mod batch;
 mod decode;
 mod engine;

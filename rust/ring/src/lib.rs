@@ -17,6 +17,8 @@ pub mod event;
 pub mod latest;
 pub mod page;
 pub mod pinned;
+#[cfg(loom)]
+pub mod proof;
 mod sync;
 mod words;
 
@@ -28,9 +30,9 @@ pub use pinned::Pinned;
 pub use words::{PAGE_WORDS, Words, prefetch};
 
 /// How often a reader looks again at once: within a millisecond a writer that runs is done.
-const SPINS: u32 = 10_000;
+const SPINS: u32 = if cfg!(loom) { 3 } else { 10_000 };
 /// How often it then looks again after a pause, before it gives up on what is never at rest.
-const PAUSES: u32 = 1_000;
+const PAUSES: u32 = if cfg!(loom) { 0 } else { 1_000 };
 /// A tenth of a second over all pauses.
 const PAUSE: core::time::Duration = core::time::Duration::from_micros(100);
 
@@ -39,7 +41,7 @@ const PAUSE: core::time::Duration = core::time::Duration::from_micros(100);
 pub(crate) fn wait(looks: &mut u32) -> bool {
     *looks += 1;
     if *looks < SPINS {
-        std::hint::spin_loop();
+        sync::spin_loop();
         return true;
     }
     pause(*looks)
@@ -47,6 +49,6 @@ pub(crate) fn wait(looks: &mut u32) -> bool {
 
 #[cold]
 fn pause(looks: u32) -> bool {
-    std::thread::sleep(PAUSE);
+    sync::sleep(PAUSE);
     looks < SPINS + PAUSES
 }

@@ -14,11 +14,11 @@
 use crate::sync::{Ordering, fence};
 use crate::{Words, prefetch, wait};
 
-/// Cells of one page.
-pub const PAGE: u64 = 32;
+/// Cells of one page. Small where every order of events is tried.
+pub const PAGE: u64 = if cfg!(loom) { 2 } else { 32 };
 
 /// Pages of one block of the pool.
-const BLOCK: usize = 256;
+const BLOCK: usize = if cfg!(loom) { 2 } else { 256 };
 
 /// One series of one row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,6 +182,16 @@ impl BarPages {
 
     /// Appends a cell.
     pub fn append(&mut self, chain: ChainId, cell: &[u64]) {
+        let number = self.make_room(chain);
+        self.write(chain, |shared| {
+            shared.put(chain, number, cell);
+            shared.set_count(chain, number + 1);
+        });
+    }
+
+    /// Sees to a place for the next cell of a chain, whose number it gives. Readers may see that the oldest are gone.
+    #[inline]
+    fn make_room(&mut self, chain: ChainId) -> u64 {
         let (base, places) = self.shared.place(chain);
         self.appends += 1;
         self.shared.chains.word(base + TOUCHED).store(self.appends, Ordering::Relaxed);
@@ -201,10 +211,7 @@ impl BarPages {
         }
         let page = self.shared.chains.word(base + PLACES + (number / PAGE) as usize % places).load(Ordering::Relaxed);
         self.warm(page as usize - 1, (number % PAGE) as usize);
-        self.write(chain, |shared| {
-            shared.put(chain, number, cell);
-            shared.chains.word(base + COUNT).store(number + 1, Ordering::Relaxed);
-        });
+        number
     }
 
     /// Replaces a cell that is still held.
@@ -214,24 +221,25 @@ impl BarPages {
         self.write(chain, |shared| shared.put(chain, number, cell));
     }
 
-    /// Inserts a cell before cell `number`, shifting the later ones; for the rare bar that comes late.
+    /// Inserts a cell before cell `number`, shifting the later ones; for the rare bar that comes late. Where the chain has
+    /// to give up that place to hold one more, nothing is inserted.
     pub fn insert(&mut self, chain: ChainId, number: u64, cell: &[u64]) {
         let count = self.count(chain);
         if number >= count {
             return self.append(chain, cell);
         }
+        self.make_room(chain);
+        if number < self.first(chain) {
+            return;
+        }
         let mut moved = vec![0; self.shared.cell];
-        self.shared.get(chain, count - 1, &mut moved);
-        self.append(chain, &moved);
-        let first = self.first(chain);
         self.write(chain, |shared| {
-            for at in (number.max(first)..count - 1).rev() {
+            for at in (number..count).rev() {
                 shared.get(chain, at, &mut moved);
                 shared.put(chain, at + 1, &moved);
             }
-            if number >= first {
-                shared.put(chain, number, cell);
-            }
+            shared.put(chain, number, cell);
+            shared.set_count(chain, count + 1);
         });
     }
 
@@ -425,6 +433,11 @@ impl Shared {
         self.chains.word(self.place(chain).0 + which).load(Ordering::Relaxed)
     }
 
+    #[inline]
+    fn set_count(&self, chain: ChainId, count: u64) {
+        self.chains.word(self.place(chain).0 + COUNT).store(count, Ordering::Relaxed);
+    }
+
     /// First word of a cell, or `None` where the chain has no page for it.
     #[inline]
     fn cell_at(&self, chain: ChainId, number: u64) -> Option<usize> {
@@ -561,5 +574,27 @@ mod tests {
         assert_eq!(&got[3..8], [30, 40, 45, 50, 60]);
         assert_eq!(got.len(), 64);
         assert_eq!(got.last(), Some(&620));
+    }
+
+    #[test]
+    fn inserts_are_those_of_a_list_that_forgets_its_oldest() {
+        let mut pages = BarPages::new(8, 1, 1, &[64]);
+        let chain = pages.chain(0, 0);
+        let (mut list, mut random): (Vec<u64>, u64) = (Vec::new(), 7);
+        for value in 1..=1_000 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let (first, count) = (pages.first(chain), pages.count(chain));
+            let number = if value < 20 { count } else { count - (random >> 33) % (count - first + 1) };
+            pages.insert(chain, number, &[value]);
+            let place = list.len() - (count - number) as usize;
+            let dropped = pages.count(chain) == count;
+            assert_eq!(dropped, number < pages.first(chain));
+            if !dropped {
+                list.insert(place, value);
+            }
+            let held = pages.count(chain) - pages.first(chain);
+            assert!(value <= 64 || held >= 64);
+            assert_eq!(cells(&pages, chain, 1_000), list[list.len() - held as usize..]);
+        }
     }
 }

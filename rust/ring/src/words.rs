@@ -7,9 +7,9 @@
 use std::io;
 use std::sync::Arc;
 
-use memmap2::{MmapAsRawDesc, MmapMut, MmapOptions, MmapRaw};
+use memmap2::MmapAsRawDesc;
 
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, MmapMut, MmapOptions, MmapRaw, Ordering};
 
 /// Words of a page of memory; parts of a block begin at one.
 pub const PAGE_WORDS: usize = 4096 / WORD;
