@@ -19,6 +19,7 @@ FULL = bool(os.environ.get("RINGTAPE_FULL"))
 SAMPLES = 2_000 if FULL else 250
 MS = 1_000_000
 SECOND = 1_000 * MS
+DAY = 86_400 * SECOND
 WINDOWS = {"500ms": SECOND // 2, "3s": 3 * SECOND, "10s": 10 * SECOND, "1m": 60 * SECOND, "4m": 240 * SECOND}
 WINDOWED = ("volume", "dollar_volume", "trade_count", "trade_rate", "vwap", "high", "low", "change")
 DAILY = ("last", "last_size", "open", "high_day", "low_day", "volume", "dollar_volume", "trade_count", "vwap", "change")
@@ -73,6 +74,7 @@ def run(path: Path, venue: str) -> tuple[pl.DataFrame, list[Moment]]:
             trades.append({
                 "symbol": data["s"], "number": number, "ts": data["T"] * MS, "price": float(data["p"]),
                 "price_e8": int(Decimal(data["p"]) * 10**8), "size_e8": int(Decimal(data["q"]) * 10**8),
+                "now": engine.stats()["venues"][venue]["now"],
             })  # fmt: skip
         if place in looks and engine.symbols():
             engine.advance(recv_ns + draw.randrange(2 * SECOND))
@@ -87,11 +89,12 @@ def recompute(tape: pl.DataFrame, now: int) -> dict[str, float | int | None]:
 
     SOURCE: facts/scanner.md 1.0.5 and 1.1 to 1.4.
     """
-    day = now // (86_400 * SECOND)
-    today = tape.filter(pl.col("ts") // (86_400 * SECOND) == day).sort("ts", "number", maintain_order=True)
+    today = tape.filter(pl.col("ts") // DAY == now // DAY).sort("ts", "number", maintain_order=True)
     values: dict[str, float | int | None] = sums(today)
     values |= {"high_day": today["price"].max(), "low_day": today["price"].min()}  # type: ignore[dict-item]
-    newest = tape.sort("ts", "number", maintain_order=True).tail(1)
+    # A trade that comes when its date is over belongs to that date alone.
+    in_time = tape.filter(pl.col("ts") // DAY >= pl.col("now") // DAY)
+    newest = in_time.sort("ts", "number", maintain_order=True).tail(1)
     values["last"] = newest["price"].item() if len(newest) else None
     values["last_size"] = newest["size_e8"].item() / 10**8 if len(newest) else None
     values["open"] = today["price"].item(0) if len(today) else None
