@@ -232,6 +232,9 @@ class Engine:
         Places for live columns, at most 64.
     max_bars
         Bars kept over all symbols and intervals; beyond it the coldest symbols give theirs up, counted.
+    rollover
+        When a trading day of US venues begins on the New York clock, see `ringtape.sessions.days`; default ``"04:00"``.
+        Days of crypto are UTC dates.
     shared_group
         A group whose members may read the shared memory, too.
 
@@ -256,6 +259,7 @@ class Engine:
         max_columns: int = 32,
         max_bars: int = 1_000_000,
         shared_group: str | None = None,
+        rollover: str | None = None,
     ) -> Engine: ...
     def feed(self, frame: Buffer, venue: str, recv_ns: int, conn: int = 0) -> int:
         """Apply one frame and return the number of its events that were applied.

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, TryLockError};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyMapping, PyString, PyTuple};
-use ringtape::engine::{self, Config, Day};
+use ringtape::engine::{self, Config};
 use ringtape::model::units::Nanos;
 use ringtape::model::{self, Bar, FieldRef, Record, SymbolId, Venue};
 
@@ -15,14 +15,16 @@ use crate::memory::{Memory, viewed};
 use crate::reads::{Reads, length, to_python};
 use crate::records::{self, Kind};
 use crate::rule::PyRuleSet;
-use crate::shared;
 use crate::table::Table;
+use crate::{sessions, shared};
 
 /// What the owner changes.
 struct Owned {
     engine: engine::Engine,
     drains: Drains,
     rule_ids: Vec<String>,
+    /// When a US trading day begins on the New York clock.
+    rollover: String,
     /// The venue name of the last frame and what it means.
     venue: Option<(Py<PyString>, Venue)>,
 }
@@ -41,7 +43,7 @@ impl Engine {
     #[new]
     #[pyo3(signature = (
         bars=None, windows=None, max_symbols=20_000, pin=None, shared=None, *,
-        ring_size=65_536, max_windows=16, max_columns=32, max_bars=1_000_000, shared_group=None,
+        ring_size=65_536, max_windows=16, max_columns=32, max_bars=1_000_000, shared_group=None, rollover=None,
     ))]
     fn new(
         py: Python<'_>,
@@ -55,7 +57,9 @@ impl Engine {
         max_columns: usize,
         max_bars: usize,
         shared_group: Option<String>,
+        rollover: Option<String>,
     ) -> PyResult<Self> {
+        let rollover = sessions::checked(py, rollover)?;
         let bars = bars.unwrap_or_else(|| vec!["1s".to_owned(), "1m".to_owned()]);
         let lengths = |names: Vec<String>| names.iter().map(|name| length(py, name)).collect::<PyResult<Vec<Nanos>>>();
         for (key, value, most) in [
@@ -92,7 +96,7 @@ impl Engine {
             None => (engine::Engine::new(config).map_err(|error| errors::engine(py, &error))?, None),
         };
         let (drains, reader) = (Drains::new(engine.rings()), engine.reader());
-        let owned = Owned { engine, drains, rule_ids: Vec::new(), venue: None };
+        let owned = Owned { engine, drains, rule_ids: Vec::new(), rollover, venue: None };
         Ok(Self { owned: Mutex::new(owned), reads: Reads::new(reader), segment })
     }
 
@@ -121,7 +125,7 @@ impl Engine {
                     break;
                 }
                 asked = Some(time);
-                let days = days(py, market, time)?;
+                let days = sessions::days(py, market, time, &owned.rollover)?;
                 owned.engine.add_days(market, &days);
             }
             Ok(owned.engine.apply(frame, recv_ns, conn))
@@ -176,7 +180,7 @@ impl Engine {
 
     fn set_sessions(&self, py: Python<'_>, venue: &str, days: Vec<(u32, i64, i64, i64, i64)>) -> PyResult<()> {
         let market = errors::venue(py, venue)?;
-        let days: Vec<Day> = days.into_iter().map(to_day).collect();
+        let days: Vec<engine::Day> = days.into_iter().map(sessions::to_day).collect();
         self.own(py)?.engine.add_days(market, &days);
         Ok(())
     }
@@ -353,18 +357,6 @@ impl Owned {
         self.venue = Some((name.clone().unbind(), venue));
         Ok(venue)
     }
-}
-
-fn to_day((date, start, open, close, end): (u32, i64, i64, i64, i64)) -> Day {
-    Day { start, date, open, close, end }
-}
-
-/// Trading days of a venue around a time, from Python, where the time zones are.
-#[cold]
-fn days(py: Python<'_>, venue: Venue, time: Nanos) -> PyResult<Vec<Day>> {
-    let found = py.import("ringtape.sessions")?.call_method1("days", (venue.name(), time))?;
-    let days: Vec<(u32, i64, i64, i64, i64)> = found.extract()?;
-    Ok(days.into_iter().map(to_day).collect())
 }
 
 /// `prev_close` of one row of a reference table: a number, or a mapping that has it.

@@ -13,6 +13,7 @@ mod memory;
 mod reads;
 mod records;
 mod rule;
+mod sessions;
 mod shared;
 mod sim;
 mod table;
