@@ -88,7 +88,7 @@ tsan: export RINGTAPE_RECORDS ?= 2e6
 tsan: | tools
 	@if ! ls "$$(rustc --print target-libdir)"/librustc*tsan* >/dev/null 2>&1; then \
 		echo "This Rust toolchain comes without ThreadSanitizer, so nothing was checked"; \
-	elif $(TSAN) --no-run && ! RINGTAPE_RACE=1 $(TSAN) 2>&1 | grep -q "ThreadSanitizer: data race"; then \
+	elif $(TSAN) --no-run && ! TSAN_OPTIONS=halt_on_error=1 RINGTAPE_RACE=1 $(TSAN) 2>&1 | grep -q "ThreadSanitizer: data race"; then \
 		echo "ThreadSanitizer does not see a race that is there" >&2; exit 1; \
 	else $(TSAN); fi
 
@@ -107,7 +107,7 @@ test-full: lint types
 		"PROPTEST_CASES=$$PROPTEST_CASES PROPTEST_RNG_SEED=$$PROPTEST_RNG_SEED RINGTAPE_SEED=$$RINGTAPE_SEED" | tee results/rust.txt
 	@bash -o pipefail -c 'cargo test --workspace --profile checked 2>&1 | tee -a results/rust.txt'
 	@bash -o pipefail -c '$(MAKE) --no-print-directory loom LOOM_MAX_PREEMPTIONS=4 2>&1 | tee -a results/rust.txt'
-	@bash -o pipefail -c '$(MAKE) --no-print-directory tsan RINGTAPE_RECORDS=2e7 2>&1 | tee -a results/rust.txt'
+	@bash -o pipefail -c '$(MAKE) --no-print-directory tsan RINGTAPE_RECORDS=5e6 2>&1 | tee -a results/rust.txt'
 	@echo "$$(git rev-parse --short HEAD), $$(date -u +%FT%TZ), $$(uname -srm), $$($(BIN)/python --version)," \
 		"hypothesis: 5,000 examples, seed $(SEED)" | tee results/python.txt
 	@bash -o pipefail -c '$(BIN)/pytest -v --hypothesis-seed=$(SEED) --hypothesis-show-statistics 2>&1 | tee -a results/python.txt'
