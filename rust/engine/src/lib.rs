@@ -10,11 +10,13 @@ mod pipeline;
 mod read;
 pub mod rule;
 pub mod scan;
+mod sequence;
 mod session;
 mod state;
 mod stats;
 mod window;
 
+pub use bar::{BarSpec, Measure, SpecError};
 pub use pipeline::{Config, Engine, EngineError, Notice, Rings, Series};
 pub use read::{Reader, Registry, Snapshot};
 pub use session::Day;

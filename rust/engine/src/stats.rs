@@ -86,6 +86,8 @@ pub struct Stats {
     pub bars_revised: u64,
     /// Trades too late to change a bar.
     pub too_late: u64,
+    /// Renko bricks that were left out because one trade completed more than 256.
+    pub bricks_skipped: u64,
     /// Signals.
     pub signals: u64,
 }

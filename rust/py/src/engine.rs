@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyMapping, PyString, PyTuple};
-use ringtape::engine::{self, Config, Day, Reader};
+use ringtape::engine::{self, BarSpec, Config, Day, Reader};
 use ringtape::model::field::{self, CATALOGUE, parse_window};
 use ringtape::model::units::{Nanos, TIME_UNSET};
 use ringtape::model::{self, Bar, FieldRef, Record, SymbolId, Unit, Venue, WindowRow, nearest};
@@ -84,7 +84,7 @@ impl Engine {
             return Err(errors::raise(py, "ConfigError", (why, "max_windows")));
         }
         let config = Config {
-            bars: lengths(bars)?,
+            bars: bars.iter().map(|text| bar_spec(py, text)).collect::<PyResult<_>>()?,
             windows: lengths(windows.unwrap_or_default())?,
             max_symbols,
             max_windows,
@@ -104,9 +104,7 @@ impl Engine {
 
     fn __repr__(&self) -> String {
         let registry = self.reader.registry();
-        let intervals: Vec<String> =
-            self.reader.series().iter().map(|series| field::window_text(series.interval)).collect();
-        format!("Engine({} symbols, bars {})", registry.symbols.len(), intervals.join(" "))
+        format!("Engine({} symbols, bars {})", registry.symbols.len(), self.series().join(" "))
     }
 
     #[pyo3(signature = (frame, venue, recv_ns, conn=0))]
@@ -217,6 +215,10 @@ impl Engine {
     fn symbols(&self) -> Vec<(u32, &'static str, String)> {
         let registry = self.reader.registry();
         registry.symbols.iter().map(|(id, venue, name)| (id.0, venue.name(), name.to_owned())).collect()
+    }
+
+    fn series(&self) -> Vec<String> {
+        self.reader.series().iter().map(|series| series.spec.to_string()).collect()
     }
 
     fn symbol_name(&self, py: Python<'_>, id: u32) -> PyResult<String> {
@@ -339,7 +341,7 @@ impl Engine {
         copy: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let (id, venue) = self.symbol(py, symbol)?;
-        let series = self.series(py, interval)?;
+        let (series, timed) = self.series_of(py, interval)?;
         let most = n.unwrap_or(usize::MAX);
         let own = match source {
             "own" => true,
@@ -349,6 +351,10 @@ impl Engine {
                 return Err(errors::raise(py, "ConfigError", (why, "source")));
             }
         };
+        if !own && !timed {
+            let why = format!("venues send time bars only, not {interval}: leave out source");
+            return Err(errors::raise(py, "ConfigError", (why, "source")));
+        }
         if !copy {
             if !own || forming {
                 let why = "only own bars that have ended lie side by side: leave out source and forming, or copy";
@@ -405,6 +411,7 @@ impl Engine {
         number("bars", stats.bars)?;
         number("bars_revised", stats.bars_revised)?;
         number("too_late", stats.too_late)?;
+        number("bricks_skipped", stats.bricks_skipped)?;
         number("pages_recycled", owned.engine.pages_recycled())?;
         number("signals", stats.signals)?;
         number("signals_suppressed", owned.engine.scanner().map_or(0, ringtape::engine::scan::Scanner::suppressed))?;
@@ -493,14 +500,15 @@ impl Engine {
         owned.engine.register_window(field.window).map(Some).map_err(|error| errors::engine(py, &error))
     }
 
-    fn series(&self, py: Python<'_>, interval: &str) -> PyResult<usize> {
-        let wanted = length(py, interval)?;
-        self.reader.series().iter().position(|series| series.interval == wanted).ok_or_else(|| {
-            let have: Vec<String> =
-                self.reader.series().iter().map(|series| field::window_text(series.interval)).collect();
-            let why = format!("no bars of {interval}: this engine keeps {}; see Engine(bars=...)", have.join(", "));
+    /// Place of a series, and whether it has time bars.
+    fn series_of(&self, py: Python<'_>, text: &str) -> PyResult<(usize, bool)> {
+        let wanted = bar_spec(py, text)?;
+        let place = self.reader.series().iter().position(|series| series.spec == wanted).ok_or_else(|| {
+            let why =
+                format!("no bars of {text}: this engine keeps {}; see Engine(bars=...)", self.series().join(", "));
             errors::raise(py, "ConfigError", (why, "interval"))
-        })
+        })?;
+        Ok((place, wanted.interval() > 0))
     }
 
     fn pinned<'py>(
@@ -536,7 +544,12 @@ impl Owned {
     }
 }
 
-/// A window or interval such as `5m`.
+/// A series of bars such as `5m` or `tick:1000`.
+fn bar_spec(py: Python<'_>, text: &str) -> PyResult<BarSpec> {
+    BarSpec::parse(text).map_err(|error| errors::raise(py, "ConfigError", (error.to_string(), "bars")))
+}
+
+/// A window such as `5m`.
 fn length(py: Python<'_>, text: &str) -> PyResult<Nanos> {
     parse_window(text).map_err(|error| {
         let why = match error {
