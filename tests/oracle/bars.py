@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
-from .aggregate import e8
+from . import aggregate
 
 COMPLETE, REVISED, HAS_HOLE = 1, 2, 16
 DAY_NS = 86_400_000_000_000
@@ -19,6 +20,8 @@ REVISE_FOR_NS = 900_000_000_000
 BRICKS_MOST = 256
 _NEW_YORK = ZoneInfo("America/New_York")
 _SATURDAY = 5
+
+e8 = cache(aggregate.e8)
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ def time_bars(trades: Iterable[Trade], interval: int, dates: Dates) -> tuple[lis
     earlier: Trade | None = None
     holes: list[tuple[int, int]] = []
     for trade in trades:
-        now = max(now, trade.time)
+        before, now = now, max(now, trade.time)
         for bar in bars.values():
             # A new date ends bars before its first trade is looked at.
             bar.flags |= COMPLETE if bar.end <= dates(now)[0] else 0
@@ -137,7 +140,7 @@ def time_bars(trades: Iterable[Trade], interval: int, dates: Dates) -> tuple[lis
         begin, after = dates(trade.time)
         start = begin if interval == DAY_NS else trade.time - (trade.time - begin) % interval
         end = min(start + interval, after)
-        if end + REVISE_FOR_NS < now:
+        if end + REVISE_FOR_NS < before:
             too_late += 1
         else:
             bar = bars.setdefault(start, Bar(start, end))

@@ -183,6 +183,8 @@ struct VenueState {
     /// Symbols with a forming bar, for each series, and the first time at which one of them ends.
     forming: Vec<Vec<u32>>,
     next_end: Vec<Nanos>,
+    /// Bars that end at this time or before it were sent.
+    ended: Nanos,
     moving: Vec<u32>,
 }
 
@@ -258,6 +260,7 @@ impl Engine {
             symbols: Vec::new(),
             forming: vec![Vec::new(); intervals.len()],
             next_end: vec![Nanos::MAX; intervals.len()],
+            ended: TIME_UNSET,
             moving: Vec::new(),
         };
         let venues = (0..Venue::COUNT).map(|_| venue()).collect();

@@ -9,12 +9,13 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ringtape as rt
 from oracle import bars as oracle
 from oracle.bars import Trade
+from ringtape.events import dtypes
 from ringtape.strategy.base import BAR_KINDS
 
 STOCKS, USDM = "massive.stocks", "binance.usdm"
@@ -182,6 +183,7 @@ def check_sampled_bars(run: Run, trades: list[Trade], kinds: tuple[str, ...], da
             assert_same(run.kept(name, n=1, forming=True), [forming], name)
 
 
+@settings(deadline=None)  # the slow ones are slow
 @given(stock_tapes())
 def test_stock_bars_equal_the_slow_ones(tape: list[tuple[Trade, int | None]]) -> None:
     run = Run(STOCKS, bars=(*INTERVALS, *KINDS), max_symbols=4, max_bars=20_000, ring_size=4_096)
@@ -195,6 +197,7 @@ def test_stock_bars_equal_the_slow_ones(tape: list[tuple[Trade, int | None]]) ->
 COIN_KINDS = ("tick:3", "volume:1500", "dollar:100", "volume_imbalance:900", "tick_run:4", "range:0.02", "renko:0.011")
 
 
+@settings(deadline=None)  # the slow ones are slow
 @given(coin_tapes())
 def test_coin_bars_equal_the_slow_ones(trades: list[Trade]) -> None:
     run = Run(USDM, bars=(*INTERVALS, *COIN_KINDS), max_symbols=4, max_bars=20_000, ring_size=4_096)
@@ -202,6 +205,28 @@ def test_coin_bars_equal_the_slow_ones(trades: list[Trade]) -> None:
         run.feed(coin_frame(trade), trade.time)
     check_time_bars(run, trades, oracle.utc_date)
     check_sampled_bars(run, trades, COIN_KINDS, None)
+
+
+@settings(deadline=None)  # the slow ones are slow
+@given(stock_tapes(), st.lists(st.integers(1, 9), min_size=1))
+def test_any_cut_into_frames_gives_the_same_bars(tape: list[tuple[Trade, int | None]], cuts: list[int]) -> None:
+    # On a weekend Friday's day bar has ended while its date goes on: what comes then is late, frame by frame.
+    on_time = (trade for trade, _ in tape if trade.time < oracle.us_date(trade.time)[0] + oracle.DAY_NS)
+    trades = sorted({trade.key: trade for trade in on_time}.values(), key=lambda trade: trade.key)
+
+    def sent(sizes: list[int]) -> dict[str, list[str]]:
+        run = Run(STOCKS, bars=(*INTERVALS, *KINDS), max_symbols=4, max_bars=20_000, ring_size=4_096)
+        first = 0
+        while first < len(trades):
+            part = trades[first : first + sizes[0]]
+            run.feed(stock_frame(*part), part[-1].time)
+            first, sizes = first + len(part), [*sizes[1:], sizes[0]]
+        columns = [name for name in dtypes()["bars"].names or () if name not in {"seq", "ts_recv"}]
+        return {name: [str(bar[columns]) for bar in run.of(name)] for name in run.engine.series()}
+
+    cut, single = sent(cuts), sent([1])
+    for name, bars in single.items():
+        assert cut[name] == bars, name
 
 
 # Examples by hand

@@ -140,9 +140,9 @@ impl Engine {
     /// Ends the forming bar, if there is one, and starts the next with this trade.
     fn start_bar(&mut self, venue: Venue, id: u32, at: usize, span: Span, print: &BarPrint, recv: Nanos) {
         if self.states[id as usize].forming[at].0.start == TIME_UNSET {
-            // Nothing forms, but the bar of this trade is over. INVARIANT: bars are sent once their end has come, and no
-            // trade is later than engine time; so a bar that has not ended was never sent.
-            if span.end <= self.venues[venue as usize].clock.now() {
+            // Nothing forms, but the bar of this trade is over. The time before the frame decides, not that of the frame's
+            // newest event: how frames are cut makes no trade late. INVARIANT: a bar that ends after it was never sent.
+            if span.end <= self.venues[venue as usize].ended {
                 return self.revise_bar(venue, id, at, span, print, recv);
             }
             debug_assert!(self.newest_kept(at, id).is_none_or(|kept| kept < span.start));
@@ -196,7 +196,7 @@ impl Engine {
     }
 
     fn is_too_late(&self, venue: Venue, span: Span) -> bool {
-        span.end + REVISE_FOR < self.venues[venue as usize].clock.now()
+        span.end.saturating_add(REVISE_FOR) < self.venues[venue as usize].ended
     }
 
     /// A trade for a bar that has ended: changes it exactly as if it had come in time, within 15 minutes.
@@ -265,6 +265,8 @@ impl Engine {
 
     /// Sends every forming time bar of a venue that ends at or before `now`.
     pub(super) fn end_bars(&mut self, venue: Venue, now: Nanos, recv: Nanos) {
+        let own = &mut self.venues[venue as usize];
+        own.ended = own.ended.max(now);
         for at in 0..self.intervals.len() {
             if now < self.venues[venue as usize].next_end[at] {
                 continue;
