@@ -159,8 +159,8 @@ def _mark(bars: dict[int, Bar], before: int, after: int) -> None:
     """Flag the bars that touch a hole; those that were sent are sent again."""
     for bar in bars.values():
         if bar.start <= after and before < bar.end:
-            revised = REVISED if bar.flags & COMPLETE and bar.shown() else 0
-            bar.flags |= HAS_HOLE | revised
+            sent_without = bar.flags & COMPLETE and bar.shown() and not bar.flags & HAS_HOLE
+            bar.flags |= HAS_HOLE | (REVISED if sent_without else 0)
 
 
 def sampled_bars(trades: Iterable[Trade], spec: str, dates: Dates | None) -> tuple[list[Bar], Bar | None]:

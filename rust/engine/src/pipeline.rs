@@ -195,6 +195,8 @@ pub struct Engine {
     series: Vec<Series>,
     /// The intervals of those.
     intervals: Box<[Nanos]>,
+    /// How many series follow them.
+    sampled: usize,
     /// The engine's own, which costs no lock, and its twin for readers. INVARIANT: both hold the same whenever a call returns.
     own: Registry,
     registry: Arc<RwLock<Registry>>,
@@ -269,6 +271,7 @@ impl Engine {
         let (windows, max_symbols) = (config.windows.clone(), config.max_symbols);
         let mut engine = Self {
             config: Config { max_windows, ..config },
+            sampled: series.len() - intervals.len(),
             series,
             intervals,
             own: registry(),
@@ -707,7 +710,7 @@ impl Engine {
         if id as usize == self.states.len() {
             let twin = self.registry_mut().symbols.intern(venue, name);
             debug_assert_eq!(twin, Ok(SymbolId(id)));
-            let mut state = SymbolState::new(venue, self.intervals.len(), self.series.len() - self.intervals.len());
+            let mut state = SymbolState::new(venue, self.intervals.len(), self.sampled);
             let own = &mut self.venues[venue as usize];
             state.windows.register(&self.own.windows, own.clock.now(), Nanos::MIN);
             if own.day_ends != TIME_UNSET {
@@ -844,19 +847,25 @@ impl Engine {
             self.stats.not_owner += 1;
             return false;
         }
-        let order = state.order(venue, trade);
-        match order {
+        match state.order(venue, trade) {
             Order::Next => {}
             Order::Gap(missing) => {
                 self.stats.gaps += 1;
                 self.stats.missing += missing;
+                self.open_hole(venue, id, recv);
             }
-            Order::Filled(_) => self.stats.missing -= 1,
+            Order::Filled(all) => {
+                self.stats.missing -= 1;
+                if all {
+                    self.close_hole(venue, id, recv);
+                }
+            }
             Order::Duplicate => {
                 self.stats.duplicates += 1;
                 return false;
             }
         }
+        let state = &mut self.states[id as usize];
         if !SymbolState::fits(trade) {
             self.stats.overflow += 1;
             return false;
@@ -865,7 +874,7 @@ impl Engine {
             // Its date is over: it belongs to its bars and to the tape, and to nothing of today.
             let (past, _) = self.venues[venue as usize].calendar.day_at(trade.ts_event);
             let print = BarPrint::new(trade, state.rights(venue, trade, &past));
-            self.bars_of(venue, id, print, order, recv);
+            self.bars_of(venue, id, print, recv);
             self.send_trade(trade);
             return true;
         }
@@ -876,8 +885,10 @@ impl Engine {
         }
         self.stats.late += u64::from(trade.flags & TRADE_LATE != 0);
         self.stats.unknown_conditions += u64::from(print.rights.has(condition::UNKNOWN));
-        self.bars_of(venue, id, print, order, recv);
-        self.sample(venue, trade, print.rights, order, recv);
+        self.bars_of(venue, id, print, recv);
+        if self.sampled > 0 {
+            self.sample(venue, trade, print.rights, recv);
+        }
         self.send_trade(trade);
         self.mark_dirty(id, Change::Trade);
         self.mark_moving(venue, id);

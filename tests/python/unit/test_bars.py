@@ -430,3 +430,104 @@ def test_what_else_is_refused() -> None:
         run.kept("tick:3")
     with pytest.raises(rt.ConfigError, match="time bars only"):
         run.kept("tick:2", source="venue")
+
+
+def test_a_hole_that_is_filled_too_late_stays() -> None:
+    run = Run(USDM, bars=["1s"])
+    for trade in (coin(100, 0.5), coin(102, 1.5), coin(103, 1_800)):
+        run.feed(coin_frame(trade), trade.time)
+    run.feed(coin_frame(coin(101, 1.2)), run.now)
+    assert [int(bar["flags"]) & 16 for bar in run.kept("1s")] == [16, 16]
+    assert run.engine.stats()["too_late"] == 1
+
+
+# Tricky cases of the days
+
+
+def at(run: Run, moment: int, price: float, size: int = 100, **keys: Any) -> None:
+    """Feed one trade of a US stock."""
+    trade = Trade(moment, moment // 1_000_000, str(price), str(size))
+    run.feed(stock_frame(trade, **keys), moment)
+
+
+def test_case_3_minutes_without_trades_have_no_bars() -> None:
+    run = Run(STOCKS, bars=["1m"])
+    at(run, ns("2026-11-20T10:00:30"), 20.0)
+    at(run, ns("2026-11-20T10:03:10"), 21.0, 200)
+    run.engine.advance(ns("2026-11-20T10:04:00"))
+    bars = run.engine.bars("XYZ", "1m")
+    assert list(bars["ts_event"]) == [ns("2026-11-20T10:00:00"), ns("2026-11-20T10:03:00")]
+    assert list(bars["close"]) == [20.0, 21.0]
+
+
+def test_case_5_bars_stay_on_the_clock_of_new_york() -> None:
+    run = Run(STOCKS, bars=["1m", "1h", "4h"])
+    for day, hours in (("2026-10-30", 13), ("2026-11-02", 14)):
+        opening = ns(f"{day}T09:30:00")
+        assert opening % (24 * 3_600 * SECOND) == (hours * 60 + 30) * 60 * SECOND
+        at(run, opening, 10.0)
+    run.engine.advance(ns("2026-11-03T04:00:00"))
+    starts = {name: [int(bar["ts_event"]) for bar in run.kept(name)] for name in run.engine.series()}
+    days = ("2026-10-30", "2026-11-02")
+    for name, clock in (("1m", "09:30:00"), ("1h", "09:00:00"), ("4h", "08:00:00")):
+        assert starts[name] == [ns(f"{day}T{clock}") for day in days]
+
+
+def test_case_5_a_coins_day_is_a_utc_date_on_that_sunday() -> None:
+    run = Run(USDM, bars=["1h", "1d"])
+    sunday = 1_793_491_200 * SECOND
+    for hour in range(25):
+        moment = sunday + hour * 3_600 * SECOND
+        run.feed(coin_frame(Trade(moment, hour, "10", "1", side=1)), moment)
+    assert [int(bar["ts_event"]) for bar in run.kept("1d")] == [sunday]
+    assert [int(bar["trade_count"]) for bar in run.kept("1d")] == [24]
+    assert len(run.kept("1h")) == 24
+
+
+def test_case_8_a_print_of_the_day_before_changes_its_own_bars() -> None:
+    run = Run(STOCKS, bars=["1m", "1d", "tick:2"])
+    at(run, ns("2026-11-19T19:59:00"), 10.80, 200, condition=12)
+    run.engine.advance(ns("2026-11-20T04:00:00"))
+    run.sent += list(run.engine.drain().bars.copy())
+    late = Trade(ns("2026-11-19T19:59:30"), 2, "10.90", "50")
+    run.now = ns("2026-11-20T04:00:01")
+    run.feed(stock_frame(late, condition=12), run.now)
+    at(run, ns("2026-11-20T04:00:03"), 11.00, condition=12)
+    # The day bar ended a second ago and is revised; the minute ended eight hours ago.
+    assert [(float(bar["close"]), float(bar["volume"]), int(bar["flags"])) for bar in run.of("1d")] == [
+        (10.80, 200, 1),
+        (10.90, 250, 3),
+    ]
+    assert [float(bar["volume"]) for bar in run.kept("1m")] == [200]
+    assert run.engine.stats()["too_late"] == 1
+    # What the rollover cut stays as it was sent, and the new date begins with its own first trade.
+    assert [(int(bar["trade_count"]), int(bar["flags"])) for bar in run.kept("tick:2", forming=True)] == [
+        (1, 0),
+        (1, 0),
+    ]
+
+
+def test_case_11b_a_bar_that_the_venue_sends_again_replaces_itself() -> None:
+    run = Run(STOCKS, bars=["1s"])
+    start = ns("2026-11-20T10:00:07") // 1_000_000
+    bar = {"ev": "A", "sym": "XYZ", "o": 10, "h": 11, "l": 10, "c": 10.5, "s": start, "e": start + 1_000}
+    run.feed(json.dumps([{**bar, "v": 1_000, "av": 50_000}]).encode(), ns("2026-11-20T10:00:10"))
+    run.feed(json.dumps([{**bar, "v": 1_200, "av": 50_200}]).encode(), ns("2026-11-20T10:08:00"))
+    assert [float(bar["volume"]) for bar in run.kept("1s", source="venue")] == [1_200]
+    assert run.kept("1s") == []
+
+
+def test_case_16_a_half_day_changes_what_counts_and_no_bars_end() -> None:
+    run = Run(STOCKS, bars=["1h", "1d"])
+    clocks = [(20261127, "04:00", "09:30", "13:00", "17:00"), (20261130, "04:00", "09:30", "16:00", "20:00")]
+    days = [(date, *(ns(f"2026-11-{date % 100}T{clock}:00") for clock in clocks)) for date, *clocks in clocks]
+    run.engine.set_sessions(STOCKS, days)
+    at(run, ns("2026-11-27T12:59:00"), 10.0)
+    # Form T moves prices once the regular session is over, which it is at one o'clock.
+    at(run, ns("2026-11-27T12:59:30"), 12.0, condition=12)
+    at(run, ns("2026-11-27T13:30:00"), 11.0, condition=12)
+    run.engine.advance(ns("2026-11-28T04:00:00"))
+    assert ohlc(run.kept("1h")) == [(10.0, 10.0, 10.0, 10.0), (11.0, 11.0, 11.0, 11.0)]
+    (day,) = run.kept("1d")
+    assert (float(day["close"]), float(day["volume"])) == (11.0, 300)
+    assert (int(day["ts_event"]), int(day["ts_end"])) == (ns("2026-11-27T04:00:00"), ns("2026-11-28T04:00:00"))

@@ -181,14 +181,19 @@ impl Cell {
         self.flags += HOLE;
     }
 
+    /// True where one does.
+    pub(crate) fn has_hole(&self) -> bool {
+        self.flags >= HOLE
+    }
+
     /// All ids of one of those holes have come.
     pub(crate) fn close_hole(&mut self) {
-        self.flags -= if self.flags >= HOLE { HOLE } else { 0 };
+        self.flags -= if self.has_hole() { HOLE } else { 0 };
     }
 
     /// The public record; `interval` is 0 for bars that do not end by time.
     pub(crate) fn to_bar(self, symbol: u32, venue: u8, series: usize, interval: Nanos, ts_recv: Nanos) -> Bar {
-        let hole = if self.flags >= HOLE { BAR_HAS_HOLE } else { 0 };
+        let hole = if self.has_hole() { BAR_HAS_HOLE } else { 0 };
         Bar {
             seq: 0,
             ts_event: self.start,

@@ -36,6 +36,8 @@ pub(crate) struct Sampler {
     sign: i8,
     /// Lower edge of the last brick.
     brick: Option<i128>,
+    /// Ids are missing before the next trade.
+    hole: bool,
 }
 
 impl Sampler {
@@ -50,12 +52,18 @@ impl Sampler {
             priced: TAPE_START,
             sign: 0,
             brick: None,
+            hole: false,
         }
     }
 
-    /// Takes a trade, before which ids are missing if `hole`; gives the number of bricks that were too many. Then
-    /// [`Sampler::completed`] has the bars that it completes.
-    pub(crate) fn take(&mut self, spec: &BarSpec, trade: &Trade, rights: ConditionRights, hole: bool) -> u64 {
+    /// Ids are missing before the next trade.
+    pub(crate) fn open_hole(&mut self) {
+        self.hole = true;
+    }
+
+    /// Takes a trade; gives the number of bricks that were too many. Then [`Sampler::completed`] has the bars that it
+    /// completes.
+    pub(crate) fn take(&mut self, spec: &BarSpec, trade: &Trade, rights: ConditionRights) -> u64 {
         let key = (trade.ts_event, trade.sequence);
         let late = trade.flags & TRADE_LATE != 0 || key < self.priced;
         let rights = if late { rights.without(condition::HIGH_LOW | condition::LAST) } else { rights };
@@ -64,7 +72,7 @@ impl Sampler {
             self.cell = Cell::new(self.clock, self.clock);
         }
         self.cell.end = self.clock;
-        if hole {
+        if std::mem::take(&mut self.hole) {
             self.cell.open_hole();
         }
         self.cell.add(&BarPrint::new(trade, rights));

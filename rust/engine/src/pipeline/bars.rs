@@ -10,7 +10,6 @@ use ringtape_ring::{ChainId, Pinned};
 use super::{Engine, EngineError, Series, VenueState, words};
 use crate::bar::span::Span;
 use crate::bar::{BarPrint, BarSpec, CELL_WORDS, Cell, Forming, Sampler};
-use crate::sequence::Order;
 
 /// How long after its end a bar may still change.
 const REVISE_FOR: Nanos = 900 * SECOND;
@@ -87,10 +86,7 @@ impl Engine {
 
     /// Adds a trade to the bar of each series of time bars it falls into.
     #[inline]
-    pub(super) fn bars_of(&mut self, venue: Venue, id: u32, print: BarPrint, order: Order, recv: Nanos) {
-        if let Order::Gap(_) = order {
-            self.change_hole(venue, id, recv, Cell::open_hole);
-        }
+    pub(super) fn bars_of(&mut self, venue: Venue, id: u32, print: BarPrint, recv: Nanos) {
         let mut all = true;
         for (Forming(cell), &interval) in self.states[id as usize].forming.iter_mut().zip(&self.intervals) {
             // Most trades fall into the bar that forms; a comparison tells, a division would too.
@@ -102,9 +98,6 @@ impl Engine {
         }
         if !all {
             self.other_bars(venue, id, print, recv);
-        }
-        if let Order::Filled(true) = order {
-            self.change_hole(venue, id, recv, Cell::close_hole);
         }
     }
 
@@ -121,7 +114,7 @@ impl Engine {
             let span = self.venues[venue as usize].span(print.key.0, interval);
             if from == TIME_UNSET || span.start > from {
                 self.start_bar(venue, id, at, span, &print, recv);
-            } else if span.start == from && !self.is_too_late(venue, span) {
+            } else if span.start == from && !is_too_late(span.end, self.venues[venue as usize].ended) {
                 // A US date outlasts its day bar, which is about to end.
                 self.states[id as usize].forming[at].0.add(&print);
             } else {
@@ -195,16 +188,12 @@ impl Engine {
         }
     }
 
-    fn is_too_late(&self, venue: Venue, span: Span) -> bool {
-        span.end.saturating_add(REVISE_FOR) < self.venues[venue as usize].ended
-    }
-
     /// A trade for a bar that has ended: changes it exactly as if it had come in time, within 15 minutes.
     #[cold]
     fn revise_bar(&mut self, venue: Venue, id: u32, at: usize, span: Span, print: &BarPrint, recv: Nanos) {
         let chain = self.pages.chain(at, id as usize);
         let (first, mut number) = (self.pages.first(chain), self.pages.count(chain));
-        let too_old = self.is_too_late(venue, span);
+        let too_old = is_too_late(span.end, self.venues[venue as usize].ended);
         let mut found = None;
         while number > first && !too_old {
             let cell = self.cell(chain, number - 1);
@@ -231,28 +220,51 @@ impl Engine {
         self.send_bar(venue, id, at, &cell, recv);
     }
 
-    /// Marks the time bars that the newest hole in a symbol's ids touches, however long ago they ended: what a flag says
-    /// does not change what readers have added up.
+    /// Ids are missing before the trade that comes: marks the time bars that the hole touches, however long ago they ended,
+    /// since what a flag says does not change what readers have added up; and the other bars that form.
     #[cold]
-    fn change_hole(&mut self, venue: Venue, id: u32, recv: Nanos, change: fn(&mut Cell)) {
+    pub(super) fn open_hole(&mut self, venue: Venue, id: u32, recv: Nanos) {
+        self.change_hole(venue, id, recv, |cell, _| cell.open_hole());
+        for sampler in &mut self.states[id as usize].samplers {
+            sampler.open_hole();
+        }
+    }
+
+    /// With the trade that comes none of the newest hole is missing. A bar that was too old to take one still lacks it.
+    #[cold]
+    pub(super) fn close_hole(&mut self, venue: Venue, id: u32, recv: Nanos) {
+        self.change_hole(venue, id, recv, |cell, ended| {
+            if !is_too_late(cell.end, ended) {
+                cell.close_hole();
+            }
+        });
+    }
+
+    /// Changes the time bars that the newest hole touches; those that were sent are sent again. `change` is given up to when
+    /// bars have ended.
+    fn change_hole(&mut self, venue: Venue, id: u32, recv: Nanos, change: impl Fn(&mut Cell, Nanos)) {
+        let ended = self.venues[venue as usize].ended;
         let (from, to) = self.states[id as usize].ids.hole();
         for at in 0..self.intervals.len() {
             let forming = &mut self.states[id as usize].forming[at].0;
             if forming.start != TIME_UNSET && forming.touches(from, to) {
-                change(forming);
+                change(forming, ended);
             }
             let chain = self.pages.chain(at, id as usize);
             for number in (self.pages.first(chain)..self.pages.count(chain)).rev() {
-                let mut cell = self.cell(chain, number);
-                if cell.end <= from {
+                let held = self.cell(chain, number);
+                if held.end <= from {
                     break;
                 }
+                let mut cell = held;
                 if cell.touches(from, to) {
-                    change(&mut cell);
+                    change(&mut cell, ended);
+                }
+                if cell.has_hole() != held.has_hole() {
                     cell.set(if cell.is_shown() { BAR_REVISED } else { 0 });
-                    self.pages.replace(chain, number, words(&cell));
                     self.send_bar(venue, id, at, &cell, recv);
                 }
+                self.pages.replace(chain, number, words(&cell));
             }
         }
     }
@@ -312,21 +324,13 @@ impl Engine {
     }
 
     /// Adds a trade of the current date to the bars that are cut by what is traded.
-    #[inline]
-    pub(super) fn sample(&mut self, venue: Venue, trade: &Trade, rights: ConditionRights, order: Order, recv: Nanos) {
-        if self.intervals.len() < self.series.len() {
-            self.sample_all(venue, trade, rights, matches!(order, Order::Gap(_)), recv);
-        }
-    }
-
     #[inline(never)]
-    fn sample_all(&mut self, venue: Venue, trade: &Trade, rights: ConditionRights, hole: bool, recv: Nanos) {
+    pub(super) fn sample(&mut self, venue: Venue, trade: &Trade, rights: ConditionRights, recv: Nanos) {
         let id = trade.symbol;
-        for at in self.intervals.len()..self.series.len() {
+        for place in 0..self.sampled {
+            let at = self.intervals.len() + place;
             let spec = self.series[at].spec;
-            let place = at - self.intervals.len();
-            let sampler = &mut self.states[id as usize].samplers[place];
-            self.stats.bricks_skipped += sampler.take(&spec, trade, rights, hole);
+            self.stats.bricks_skipped += self.states[id as usize].samplers[place].take(&spec, trade, rights);
             while let Some(mut cell) = self.states[id as usize].samplers[place].completed(&spec) {
                 cell.set(BAR_COMPLETE);
                 self.keep_bar(venue, id, at, &cell, recv);
@@ -341,15 +345,20 @@ impl Engine {
         }
         for number in 0..self.venues[venue as usize].symbols.len() {
             let id = self.venues[venue as usize].symbols[number];
-            for at in self.intervals.len()..self.series.len() {
-                let sampler = &mut self.states[id as usize].samplers[at - self.intervals.len()];
+            for place in 0..self.sampled {
+                let sampler = &mut self.states[id as usize].samplers[place];
                 let cell = std::mem::replace(sampler, Sampler::new()).cell;
                 if cell.start != TIME_UNSET && cell.is_shown() {
-                    self.keep_bar(venue, id, at, &cell, recv);
+                    self.keep_bar(venue, id, self.intervals.len() + place, &cell, recv);
                 }
             }
         }
     }
+}
+
+/// True for a bar that takes no more trades, where those up to `ended` have ended.
+fn is_too_late(end: Nanos, ended: Nanos) -> bool {
+    end.saturating_add(REVISE_FOR) < ended
 }
 
 /// Keeps a pinned series in order. A time bar that is sent again replaces its first form, a late one finds its place; other
