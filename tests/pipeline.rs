@@ -3,12 +3,13 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::collections::BTreeMap;
 
 use ringtape::engine::rule::{RuleSource, compile};
-use ringtape::engine::{Config, Engine};
+use ringtape::engine::{BarSpec, Config, Engine};
 use ringtape::model::row::{ROW_WORDS, WINDOW_WORDS};
 use ringtape::model::units::SECOND;
-use ringtape::model::{Record, Trade, Venue};
+use ringtape::model::{Bar, Record, Trade, Venue};
 use ringtape::ring::EventRing;
 use ringtape::sim::{self, Kind, Market, Route};
 
@@ -89,6 +90,69 @@ fn a_warm_engine_does_not_allocate() {
     let after = ALLOCATIONS.with(Cell::get);
     assert!(engine.stats().trades > 10_000, "{:?}", engine.stats());
     assert_eq!(after - before, 0, "allocations over {} frames", frames.len() - warm);
+}
+
+/// An engine with a series of every kind of bar.
+fn sampling() -> Engine {
+    let timed = ["1s", "7s", "1m", "4h", "1d"];
+    let sampled = ["tick:10", "volume:5000", "dollar:100000", "tick_imbalance:5", "dollar_run:90000", "range:0.05"];
+    let bars: Result<Vec<_>, _> =
+        timed.iter().chain(&sampled).chain(&["renko:0.02"]).map(|one| BarSpec::parse(one)).collect();
+    let Ok(bars) = bars else { panic!("every kind is known") };
+    match Engine::new(Config { bars, max_symbols: 100, ..Config::default() }) {
+        Ok(engine) => engine,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn bars_of_every_kind_do_not_allocate() {
+    for (kind, venue) in [(Kind::Stocks, Venue::MassiveStocks), (Kind::Crypto, Venue::BinanceUsdm)] {
+        let frames = market(60, 2_000, if kind == Kind::Stocks { 20 } else { 1 }, kind);
+        let mut engine = sampling();
+        let warm = frames.len() * 5 / 6;
+        let mut before = (0, 0);
+        for (step, (now, frame)) in frames.iter().enumerate() {
+            if step == warm {
+                before = (ALLOCATIONS.with(Cell::get), engine.stats().bars);
+            }
+            engine.feed(frame, venue, *now, 0);
+            engine.advance(*now);
+        }
+        let after = ALLOCATIONS.with(Cell::get);
+        assert!(engine.stats().bars - before.1 > 500, "{:?}", engine.stats());
+        assert_eq!(after - before.0, 0, "{venue:?}: allocations over {} frames", frames.len() - warm);
+    }
+}
+
+/// Every bar that was sent, by series and symbol, without its number and without when it was sent.
+fn bars_of(per_frame: usize) -> BTreeMap<(u64, u64), Vec<Vec<u64>>> {
+    let place = |name: &str| Bar::COLUMNS.iter().find(|column| column.name == name).map_or(0, |column| column.offset);
+    let value = |record: &[u64], name: &str, mask| record[place(name) / 8] >> (place(name) % 8 * 8) & mask;
+    let mut engine = sampling();
+    let mut reader = engine.rings().bars.reader();
+    for (now, frame) in market(20, 2_000, per_frame, Kind::Stocks) {
+        engine.feed(&frame, Venue::MassiveStocks, now, 0);
+    }
+    let mut words = Vec::new();
+    assert_eq!(reader.read(&mut words, usize::MAX).lost, 0);
+    let mut bars: BTreeMap<(u64, u64), Vec<Vec<u64>>> = BTreeMap::new();
+    for record in words.chunks_exact(Bar::WORDS) {
+        let mut same = record.to_vec();
+        (same[place("seq") / 8], same[place("ts_recv") / 8]) = (0, 0);
+        let of = (value(record, "series", 0xFFFF), value(record, "symbol", 0xFFFF_FFFF));
+        bars.entry(of).or_default().push(same);
+    }
+    bars
+}
+
+#[test]
+fn one_event_a_frame_or_many_give_the_same_bars() {
+    let one = bars_of(1);
+    assert!(one.len() > 70 && one.values().map(Vec::len).sum::<usize>() > 1_000, "{}", one.len());
+    for per_frame in [7, 100, 1_000] {
+        assert!(bars_of(per_frame) == one, "{per_frame} events a frame");
+    }
 }
 
 #[test]

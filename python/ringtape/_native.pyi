@@ -106,7 +106,7 @@ class Batch:
         """Quotes."""
     @property
     def bars(self) -> NDArray[np.void]:
-        """Own bars that ended, or were revised by a late trade (flag 2)."""
+        """Own bars that ended, or were revised by a late trade (flag 2); ``series`` is a place in `Engine.series`."""
     @property
     def venue_bars(self) -> NDArray[np.void]:
         """Bars as the venue sent them."""
@@ -213,7 +213,9 @@ class Engine:
     Parameters
     ----------
     bars
-        Intervals of the bars built from trades, whole seconds from ``1s`` to ``1d``; default ``("1s", "1m")``.
+        Series of the bars built from trades, default ``("1s", "1m")``: intervals of whole seconds, ``1s`` to ``1d``,
+        and kinds with a threshold, such as ``tick:1000``, ``volume:50000``, ``dollar_imbalance:1000000``,
+        ``range:0.25`` or ``renko:0.5``; docs/bars.md has them all.
     windows
         Windows kept from the start, such as ``("1m", "5m")``; rules, columns and tables register theirs when they come.
     max_symbols
@@ -309,6 +311,8 @@ class Engine:
         """Return the ids of the rules, by the number in ``signals["rule"]``."""
     def symbols(self) -> list[tuple[int, str, str]]:
         """Return (id, venue, name) of every symbol, in id order."""
+    def series(self) -> list[str]:
+        """Return the series of bars, by the number in ``bars["series"]``: intervals first, then the other kinds."""
     def symbol_name(self, id: int) -> str:
         """Return the name of a symbol id."""
     def get(self, symbol: str, field: str) -> float | int | None:
@@ -343,6 +347,7 @@ class Engine:
     ) -> NDArray[np.void]:
         """Return the newest `n` bars of a symbol, oldest first, with the columns of `ringtape.events.dtypes`.
 
+        ``interval`` is one of `series`; ``flags`` adds up 1 complete, 2 revised, 4 OTC, 8 repaired, 16 has a hole.
         ``source="venue"`` gives the bars that the venue sent; ``forming=True`` adds the one that has not ended;
         ``copy=False`` a view of a pinned symbol's bars, valid until the next `feed`.
         """
@@ -375,6 +380,8 @@ class View:
         """A number that tells writers of one name apart."""
     def symbols(self) -> list[tuple[int, str, str]]:
         """Return (id, venue, name) of every symbol, in id order."""
+    def series(self) -> list[str]:
+        """Return the series of bars, by the number in ``bars["series"]``."""
     def symbol_name(self, id: int) -> str:
         """Return the name of a symbol id."""
     def get(self, symbol: str, field: str) -> float | int | None:

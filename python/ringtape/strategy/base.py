@@ -17,6 +17,7 @@ feed lives on. A hook that blocks delays this process and loses nothing, since d
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 
 from ringtape.errors import ConfigError, suggest
 
-__all__ = ["KINDS", "Context", "Records", "Strategy", "Want", "interval_ms"]
+__all__ = ["BAR_KINDS", "KINDS", "Context", "Records", "Strategy", "Want", "bar_series", "interval_ms"]
 
 Records = NDArray[np.void]
 """A batch: a structured array of one kind, read-only, valid until the hook returns. Copy what shall live longer."""
@@ -44,6 +45,20 @@ KINDS = (
     "asset_indexes",
     "signals",
 )
+BAR_KINDS = (
+    "tick",
+    "volume",
+    "dollar",
+    "tick_imbalance",
+    "volume_imbalance",
+    "dollar_imbalance",
+    "tick_run",
+    "volume_run",
+    "dollar_run",
+    "range",
+    "renko",
+)
+"""Kinds of bars that do not end by time; docs/bars.md says what each is."""
 _UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
@@ -65,6 +80,9 @@ class Reads(Protocol):
     def symbol_name(self, id: int, /) -> str:  # noqa: A002 - as the engine names it
         """Return the name of a symbol id."""
 
+    def series(self) -> Sequence[str]:
+        """Return the series of bars by the number that records carry."""
+
 
 class Want:
     """What a strategy wants to be called with.
@@ -76,7 +94,7 @@ class Want:
     symbols
         Names, bare (``AAPL``) or with their venue (``binance.usdm:BTCUSDT``); None is every symbol.
     interval
-        For bars: ``1s``, ``1m`` ...; None is every interval that the engine builds.
+        For bars: ``1s``, ``1m``, ``tick:1000`` ...; None is every series that the engine builds.
 
     Raises
     ------
@@ -84,7 +102,7 @@ class Want:
         No such kind or interval; the message names the nearest.
     """
 
-    __slots__ = ("interval", "interval_ms", "kind", "symbols")
+    __slots__ = ("interval", "kind", "symbols")
 
     def __init__(self, kind: str, symbols: Iterable[str] | None = None, interval: str | None = None) -> None:
         if kind not in KINDS:
@@ -93,12 +111,34 @@ class Want:
             raise ConfigError(f"Want({kind!r}) takes no interval: only bars have one", "wants")
         self.kind = kind
         self.symbols = None if symbols is None else frozenset([symbols] if isinstance(symbols, str) else symbols)
+        if interval is not None:
+            bar_series(interval)
         self.interval = interval
-        self.interval_ms = None if interval is None else interval_ms(interval)
 
     def __repr__(self) -> str:
         symbols = None if self.symbols is None else sorted(self.symbols)
         return f"Want({self.kind!r}, symbols={symbols!r}, interval={self.interval!r})"
+
+
+def bar_series(text: str) -> tuple[str, Decimal]:
+    """Return the kind and threshold of a series of bars, such as ``("tick", 1000)``; ``("time", ms)`` for an interval.
+
+    Two texts that mean the same series give the same: ``60s`` and ``1m``, ``renko:0.5`` and ``renko:0.50``.
+
+    Raises
+    ------
+    ConfigError
+        No such kind, or no number behind it; the message names the nearest.
+    """
+    kind, colon, number = text.partition(":")
+    if not colon:
+        return "time", Decimal(interval_ms(text))
+    if kind not in BAR_KINDS:
+        raise ConfigError(f"{text!r} are no bars{suggest(kind, BAR_KINDS)}", "interval")
+    digits = number.replace(".", "", 1)
+    if not (digits.isascii() and digits.isdecimal()) or not Decimal(number):
+        raise ConfigError(f"{text!r}: write a threshold above zero behind the colon, such as {kind}:100", "interval")
+    return kind, Decimal(number)
 
 
 def interval_ms(text: str) -> int:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ringtape.errors import ConfigError
 from ringtape.venues import VENUES
 
-from .base import KINDS, Context, Reads, Records, Strategy, Want
+from .base import KINDS, Context, Reads, Records, Strategy, Want, bar_series
 
 __all__ = ["BUDGET_NS", "FAILURES_MAX", "Dispatcher", "StrategyHealth"]
 
@@ -107,29 +107,38 @@ class SymbolFilter:
 
 
 class _Filter:
-    """One want of a kind: which symbols, which interval."""
+    """One want of a kind: which symbols, which series of bars."""
 
-    def __init__(self, want: Want, symbol_name: Callable[[int], str]) -> None:
-        self._interval_ms = want.interval_ms
-        self._symbols = None if want.symbols is None else SymbolFilter(want.symbols, symbol_name)
+    def __init__(self, want: Want, engine: Reads) -> None:
+        self._series = None if want.interval is None else _place(want.interval, engine.series())
+        self._symbols = None if want.symbols is None else SymbolFilter(want.symbols, engine.symbol_name)
 
     @property
     def is_open(self) -> bool:
         """True where everything passes."""
-        return self._interval_ms is None and self._symbols is None
+        return self._series is None and self._symbols is None
 
     def mask(self, records: Records) -> NDArray[np.bool_]:
         """Return which records pass."""
-        if self._interval_ms is None and self._symbols is not None:
+        if self._series is None and self._symbols is not None:
             return self._symbols.mask(records)
-        right: NDArray[np.bool_] = records["interval_ms"] == self._interval_ms
+        right: NDArray[np.bool_] = records["series"] == self._series
         return right if self._symbols is None else right & self._symbols.mask(records)
+
+
+def _place(wanted: str, series: Sequence[str]) -> int:
+    """Return the number of a series of bars, however its text is written."""
+    places = [place for place, name in enumerate(series) if bar_series(name) == bar_series(wanted)]
+    if not places:
+        have = ", ".join(series)
+        raise ConfigError(f"no bars of {wanted}: the engine keeps {have}; see Engine(bars=...)", "wants")
+    return places[0]
 
 
 class _Runner:
     """One strategy: its routes, its measurements, and the wall between its exceptions and the feed."""
 
-    def __init__(self, strategy: Strategy, ctx: Context, symbol_name: Callable[[int], str]) -> None:
+    def __init__(self, strategy: Strategy, ctx: Context, engine: Reads) -> None:
         self.strategy = strategy
         self.name = strategy.name or type(strategy).__name__
         self._ctx = ctx
@@ -139,7 +148,7 @@ class _Runner:
         self._next_report = 0.0
         self.disabled = False
         _refuse_coroutines(strategy, self.name)
-        self.routes = {kind: self._filters(kind, symbol_name) for kind in self._wanted_kinds()}
+        self.routes = {kind: self._filters(kind, engine) for kind in self._wanted_kinds()}
 
     def _wanted_kinds(self) -> Sequence[str]:
         kinds = [want.kind for want in self.strategy.wants]
@@ -152,9 +161,9 @@ class _Runner:
     def _has_hook(self, kind: str) -> bool:
         return any(hook is not None and _overrides(self.strategy, hook) for hook in _HOOKS[kind])
 
-    def _filters(self, kind: str, symbol_name: Callable[[int], str]) -> list[_Filter]:
+    def _filters(self, kind: str, engine: Reads) -> list[_Filter]:
         """Return the filters of a kind, empty where everything passes."""
-        filters = [_Filter(want, symbol_name) for want in self.strategy.wants if want.kind == kind]
+        filters = [_Filter(want, engine) for want in self.strategy.wants if want.kind == kind]
         return [] if any(each.is_open for each in filters) else filters
 
     def take(self, kind: str, records: Records) -> None:
@@ -252,12 +261,13 @@ class Dispatcher:
     Raises
     ------
     ConfigError
-        Two strategies share a name, a want has no hook, a hook is a coroutine.
+        Two strategies share a name, a want has no hook or asks for bars that the engine does not build, a hook is a
+        coroutine.
     """
 
     def __init__(self, engine: Reads, strategies: Iterable[Strategy] = ()) -> None:
         self.ctx = Context(engine)
-        self._runners = [_Runner(strategy, self.ctx, engine.symbol_name) for strategy in strategies]
+        self._runners = [_Runner(strategy, self.ctx, engine) for strategy in strategies]
         names = [runner.name for runner in self._runners]
         for name in names:
             if names.count(name) > 1:

@@ -11,12 +11,14 @@ mod read;
 pub mod rule;
 pub mod scan;
 mod seen;
+mod sequence;
 mod session;
 mod state;
 mod stats;
 mod store;
 mod window;
 
+pub use bar::{BarSpec, Measure, SpecError};
 pub use pipeline::{Config, Engine, EngineError, Notice, Rings, Series};
 pub use read::{Reader, Registry, Snapshot};
 pub use session::Day;

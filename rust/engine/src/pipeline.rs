@@ -4,7 +4,8 @@
 //! its events are then applied in tape order, bars whose end has come are sent, and what changed is published.
 //! Nothing here reads a clock: time comes in with [`Engine::apply`] and [`Engine::advance`].
 
-use std::mem::offset_of;
+mod bars;
+
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use ringtape_model::event::{SOURCE_VENUE, TRADE_LATE};
@@ -18,18 +19,17 @@ use ringtape_model::{
 use ringtape_ring::{BarPages, Columns, EventRing, EventWriter, Latest, Pinned, Words, prefetch};
 use ringtape_wire::{Control, Entry, Listed, Plain, Staging};
 
-use crate::bar::{BarPrint, CELL_WORDS, Cell, Forming, SENT, SENT_AGAIN};
+use crate::bar::{BarPrint, BarSpec};
 use crate::clock::Clock;
 use crate::read::{Reader, Registry};
 use crate::scan::Scanner;
 use crate::seen::{Identity, Seen};
+use crate::sequence::Order;
 use crate::session::{Calendar, Day};
-use crate::state::{Change, Order, SymbolState};
+use crate::state::{Change, SymbolState};
 use crate::stats::Stats;
-use crate::store::{CLOCK_WORDS, Header, SERIES_MAX, Sizes, Store, Writer};
+use crate::store::{CLOCK_WORDS, Header, Sizes, Store, Writer};
 
-/// How long after its end a bar may still change.
-const REVISE_FOR: Nanos = 900 * SECOND;
 /// Control messages kept for the next drain.
 const CONTROL_MAX: usize = 10_000;
 /// How many trades ahead of the one being applied windows are asked for what the end of a bucket needs.
@@ -49,8 +49,8 @@ const NOBODY: u32 = u32::MAX;
 /// Sizes and series, fixed for the life of an engine.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Bar intervals, whole seconds up to a day.
-    pub bars: Vec<Nanos>,
+    /// Series of bars.
+    pub bars: Vec<BarSpec>,
     /// Windows registered from the start.
     pub windows: Vec<Nanos>,
     /// Most symbols.
@@ -70,7 +70,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            bars: vec![SECOND, 60 * SECOND],
+            bars: vec![BarSpec::Time(SECOND), BarSpec::Time(60 * SECOND)],
             windows: Vec::new(),
             max_symbols: 20_000,
             max_windows: 16,
@@ -85,8 +85,10 @@ impl Default for Config {
 /// Why a configuration or a registration is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EngineError {
-    /// A bar interval is not a whole number of seconds up to a day.
-    BadInterval(Nanos),
+    /// A bar interval is not a whole number of seconds up to a day, or a threshold is not positive.
+    BadBars(BarSpec),
+    /// A series of bars is listed twice.
+    SameBars(BarSpec),
     /// A window is not a positive multiple of its quantum up to a day.
     BadWindow(Nanos, &'static str),
     /// All places for windows are taken: how many there are.
@@ -106,9 +108,10 @@ pub enum EngineError {
 impl std::fmt::Display for EngineError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::BadInterval(ns) => {
-                write!(f, "bar interval of {ns} ns: write a whole number of seconds from 1s to 1d")
+            Self::BadBars(spec) => {
+                write!(f, "bars {spec}: write whole seconds from 1s to 1d, or a threshold above zero")
             }
+            Self::SameBars(spec) => write!(f, "bars {spec} are listed twice"),
             Self::BadWindow(ns, why) => write!(f, "window of {ns} ns: {why}"),
             Self::TooManyWindows(most) => write!(f, "all {most} windows are taken: raise max_windows (at most 64)"),
             Self::TooManySymbols(most) => write!(f, "all {most} symbols are taken: raise max_symbols"),
@@ -129,8 +132,8 @@ impl std::error::Error for EngineError {}
 /// One series of bars.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Series {
-    /// Length of a bar.
-    pub interval: Nanos,
+    /// What its bars are.
+    pub spec: BarSpec,
     /// Bars kept for each symbol.
     pub retention: usize,
 }
@@ -214,13 +217,20 @@ struct VenueState {
     /// Symbols with a forming bar, for each series, and the first time at which one of them ends.
     forming: Vec<Vec<u32>>,
     next_end: Vec<Nanos>,
+    /// Bars that end at this time or before it were sent.
+    ended: Nanos,
     moving: Vec<u32>,
 }
 
 /// The engine. One owner feeds it; [`Engine::reader`] gives handles that read from any thread.
 pub struct Engine {
     config: Config,
+    /// All series, those of time bars first.
     series: Vec<Series>,
+    /// The intervals of those.
+    intervals: Box<[Nanos]>,
+    /// How many series follow them.
+    sampled: usize,
     /// The engine's own, which costs no lock, and its twin for readers. INVARIANT: both hold the same whenever a call returns.
     own: Registry,
     registry: Arc<RwLock<Registry>>,
@@ -265,14 +275,7 @@ impl Engine {
 
     /// What an engine of a configuration needs memory for.
     pub fn sizes(config: &Config) -> Result<Sizes, EngineError> {
-        for &interval in &config.bars {
-            let whole = (SECOND..=86_400 * SECOND).contains(&interval) && interval % SECOND == 0;
-            if !whole {
-                return Err(EngineError::BadInterval(interval));
-            }
-        }
-        let sizes = Sizes::of(config);
-        if sizes.series.len() > SERIES_MAX { Err(EngineError::TooManySeries(sizes.series.len())) } else { Ok(sizes) }
+        Ok(Sizes::of(config, bars::series_of(&config.bars)?))
     }
 
     /// An engine over zeroed words, perhaps of a file that others read: as many as [`Engine::sizes`] says.
@@ -280,6 +283,7 @@ impl Engine {
         let store = Store::create(words, Self::sizes(&config)?, writer);
         let (pages_own, pages_venue) = store.pages();
         let series = store.sizes.series.clone();
+        let intervals: Box<[Nanos]> = series.iter().map(|one| one.spec.interval()).filter(|&ns| ns > 0).collect();
         let venue = || VenueState {
             clock: Clock::new(),
             calendar: Calendar::default(),
@@ -287,8 +291,9 @@ impl Engine {
             day_ends: TIME_UNSET,
             lag: TIME_UNSET,
             symbols: Vec::new(),
-            forming: vec![Vec::new(); series.len()],
-            next_end: vec![Nanos::MAX; series.len()],
+            forming: vec![Vec::new(); intervals.len()],
+            next_end: vec![Nanos::MAX; intervals.len()],
+            ended: TIME_UNSET,
             moving: Vec::new(),
         };
         let venues = (0..Venue::COUNT).map(|_| venue()).collect();
@@ -297,7 +302,9 @@ impl Engine {
         let registry = || Registry::new(max_symbols);
         let mut engine = Self {
             config: Config { max_windows, max_columns, ..config },
+            sampled: series.len() - intervals.len(),
             series,
+            intervals,
             own: registry(),
             registry: Arc::new(RwLock::new(registry())),
             rings: store.rings.clone(),
@@ -568,17 +575,6 @@ impl Engine {
         Some(field::value(field.field, &state.row, &window, field.window, now))
     }
 
-    /// The bar of a series that has not ended yet, if it has a price.
-    pub fn forming(&self, id: SymbolId, series: usize) -> Option<Bar> {
-        let state = self.states.get(id.index())?;
-        let cell = state
-            .forming
-            .get(series)
-            .map(|forming| &forming.0)
-            .filter(|cell| cell.start != TIME_UNSET && cell.is_shown())?;
-        Some(cell.to_bar(id.0, state.row.venue as u8, self.series[series].interval, state.row.ts_recv, 0))
-    }
-
     /// Pinned bars of a symbol and series, side by side; `None` for symbols that are not pinned.
     pub fn pinned(&self, id: SymbolId, series: usize) -> Option<&Pinned> {
         let (_, kept) = self.pinned.iter().find(|(pinned, _)| *pinned == id.0)?;
@@ -757,7 +753,7 @@ impl Engine {
             let twin = self.registry_mut().symbols.intern(venue, name);
             self.store.directory.add_symbol(venue, name);
             debug_assert_eq!(twin, Ok(SymbolId(id)));
-            let mut state = SymbolState::new(venue, self.series.len());
+            let mut state = SymbolState::new(venue, self.intervals.len(), self.sampled);
             let own = &mut self.venues[venue as usize];
             state.windows.register(&self.own.windows, own.clock.now(), Nanos::MIN);
             if own.day_ends != TIME_UNSET {
@@ -905,13 +901,20 @@ impl Engine {
             Order::Gap(missing) => {
                 self.stats.gaps += 1;
                 self.stats.missing += missing;
+                self.open_hole(venue, id, recv);
             }
-            Order::Filled => self.stats.missing -= 1,
+            Order::Filled(all) => {
+                self.stats.missing -= 1;
+                if all {
+                    self.close_hole(venue, id, recv);
+                }
+            }
             Order::Duplicate => {
                 self.stats.duplicates += 1;
                 return false;
             }
         }
+        let state = &mut self.states[id as usize];
         if !SymbolState::fits(trade) {
             self.stats.overflow += 1;
             return false;
@@ -932,6 +935,9 @@ impl Engine {
         self.stats.late += u64::from(trade.flags & TRADE_LATE != 0);
         self.stats.unknown_conditions += u64::from(print.rights.has(condition::UNKNOWN));
         self.bars_of(venue, id, print, recv);
+        if self.sampled > 0 {
+            self.sample(venue, trade, print.rights, recv);
+        }
         self.send_trade(trade);
         self.mark_dirty(id, Change::Trade);
         self.mark_moving(venue, id);
@@ -1002,34 +1008,9 @@ impl Engine {
         self.rings.venue_bars.push(bytemuck::cast_ref::<_, [u64; VenueBar::WORDS]>(bar));
         self.stats.venue_bars += 1;
         if let Some(at) = self.series_of(bar) {
-            self.keep_venue_bar(at, id, &public_bar(bar));
+            self.keep_venue_bar(at, id, &public_bar(bar, at as u16));
         }
         true
-    }
-
-    /// The series that bars as long as a venue's are kept in.
-    #[inline]
-    fn series_of(&self, bar: &VenueBar) -> Option<usize> {
-        self.series.iter().position(|series| series.interval == bar.ts_end - bar.ts_event)
-    }
-
-    /// Upserts by the start of the bar: venues send a bar again when late trades changed it.
-    fn keep_venue_bar(&mut self, series: usize, id: u32, bar: &Bar) {
-        let chain = self.venue_pages.chain(series, id as usize);
-        let first = self.venue_pages.first(chain);
-        let mut number = self.venue_pages.count(chain);
-        while number > first {
-            let start = self.venue_pages.word(chain, number - 1, offset_of!(Bar, ts_event) / size_of::<u64>());
-            let start = start.cast_signed();
-            if start == bar.ts_event {
-                return self.venue_pages.replace(chain, number - 1, words(bar));
-            }
-            if start < bar.ts_event {
-                break;
-            }
-            number -= 1;
-        }
-        self.venue_pages.insert(chain, number, words(bar));
     }
 
     fn mark(&mut self, venue: Venue, mark: &mut Mark, recv: Nanos, limit: Nanos) -> bool {
@@ -1045,129 +1026,6 @@ impl Engine {
         true
     }
 
-    /// Adds a trade to the bar of each series it falls into.
-    #[inline]
-    fn bars_of(&mut self, venue: Venue, id: u32, print: BarPrint, recv: Nanos) {
-        let mut all = true;
-        for (Forming(cell), series) in self.states[id as usize].forming.iter_mut().zip(&self.series) {
-            // Most trades fall into the bar that forms; a comparison tells, a division would too.
-            let inside = cell.holds(print.key.0, series.interval);
-            if inside {
-                cell.add(&print);
-            }
-            all &= inside;
-        }
-        if !all {
-            self.other_bars(venue, id, print, recv);
-        }
-    }
-
-    /// The same for the series whose forming bar does not hold the trade.
-    #[inline(never)]
-    fn other_bars(&mut self, venue: Venue, id: u32, print: BarPrint, recv: Nanos) {
-        for at in 0..self.series.len() {
-            let interval = self.series[at].interval;
-            let forming = &self.states[id as usize].forming[at].0;
-            if forming.holds(print.key.0, interval) {
-                continue;
-            }
-            let start = print.key.0 - print.key.0.rem_euclid(interval);
-            if forming.start == TIME_UNSET || start > forming.start {
-                self.start_bar(venue, id, at, start, &print, recv);
-            } else {
-                self.revise_bar(venue, id, at, start, &print, recv);
-            }
-        }
-    }
-
-    /// Start of the newest bar that was kept.
-    fn newest_kept(&self, at: usize, id: u32) -> Option<Nanos> {
-        let chain = self.pages.chain(at, id as usize);
-        let count = self.pages.count(chain);
-        (count > self.pages.first(chain)).then(|| self.cell(chain, count - 1).start)
-    }
-
-    /// Ends the forming bar, if there is one, and starts the next with this trade.
-    fn start_bar(&mut self, venue: Venue, id: u32, at: usize, start: Nanos, print: &BarPrint, recv: Nanos) {
-        let interval = self.series[at].interval;
-        if self.states[id as usize].forming[at].0.start == TIME_UNSET {
-            // Nothing forms, but the bar of this trade is over. INVARIANT: bars are sent once their end has come, and no
-            // trade is later than engine time; so a bar that has not ended was never sent.
-            if start + interval <= self.venues[venue as usize].clock.now() {
-                return self.revise_bar(venue, id, at, start, print, recv);
-            }
-            debug_assert!(self.newest_kept(at, id).is_none_or(|kept| kept < start));
-            let own = &mut self.venues[venue as usize];
-            own.forming[at].push(id);
-            own.next_end[at] = own.next_end[at].min(start + interval);
-        } else {
-            self.end_bar(venue, id, at, recv);
-        }
-        let mut cell = Cell::new(start);
-        cell.add(print);
-        self.states[id as usize].forming[at].0 = cell;
-    }
-
-    /// Keeps the forming bar and sends it.
-    fn end_bar(&mut self, venue: Venue, id: u32, at: usize, recv: Nanos) {
-        let cell = self.states[id as usize].forming[at].0;
-        let chain = self.pages.chain(at, id as usize);
-        self.pages.append(chain, words(&cell));
-        self.send_bar(venue, id, at, &cell, recv, SENT);
-    }
-
-    fn send_bar(&mut self, venue: Venue, id: u32, at: usize, cell: &Cell, recv: Nanos, flags: u16) {
-        if !cell.is_shown() {
-            return;
-        }
-        let mut bar = cell.to_bar(id, venue as u8, self.series[at].interval, recv, flags);
-        bar.seq = self.next_seq();
-        self.rings.bars.push(bytemuck::cast_ref::<_, [u64; Bar::WORDS]>(&bar));
-        self.stats.bars += 1;
-        self.stats.bars_revised += u64::from(flags == SENT_AGAIN);
-        if let Some((_, kept)) = self.pinned.iter().find(|(pinned, _)| *pinned == id) {
-            pin(&kept[at], &bar);
-        }
-    }
-
-    /// A trade for a bar that has ended: changes it exactly as if it had come in time, within 15 minutes.
-    #[cold]
-    fn revise_bar(&mut self, venue: Venue, id: u32, at: usize, start: Nanos, print: &BarPrint, recv: Nanos) {
-        let now = self.venues[venue as usize].clock.now();
-        let chain = self.pages.chain(at, id as usize);
-        let (first, mut number) = (self.pages.first(chain), self.pages.count(chain));
-        let too_old = start + self.series[at].interval + REVISE_FOR < now;
-        let mut found = None;
-        while number > first && !too_old {
-            let cell = self.cell(chain, number - 1);
-            if cell.start <= start {
-                found = (cell.start == start).then_some(cell);
-                break;
-            }
-            number -= 1;
-        }
-        // A chain that was cut at its old end cannot tell whether the bar was sent.
-        if too_old || (number == first && first > 0 && found.is_none()) {
-            self.stats.too_late += 1;
-            return;
-        }
-        let was_shown = found.is_some_and(|cell| cell.is_shown());
-        let mut cell = found.unwrap_or_else(|| Cell::new(start));
-        cell.add(print);
-        if found.is_some() {
-            self.pages.replace(chain, number - 1, words(&cell));
-        } else {
-            self.pages.insert(chain, number, words(&cell));
-        }
-        self.send_bar(venue, id, at, &cell, recv, if was_shown { SENT_AGAIN } else { SENT });
-    }
-
-    fn cell(&self, chain: ringtape_ring::ChainId, number: u64) -> Cell {
-        let mut words = [0; CELL_WORDS];
-        self.pages.get(chain, number, &mut words);
-        bytemuck::cast(words)
-    }
-
     /// What time alone does to a venue: ends bars, starts a date.
     fn tick_venue(&mut self, venue: Venue, recv: Nanos) {
         let now = self.venues[venue as usize].clock.now();
@@ -1181,58 +1039,12 @@ impl Engine {
         }
     }
 
-    /// Sends every forming bar of a venue that ends at or before `now`.
-    fn end_bars(&mut self, venue: Venue, now: Nanos, recv: Nanos) {
-        for at in 0..self.series.len() {
-            if now < self.venues[venue as usize].next_end[at] {
-                continue;
-            }
-            let interval = self.series[at].interval;
-            let mut waiting = std::mem::take(&mut self.venues[venue as usize].forming[at]);
-            let mut next = Nanos::MAX;
-            let mut kept = 0;
-            for place in 0..waiting.len() {
-                self.fetch_ends(&waiting[place..], at);
-                let id = waiting[place];
-                let end = self.states[id as usize].forming[at].0.start + interval;
-                if end > now {
-                    next = next.min(end);
-                    waiting[kept] = id;
-                    kept += 1;
-                    continue;
-                }
-                self.end_bar(venue, id, at, recv);
-                self.states[id as usize].forming[at].0.start = TIME_UNSET;
-            }
-            waiting.truncate(kept);
-            let own = &mut self.venues[venue as usize];
-            own.forming[at] = waiting;
-            own.next_end[at] = next;
-        }
-    }
-
-    /// Asks for what the ends of bars need that come next: hundreds end together, and none of it is near.
-    #[inline]
-    fn fetch_ends(&self, waiting: &[u32], at: usize) {
-        let ahead =
-            |by: usize| waiting.get(by).map(|&id| (&self.states[id as usize], self.pages.chain(at, id as usize)));
-        if let Some((state, chain)) = ahead(24) {
-            state.fetch_forming();
-            self.pages.fetch_head(chain);
-        }
-        if let Some((state, _)) = ahead(16) {
-            state.forming[at].fetch_all();
-        }
-        if let Some((_, chain)) = ahead(8) {
-            self.pages.fetch_cells(chain);
-        }
-    }
-
     /// Starts the trading date of `time` for every symbol of a venue.
     #[cold]
     fn roll(&mut self, venue: Venue, time: Nanos, recv: Nanos) {
         let (day, ends) = self.venues[venue as usize].calendar.day_at(time);
         self.end_bars(venue, day.start, recv);
+        self.cut_samples(venue, recv);
         let own = &mut self.venues[venue as usize];
         (own.day, own.day_ends) = (day, ends);
         let symbols = std::mem::take(&mut own.symbols);
@@ -1547,7 +1359,7 @@ fn words<T: bytemuck::NoUninit>(record: &T) -> &[u64] {
 }
 
 /// What a venue's bar shares with our own.
-fn public_bar(bar: &VenueBar) -> Bar {
+fn public_bar(bar: &VenueBar, series: u16) -> Bar {
     Bar {
         seq: bar.seq,
         ts_event: bar.ts_event,
@@ -1569,23 +1381,6 @@ fn public_bar(bar: &VenueBar) -> Bar {
         source: SOURCE_VENUE,
         flags: bar.flags,
         conn: bar.conn,
-        reserved: 0,
+        series,
     }
-}
-
-/// Keeps a pinned series in the order of time: a bar sent again replaces its first form, a late one finds its place.
-fn pin(series: &Pinned, bar: &Bar) {
-    let mut held = [0; Bar::WORDS];
-    let kept = series.count().min(series.capacity() as u64);
-    for back in 0..kept {
-        series.get(back, &mut held);
-        let start = bytemuck::cast_ref::<_, Bar>(&held).ts_event;
-        if start == bar.ts_event {
-            return series.replace(back, words(bar));
-        }
-        if start < bar.ts_event {
-            return series.insert(back, words(bar));
-        }
-    }
-    series.insert(kept, words(bar));
 }

@@ -8,7 +8,7 @@ use ringtape_model::units::{Nanos, TIME_UNSET};
 use ringtape_model::{Bar, FieldRef, Record, Row, SymbolId, SymbolTable, Venue, WindowRow, field};
 use ringtape_ring::{BarReader, ChainId, Columns, Latest, Words};
 
-use crate::bar::{CELL_WORDS, Cell, SENT};
+use crate::bar::{CELL_WORDS, Cell};
 use crate::pipeline::{Rings, Series};
 use crate::stats::{Stats, VenueTime};
 use crate::store::{self, CLOCK_WORDS, Counts, Directory, Header, OpenError, Store};
@@ -308,11 +308,11 @@ impl Reader {
     pub fn bars(&self, id: SymbolId, venue: Venue, series: usize, most: usize) -> Option<Vec<Bar>> {
         let mut words = Vec::new();
         self.pages.read(ChainId::of(series, id.index()), usize::MAX, &mut words)?;
-        let interval = self.series[series].interval;
+        let interval = self.series[series].spec.interval();
         let cells = words.chunks_exact(CELL_WORDS).map(from_words::<Cell>);
         let shown: Vec<Cell> = cells.filter(Cell::is_shown).collect();
         let newest = &shown[shown.len().saturating_sub(most)..];
-        Some(newest.iter().map(|cell| cell.to_bar(id.0, venue as u8, interval, TIME_UNSET, SENT)).collect())
+        Some(newest.iter().map(|cell| cell.to_bar(id.0, venue as u8, series, interval, TIME_UNSET)).collect())
     }
 
     /// The newest `most` bars that the venue sent, oldest first.

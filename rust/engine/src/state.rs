@@ -6,7 +6,8 @@ use ringtape_model::units::{ID_UNSET, Nanos, PRICE_UNSET, TIME_UNSET};
 use ringtape_model::{ConditionRights, Mark, Quote, Row, Trade, Value, Venue, condition};
 use ringtape_ring::{RowWriter, prefetch};
 
-use crate::bar::{BarPrint, Cell, Forming};
+use crate::bar::{BarPrint, Cell, Forming, Sampler};
+use crate::sequence::{Ids, Order};
 use crate::session::Day;
 use crate::window::{Print, TAPE_START, TapeKey, Windows, widen};
 
@@ -17,19 +18,6 @@ enum Owner {
     Nobody,
     Trades,
     Aggregates,
-}
-
-/// What became of a trade.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Order {
-    /// Next in line, or the venue's numbers do not count.
-    Next,
-    /// Ids are missing before it: how many.
-    Gap(u64),
-    /// It was missing and has come after all.
-    Filled,
-    /// It was seen before.
-    Duplicate,
 }
 
 /// One symbol, in the order of use: what a quote needs is two cache lines and the first of the row, what a trade needs
@@ -52,18 +40,18 @@ pub(crate) struct SymbolState {
     /// The venue's number of the last trade; with `row.last_time` its place on the tape.
     last_sequence: i64,
     any_key: TapeKey,
-    /// The forming bar of each series; `start == TIME_UNSET` where there is none.
+    /// The forming bar of each series of time bars; `start == TIME_UNSET` where there is none.
     pub(crate) forming: Box<[Forming]>,
     /// The published part.
     pub(crate) row: Row,
     mark_time: Nanos,
-    newest_id: i64,
-    /// The newest range of ids that did not come, first and last.
-    missing: (i64, i64),
+    pub(crate) ids: Ids,
     official_close: f64,
     reference_close: f64,
     /// Date for which `reference_close` holds; 0 until the first date after it was given.
     reference_date: u32,
+    /// The forming bar of each series that is not of time bars.
+    pub(crate) samplers: Box<[Sampler]>,
 }
 
 /// How much of a row an event changes.
@@ -75,11 +63,13 @@ pub(crate) enum Change {
 }
 
 impl SymbolState {
-    pub(crate) fn new(venue: Venue, series: usize) -> Self {
+    /// A symbol with so many series of time bars and others.
+    pub(crate) fn new(venue: Venue, timed: usize, sampled: usize) -> Self {
         Self {
             row: Row::unset(venue as u8),
             windows: Windows::new(),
-            forming: vec![Forming(Cell::new(TIME_UNSET)); series].into(),
+            forming: vec![Forming(Cell::new(TIME_UNSET, TIME_UNSET)); timed].into(),
+            samplers: vec![Sampler::new(); sampled].into(),
             dirty: false,
             unpublished: Change::Whole as u32,
             moving: false,
@@ -89,8 +79,7 @@ impl SymbolState {
             any_key: TAPE_START,
             quote_sequence: TAPE_START.1,
             mark_time: TIME_UNSET,
-            newest_id: ID_UNSET,
-            missing: (1, 0),
+            ids: Ids::new(),
             owner: Owner::Nobody,
             official_close: PRICE_UNSET,
             reference_close: PRICE_UNSET,
@@ -202,24 +191,7 @@ impl SymbolState {
         if venue.is_massive() {
             return Order::Next;
         }
-        let id = trade.sequence;
-        let newest = self.newest_id;
-        if newest == ID_UNSET || id == newest.saturating_add(1) {
-            self.newest_id = id;
-            return Order::Next;
-        }
-        if id > newest {
-            self.missing = (newest.saturating_add(1), id - 1);
-            self.newest_id = id;
-            return Order::Gap(id.saturating_sub(newest).saturating_sub(1).unsigned_abs());
-        }
-        let (first, last) = self.missing;
-        if (first..=last).contains(&id) {
-            // What came between is given up: it would have to be kept id by id. Nothing counts twice.
-            self.missing.0 = id + 1;
-            return Order::Filled;
-        }
-        Order::Duplicate
+        self.ids.order(trade.sequence, trade.ts_event)
     }
 
     /// True if the trade's stream owns the symbol, now or from now on.
@@ -229,8 +201,7 @@ impl SymbolState {
         if self.owner == Owner::Nobody {
             self.owner = stream;
             // The two streams number their trades apart.
-            self.newest_id = ID_UNSET;
-            self.missing = (1, 0);
+            self.ids = Ids::new();
         }
         self.owner == stream
     }

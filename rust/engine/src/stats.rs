@@ -9,7 +9,7 @@ const KINDS_MAX: usize = 64;
 /// Bytes of a rejected frame that are kept as its sample.
 const SAMPLE_LEN: usize = 64;
 /// Counters that are plain numbers.
-const NUMBERS: usize = 31;
+const NUMBERS: usize = 32;
 
 /// The newest rejected frame of one kind.
 #[derive(Clone, Debug, Default)]
@@ -88,6 +88,8 @@ pub struct Stats {
     pub bars_revised: u64,
     /// Trades too late to change a bar.
     pub too_late: u64,
+    /// Renko bricks that were left out because one trade completed more than 256.
+    pub bricks_skipped: u64,
     /// Signals.
     pub signals: u64,
 }
@@ -148,6 +150,7 @@ impl Stats {
         "bars",
         "bars_revised",
         "too_late",
+        "bricks_skipped",
         "pages_recycled",
         "signals",
         "signals_suppressed",
@@ -184,6 +187,7 @@ impl Stats {
             self.bars,
             self.bars_revised,
             self.too_late,
+            self.bricks_skipped,
             pages_recycled,
             self.signals,
             signals_suppressed,

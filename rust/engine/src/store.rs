@@ -17,11 +17,11 @@
 //! needs another [`VERSION`].
 
 use ringtape_model::row::{ROW_WORDS, WINDOW_WORDS};
-use ringtape_model::units::{Nanos, SECOND};
+use ringtape_model::units::Nanos;
 use ringtape_model::{Bar, Column, Kind, Mark, Quote, Record, SYMBOL_MAX, Signal, Trade, Venue, VenueBar};
 use ringtape_ring::{BarPages, BarReader, Columns, EventRing, Latest, PAGE_WORDS, Words};
 
-use crate::bar::CELL_WORDS;
+use crate::bar::{BarSpec, CELL_WORDS};
 use crate::pipeline::{Config, Rings, Series};
 use crate::stats::Stats;
 
@@ -48,7 +48,7 @@ mod at {
 
 /// What the state of a block says: its writer has ended as it should.
 const ENDED: u64 = 1;
-/// Most series of bars.
+/// Most series of bars; a header has room for more.
 pub(crate) const SERIES_MAX: usize = 32;
 /// Records kept in each ring of a plain kind, if the other rings are not smaller.
 const PLAIN_RING: usize = 4_096;
@@ -79,24 +79,21 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    /// The sizes of a configuration, whose series are checked elsewhere.
-    pub(crate) fn of(config: &Config) -> Self {
-        let series = |&interval: &Nanos| Series { interval, retention: if interval == SECOND { 300 } else { 480 } };
+    /// The sizes of a configuration.
+    pub(crate) fn of(config: &Config, series: Vec<Series>) -> Self {
         Self {
             max_symbols: config.max_symbols,
             max_windows: config.max_windows.min(64),
             max_columns: config.max_columns.min(64),
             max_bars: config.max_bars,
             ring_size: config.ring_size,
-            series: config.bars.iter().map(series).collect(),
+            series,
         }
     }
 
     /// True where all are within limits that keep the products of a layout far inside a word.
     fn are_sound(&self) -> bool {
-        let is_series = |series: &Series| {
-            (SECOND..=86_400 * SECOND).contains(&series.interval) && (1..=1 << 20).contains(&series.retention)
-        };
+        let is_series = |series: &Series| series.spec.is_sound() && (1..=1 << 20).contains(&series.retention);
         (1..=4_000_000).contains(&self.max_symbols)
             && self.max_windows <= 64
             && self.max_columns <= 64
@@ -164,7 +161,9 @@ impl Sizes {
         header.store(at::SIZES, &sizes.map(|size| size as u64));
         header.store(at::SIZES + 5, &[self.series.len() as u64]);
         for (place, series) in self.series.iter().enumerate() {
-            header.store(at::SERIES + 2 * place, &[series.interval as u64, series.retention as u64]);
+            let at = at::SERIES + place * (NAME_WORDS + 1);
+            header.store(at, &entry(&series.spec.to_string(), 0));
+            header.store(at + NAME_WORDS, &[series.retention as u64]);
         }
     }
 
@@ -172,8 +171,9 @@ impl Sizes {
         let number = |at| usize::try_from(header.load(at)).ok();
         let count = number(at::SIZES + 5).filter(|&count| count <= SERIES_MAX)?;
         let series = |place: usize| {
-            let interval = Nanos::try_from(header.load(at::SERIES + 2 * place)).ok()?;
-            Some(Series { interval, retention: number(at::SERIES + 2 * place + 1)? })
+            let at = at::SERIES + place * (NAME_WORDS + 1);
+            let (text, _) = named(header, at)?;
+            Some(Series { spec: BarSpec::parse(&text).ok()?, retention: number(at + NAME_WORDS)? })
         };
         let sizes = Self {
             max_symbols: number(at::SIZES)?,
@@ -373,8 +373,8 @@ impl Directory {
     }
 }
 
-/// Appends a name with a byte beside it; the list has room, since whatever is named has.
-fn add(list: &Words, name: &str, beside: u64) {
+/// The words of a name with a byte beside it.
+fn entry(name: &str, beside: u64) -> [u64; NAME_WORDS] {
     debug_assert!(name.len() <= SYMBOL_MAX);
     let mut entry = [0; NAME_WORDS];
     entry[0] = beside << 8 | name.len() as u64;
@@ -383,15 +383,25 @@ fn add(list: &Words, name: &str, beside: u64) {
         eight[..bytes.len()].copy_from_slice(bytes);
         *word = u64::from_le_bytes(eight);
     }
+    entry
+}
+
+/// Appends a name with a byte beside it; the list has room, since whatever is named has.
+fn add(list: &Words, name: &str, beside: u64) {
     let count = list.load(0);
-    list.store(LIST_HEAD + count as usize * NAME_WORDS, &entry);
+    list.store(LIST_HEAD + count as usize * NAME_WORDS, &entry(name, beside));
     list.release(0, count + 1);
 }
 
-/// A name with the byte beside it.
+/// A name of a list with the byte beside it.
 fn name(list: &Words, place: usize) -> Option<(String, u8)> {
+    named(list, LIST_HEAD + place * NAME_WORDS)
+}
+
+/// The name whose words begin at a place, with the byte beside it.
+fn named(words: &Words, at: usize) -> Option<(String, u8)> {
     let mut entry = [0; NAME_WORDS];
-    list.copy(LIST_HEAD + place * NAME_WORDS, &mut entry);
+    words.copy(at, &mut entry);
     let bytes: Vec<u8> = entry[1..].iter().flat_map(|word| word.to_le_bytes()).collect();
     let name = bytes.get(..(entry[0] & 0xFF) as usize)?;
     Some((String::from_utf8(name.to_vec()).ok()?, (entry[0] >> 8) as u8))

@@ -34,6 +34,13 @@ impl ConditionRights {
     pub const fn has(self, rights: u8) -> bool {
         self.0 & rights == rights
     }
+
+    /// The same without the given rights.
+    #[inline]
+    #[must_use]
+    pub const fn without(self, rights: u8) -> Self {
+        Self(self.0 & !rights)
+    }
 }
 
 /// One byte for each condition id below 72; ids above are options' and crypto's, which carry no such rules.

@@ -113,6 +113,10 @@ pub const BAR_COMPLETE: u16 = 1;
 pub const BAR_REVISED: u16 = 2;
 /// [`Bar::flags`]: an OTC ticker (Massive `otc`).
 pub const BAR_OTC: u16 = 4;
+/// [`Bar::flags`]: made whole with data that was fetched later; nothing sets it yet.
+pub const BAR_REPAIRED: u16 = 8;
+/// [`Bar::flags`]: the venue's ids have a hole in the bar or at its edge.
+pub const BAR_HAS_HOLE: u16 = 16;
 
 record! {
     /// An execution report.
@@ -227,9 +231,9 @@ record! {
     Bar, "bar" {
         /// Engine sequence number; 0 in a read that is not from a ring.
         seq: u64,
-        /// Start of the interval, by which a bar is known.
+        /// Start of the interval, by which a time bar is known; time of the first trade of other bars.
         ts_event: i64,
-        /// Exclusive end of the interval.
+        /// Exclusive end of the interval; time of the last trade of other bars.
         ts_end: i64,
         /// Receive time of the frame, or engine time, that closed or changed the bar.
         ts_recv: i64,
@@ -255,18 +259,18 @@ record! {
         trade_count: i64,
         /// Symbol id.
         symbol: u32,
-        /// Interval in ms.
+        /// Interval in ms; 0 for bars that do not end by time.
         interval_ms: u32,
         /// Venue code.
         venue: u8,
         /// `SOURCE_OWN` or `SOURCE_VENUE`.
         source: u8,
-        /// `BAR_COMPLETE`, `BAR_REVISED`, `BAR_OTC`.
+        /// `BAR_COMPLETE`, `BAR_REVISED`, `BAR_OTC`, `BAR_REPAIRED`, `BAR_HAS_HOLE`.
         flags: u16,
         /// Connection number; 0 for own bars.
         conn: u16,
-        /// Unused, zero.
-        reserved: u16,
+        /// Which of the engine's series of bars it belongs to.
+        series: u16,
     }
 }
 

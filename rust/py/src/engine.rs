@@ -12,7 +12,7 @@ use ringtape::model::{self, Bar, FieldRef, Record, SymbolId, Venue};
 use crate::batch::{Batch, Control, Drains, Notice, control, notice};
 use crate::errors;
 use crate::memory::{Memory, viewed};
-use crate::reads::{Reads, length, to_python};
+use crate::reads::{Reads, bar_spec, length, to_python};
 use crate::records::{self, Kind};
 use crate::rule::PyRuleSet;
 use crate::table::Table;
@@ -79,7 +79,7 @@ impl Engine {
             }
         }
         let config = Config {
-            bars: lengths(bars)?,
+            bars: bars.iter().map(|text| bar_spec(py, text)).collect::<PyResult<_>>()?,
             windows: lengths(windows.unwrap_or_default())?,
             max_symbols,
             max_windows,
@@ -200,6 +200,10 @@ impl Engine {
 
     fn symbols(&self) -> Vec<(u32, &'static str, String)> {
         self.reads.symbols()
+    }
+
+    fn series(&self) -> Vec<String> {
+        self.reads.series()
     }
 
     fn symbol_name(&self, py: Python<'_>, id: u32) -> PyResult<String> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use ringtape::engine::Reader;
+use ringtape::engine::{BarSpec, Reader};
 use ringtape::model::field::{self, CATALOGUE, parse_window};
 use ringtape::model::units::{Nanos, TIME_UNSET};
 use ringtape::model::{Bar, FieldRef, SymbolId, Unit, Venue, WindowRow, nearest};
@@ -38,9 +38,7 @@ pub(crate) struct Reads {
 
 impl std::fmt::Display for Reads {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let intervals: Vec<String> =
-            self.reader.series().iter().map(|series| field::window_text(series.interval)).collect();
-        write!(f, "{} symbols, bars {}", self.reader.registry().symbols.len(), intervals.join(" "))
+        write!(f, "{} symbols, bars {}", self.reader.registry().symbols.len(), self.series().join(" "))
     }
 }
 
@@ -181,7 +179,7 @@ impl Reads {
         source: &str,
     ) -> PyResult<(Asked, bool)> {
         let (id, venue) = self.symbol(py, symbol)?;
-        let series = self.series(py, interval)?;
+        let (series, timed) = self.series_of(py, interval)?;
         let own = match source {
             "own" => true,
             "venue" => false,
@@ -190,6 +188,10 @@ impl Reads {
                 return Err(errors::raise(py, "ConfigError", (why, "source")));
             }
         };
+        if !own && !timed {
+            let why = format!("venues send time bars only, not {interval}: leave out source");
+            return Err(errors::raise(py, "ConfigError", (why, "source")));
+        }
         Ok((Asked { id, venue, series }, own))
     }
 
@@ -229,18 +231,29 @@ impl Reads {
         }
     }
 
-    fn series(&self, py: Python<'_>, interval: &str) -> PyResult<usize> {
-        let wanted = length(py, interval)?;
-        self.reader.series().iter().position(|series| series.interval == wanted).ok_or_else(|| {
-            let have: Vec<String> =
-                self.reader.series().iter().map(|series| field::window_text(series.interval)).collect();
-            let why = format!("no bars of {interval}: this engine keeps {}; see Engine(bars=...)", have.join(", "));
+    /// The names of the series of bars, in the order of their places.
+    pub(crate) fn series(&self) -> Vec<String> {
+        self.reader.series().iter().map(|series| series.spec.to_string()).collect()
+    }
+
+    /// Place of a series, and whether it has time bars.
+    fn series_of(&self, py: Python<'_>, text: &str) -> PyResult<(usize, bool)> {
+        let wanted = bar_spec(py, text)?;
+        let place = self.reader.series().iter().position(|series| series.spec == wanted).ok_or_else(|| {
+            let why =
+                format!("no bars of {text}: this engine keeps {}; see Engine(bars=...)", self.series().join(", "));
             errors::raise(py, "ConfigError", (why, "interval"))
-        })
+        })?;
+        Ok((place, wanted.interval() > 0))
     }
 }
 
-/// A window or interval such as `5m`.
+/// A series of bars such as `5m` or `tick:1000`.
+pub(crate) fn bar_spec(py: Python<'_>, text: &str) -> PyResult<BarSpec> {
+    BarSpec::parse(text).map_err(|error| errors::raise(py, "ConfigError", (error.to_string(), "bars")))
+}
+
+/// A window such as `5m`.
 pub(crate) fn length(py: Python<'_>, text: &str) -> PyResult<Nanos> {
     parse_window(text).map_err(|error| {
         let why = match error {

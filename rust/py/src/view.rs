@@ -56,6 +56,10 @@ impl View {
         Ok(self.living(py)?.symbols())
     }
 
+    fn series(&self) -> Vec<String> {
+        self.reads.series()
+    }
+
     fn symbol_name(&self, py: Python<'_>, id: u32) -> PyResult<String> {
         self.living(py)?.symbol_name(py, id)
     }

@@ -90,7 +90,7 @@ def trade(n: int, symbol: str = "BTCUSDT") -> bytes:
 
 
 def test_a_view_reads_what_the_engine_reads() -> None:
-    engine = rt.Engine(windows=["10s"], **SMALL)  # type: ignore[arg-type]
+    engine = rt.Engine(windows=["10s"], bars=["1s", "volume:500", "1m"], **SMALL)  # type: ignore[arg-type]
     view = rt.attach("main")
     engine.column("last")
     for n in range(1, 200):
@@ -98,12 +98,13 @@ def test_a_view_reads_what_the_engine_reads() -> None:
     engine.advance(START + 4 * SECOND)
     assert view.symbols() == engine.symbols()
     assert view.symbol_name(1) == engine.symbol_name(1)
+    assert view.series() == engine.series() == ["1s", "1m", "volume:500"]
     assert view.row("S1USDT") == engine.row("S1USDT")
     assert view.get("S2USDT", "volume(10s)") == engine.get("S2USDT", "volume(10s)") == 2 * sum(range(40, 3981, 60))
     assert view.get("binance.usdm:S2USDT", "last_time") == engine.get("S2USDT", "last_time")
     fields = ["last", "vwap", "change(10s)", "last_time", "bid"]
     assert np.asarray(view.table(fields)).tobytes() == np.asarray(engine.table(fields)).tobytes()
-    for interval in ("1s", "1m"):
+    for interval in ("1s", "1m", "volume:500"):
         assert view.bars("S0USDT", interval).tobytes() == engine.bars("S0USDT", interval).tobytes()
     np.testing.assert_array_equal(view.column("last"), engine.column("last"))
     live = view.column("last", copy=False)

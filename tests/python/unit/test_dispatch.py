@@ -13,9 +13,10 @@ from ringtape.strategy import Context, Strategy, Want
 from ringtape.strategy.base import KINDS, Records, interval_ms
 from ringtape.strategy.dispatch import Dispatcher
 
-DTYPE = np.dtype([("symbol", "<u4"), ("venue", "u1"), ("interval_ms", "<u4"), ("price", "<f8")])
+DTYPE = np.dtype([("symbol", "<u4"), ("venue", "u1"), ("series", "<u2"), ("price", "<f8")])
 NAMES = ["AAPL", "MSFT", "BTCUSDT", "BTCUSDT", "TSLA"]
 VENUE_CODES = [0, 0, 6, 7, 0]
+SERIES = ["1s", "1m", "5m", "tick:1000", "renko:0.5"]
 
 
 class State:
@@ -27,6 +28,9 @@ class State:
     def symbol_name(self, id: int, /) -> str:  # noqa: A002
         self.asked.append(id)
         return NAMES[id]
+
+    def series(self) -> list[str]:
+        return SERIES
 
     def get(self, symbol: str, field: str) -> Any:
         return f"{symbol}.{field}"
@@ -41,8 +45,9 @@ class State:
         return (symbol, interval, n)
 
 
-def records(*ids: int, interval_ms: int = 1_000) -> Records:
-    return np.array([(id_, VENUE_CODES[id_], interval_ms, float(n)) for n, id_ in enumerate(ids)], dtype=DTYPE)
+def records(*ids: int, series: str = "1s") -> Records:
+    place = SERIES.index(series)
+    return np.array([(id_, VENUE_CODES[id_], place, float(n)) for n, id_ in enumerate(ids)], dtype=DTYPE)
 
 
 @dataclass
@@ -148,11 +153,17 @@ def test_intervals_are_filtered_and_wants_add_up() -> None:
     log = Log(Want("bars", interval="1m"), Want("bars", symbols=["AAPL"], interval="1s"))
     dispatched(
         log,
-        Batch(bars=records(0, 1, interval_ms=60_000)),
-        Batch(bars=records(0, 1, interval_ms=1_000)),
-        Batch(bars=records(0, 1, interval_ms=300_000)),
+        Batch(bars=records(0, 1, series="1m")),
+        Batch(bars=records(0, 1, series="1s")),
+        Batch(bars=records(0, 1, series="5m")),
     )
     assert log.calls == [("bars", [0, 1]), ("bars", [0])]
+
+
+def test_bars_of_every_kind_are_wanted_however_they_are_written() -> None:
+    log = Log(Want("bars", interval="renko:0.50"), Want("bars", interval="60s"), Want("bars", interval="tick:1000"))
+    dispatched(log, *(Batch(bars=records(at, series=name)) for at, name in enumerate(SERIES)))
+    assert log.calls == [("bars", [1]), ("bars", [3]), ("bars", [4])]
 
 
 def test_an_open_want_beats_a_narrow_one() -> None:
@@ -277,6 +288,12 @@ def test_what_is_refused() -> None:
         Want("trades", interval="1m")
     with pytest.raises(ConfigError, match="'1m'"):
         Want("bars", interval="1 minute")
+    with pytest.raises(ConfigError, match="did you mean 'tick_run'"):
+        Want("bars", interval="tick_runs:5")
+    with pytest.raises(ConfigError, match="such as tick:100"):
+        Want("bars", interval="tick:0")
+    with pytest.raises(ConfigError, match="keeps 1s, 1m, 5m"):
+        Dispatcher(State(), [Log(Want("bars", interval="2m"))])
     with pytest.raises(ConfigError, match="on_quotes or on_quote"):
         Dispatcher(State(), [Log(Want("quotes"))])
     with pytest.raises(ConfigError, match="two strategies are named 'Log'"):

@@ -1,8 +1,8 @@
-//! Time bars of one symbol: exact accumulators while a bar forms and as long as its page is kept, so that a late
-//! trade changes a sent bar exactly as if it had come in time.
+//! One bar: exact accumulators while it forms and as long as its page is kept, so that a late trade changes a sent bar
+//! exactly as if it had come in time.
 
 use bytemuck::{Pod, Zeroable};
-use ringtape_model::event::{BAR_COMPLETE, BAR_REVISED, SIDE_BUY, SIDE_NONE, SOURCE_OWN};
+use ringtape_model::event::{BAR_HAS_HOLE, SIDE_BUY, SIDE_NONE, SOURCE_OWN};
 use ringtape_model::units::{Nanos, PRICE_UNSET, Wide, notional_to_f64, size_to_f64, vwap_of};
 use ringtape_model::{Bar, ConditionRights, Trade, condition};
 
@@ -10,8 +10,10 @@ use ringtape_ring::prefetch;
 
 use crate::window::{TAPE_START, TapeKey, widen};
 
-/// Nobody took a side that was known.
-const SIDED: u64 = 1;
+/// Somebody took a side that was known. Below it stand the public flags.
+const SIDED: u64 = 1 << 16;
+/// One hole in the venue's ids that touches the bar; above it stands their number.
+const HOLE: u64 = 1 << 32;
 
 /// One bar as it is kept: sums as integers, first and last price with their places on the tape. What every trade changes
 /// comes first.
@@ -34,6 +36,8 @@ pub(crate) struct Cell {
     open: f64,
     first_time: Nanos,
     first_sequence: i64,
+    /// Exclusive end of a time bar; time of the last trade of another.
+    pub(crate) end: Nanos,
 }
 
 /// A forming bar: of its three cache lines a trade needs two.
@@ -86,10 +90,11 @@ impl BarPrint {
 }
 
 impl Cell {
-    /// An empty bar that starts at `start`.
-    pub(crate) fn new(start: Nanos) -> Self {
+    /// A bar without trades.
+    pub(crate) fn new(start: Nanos, end: Nanos) -> Self {
         Self {
             start,
+            end,
             open: PRICE_UNSET,
             high: PRICE_UNSET,
             low: PRICE_UNSET,
@@ -155,12 +160,44 @@ impl Cell {
         !self.open.is_nan()
     }
 
-    /// The public record.
-    pub(crate) fn to_bar(self, symbol: u32, venue: u8, interval: Nanos, ts_recv: Nanos, flags: u16) -> Bar {
+    /// Shows other prices than those of its trades.
+    pub(crate) fn set_prices(&mut self, open: f64, close: f64) {
+        (self.open, self.close) = (open, close);
+        (self.low, self.high) = if open < close { (open, close) } else { (close, open) };
+    }
+
+    /// Sets public flags.
+    pub(crate) fn set(&mut self, flags: u16) {
+        self.flags |= u64::from(flags);
+    }
+
+    /// True where a moment from `from` to `to`, both included, lies in the bar.
+    pub(crate) fn touches(&self, from: Nanos, to: Nanos) -> bool {
+        self.start <= to && from < self.end
+    }
+
+    /// One more hole in the venue's ids touches the bar.
+    pub(crate) fn open_hole(&mut self) {
+        self.flags += HOLE;
+    }
+
+    /// True where one does.
+    pub(crate) fn has_hole(&self) -> bool {
+        self.flags >= HOLE
+    }
+
+    /// All ids of one of those holes have come.
+    pub(crate) fn close_hole(&mut self) {
+        self.flags -= if self.has_hole() { HOLE } else { 0 };
+    }
+
+    /// The public record; `interval` is 0 for bars that do not end by time.
+    pub(crate) fn to_bar(self, symbol: u32, venue: u8, series: usize, interval: Nanos, ts_recv: Nanos) -> Bar {
+        let hole = if self.has_hole() { BAR_HAS_HOLE } else { 0 };
         Bar {
             seq: 0,
             ts_event: self.start,
-            ts_end: self.start.wrapping_add(interval),
+            ts_end: self.end,
             ts_recv,
             open: self.open,
             // INVARIANT: in the conditions table the right to set the last price never comes without the right to
@@ -178,14 +215,9 @@ impl Cell {
             interval_ms: (interval / 1_000_000) as u32,
             venue,
             source: SOURCE_OWN,
-            flags,
+            flags: self.flags as u16 | hole,
             conn: 0,
-            reserved: 0,
+            series: series as u16,
         }
     }
 }
-
-/// Flags of a bar that is sent for the first time.
-pub(crate) const SENT: u16 = BAR_COMPLETE;
-/// Flags of a bar that is sent again.
-pub(crate) const SENT_AGAIN: u16 = BAR_COMPLETE | BAR_REVISED;
