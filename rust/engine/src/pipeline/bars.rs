@@ -256,10 +256,11 @@ impl Engine {
                 if held.end <= from {
                     break;
                 }
-                let mut cell = held;
-                if cell.touches(from, to) {
-                    change(&mut cell, ended);
+                if !held.touches(from, to) {
+                    continue;
                 }
+                let mut cell = held;
+                change(&mut cell, ended);
                 if cell.has_hole() != held.has_hole() {
                     cell.set(if cell.is_shown() { BAR_REVISED } else { 0 });
                     self.send_bar(venue, id, at, &cell, recv);
