@@ -10,7 +10,7 @@ SEED ?= 7
 FUZZ_SECONDS ?= 60
 NUMBERS ?= 1e9
 
-.PHONY: help tools build demo test test-rust test-python test-full lint types bench fuzz soak docs clean
+.PHONY: help tools build demo test test-rust test-python test-full lint types loom stress tsan bench fuzz soak docs clean
 .DELETE_ON_ERROR:
 
 help:
@@ -20,6 +20,9 @@ help:
 	@echo "make test-full  the same with the issue's figures in full, seeds printed, into results/"
 	@echo "make bench      the table of benchmarks, written to benches/record/"
 	@echo "make fuzz       libFuzzer on the decoders, FUZZ_SECONDS=60 for each target"
+	@echo "make loom       small writers and readers of the rings in every order, LOOM_MAX_PREEMPTIONS=3"
+	@echo "make stress     a writer and four readers of the rings at full speed, RINGTAPE_RECORDS=1e8"
+	@echo "make tsan       the same under ThreadSanitizer, RINGTAPE_RECORDS=2e6"
 	@echo "make soak       NUMBERS=1e9 doubles against the standard parser"
 	@echo "make build      the package, editable, in .venv"
 	@echo "make lint       formatting and lints         make types   mypy and the stub"
@@ -51,7 +54,7 @@ build: $(VENV)/.built
 demo: build
 	@$(BIN)/ringtape demo --rate $(RATE) --symbols $(SYMBOLS) --seed $(SEED)
 
-test: lint types test-rust test-python
+test: lint types test-rust loom test-python
 
 lint: $(VENV)/.dev
 	cargo fmt --all --check
@@ -67,6 +70,28 @@ test-rust: export PROPTEST_CASES ?= 1000
 test-rust: | tools
 	cargo test --workspace --profile checked --quiet
 
+# The rings over loom's atomics: models that hold in every order, and wrong twins that have to fail.
+loom: export RUSTFLAGS := --cfg loom -Dwarnings
+loom: export LOOM_MAX_PREEMPTIONS ?= 3
+loom: | tools
+	cargo test --package ringtape-ring --test loom --profile checked --target-dir target/loom --quiet -- $(if $(RINGTAPE_FULL),--show-output)
+
+stress: export RINGTAPE_RECORDS ?= 1e8
+stress: | tools
+	cargo test --package ringtape-ring --test stress --profile checked --quiet
+
+# A stable toolchain has ThreadSanitizer behind flags that it opens for its own library only. First a race that it has to
+# see. std is not built for it, which takes sources that a toolchain need not have: see tests/stress.rs on what that forbids.
+TSAN = RUSTC_BOOTSTRAP=1 RUSTFLAGS="-Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer" cargo test --quiet \
+	--package ringtape-ring --test stress --profile checked --target $(HOST) --target-dir target/tsan
+tsan: export RINGTAPE_RECORDS ?= 2e6
+tsan: | tools
+	@if ! ls "$$(rustc --print target-libdir)"/librustc*tsan* >/dev/null 2>&1; then \
+		echo "This Rust toolchain comes without ThreadSanitizer, so nothing was checked"; \
+	elif $(TSAN) --no-run && ! TSAN_OPTIONS=halt_on_error=1 RINGTAPE_RACE=1 $(TSAN) 2>&1 | grep -q "ThreadSanitizer: data race"; then \
+		echo "ThreadSanitizer does not see a race that is there" >&2; exit 1; \
+	else $(TSAN); fi
+
 test-python: build
 	$(BIN)/pytest -q
 
@@ -75,11 +100,14 @@ test-full: export RINGTAPE_FULL = 1
 test-full: export PROPTEST_CASES ?= 20000
 test-full: export PROPTEST_RNG_SEED ?= $(SEED)
 test-full: export RINGTAPE_SEED ?= $(SEED)
+test-full: export RINGTAPE_RECORDS ?= 1e8
 test-full: lint types
 	@mkdir -p results
 	@echo "$$(git rev-parse --short HEAD), $$(date -u +%FT%TZ), $$(uname -srm), $$(rustc --version)," \
 		"PROPTEST_CASES=$$PROPTEST_CASES PROPTEST_RNG_SEED=$$PROPTEST_RNG_SEED RINGTAPE_SEED=$$RINGTAPE_SEED" | tee results/rust.txt
 	@bash -o pipefail -c 'cargo test --workspace --profile checked 2>&1 | tee -a results/rust.txt'
+	@bash -o pipefail -c '$(MAKE) --no-print-directory loom LOOM_MAX_PREEMPTIONS=4 2>&1 | tee -a results/rust.txt'
+	@bash -o pipefail -c '$(MAKE) --no-print-directory tsan RINGTAPE_RECORDS=5e6 2>&1 | tee -a results/rust.txt'
 	@echo "$$(git rev-parse --short HEAD), $$(date -u +%FT%TZ), $$(uname -srm), $$($(BIN)/python --version)," \
 		"hypothesis: 5,000 examples, seed $(SEED)" | tee results/python.txt
 	@bash -o pipefail -c '$(BIN)/pytest -v --hypothesis-seed=$(SEED) --hypothesis-show-statistics 2>&1 | tee -a results/python.txt'
@@ -97,19 +125,19 @@ bench: build
 # libFuzzer on a stable toolchain: coverage by a pass that LLVM has anyway, libFuzzer itself compiled by `cc`. What is found
 # goes to rust/fuzz/artifacts; as a frame without its first byte it belongs into tests/fixtures/regressions/<venue>.
 FUZZ := massive binance number skip
-FUZZ_HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 FUZZ_FLAGS := --cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
 	-Cllvm-args=-sanitizer-coverage-trace-compares
 fuzz: | tools
 	@command -v c++ >/dev/null || { echo "A C++ compiler is needed for libFuzzer, and 'c++' was not found: install g++ or clang" >&2; exit 1; }
-	@cd rust/fuzz && RUSTFLAGS="$(FUZZ_FLAGS)" cargo build --quiet --release --target $(FUZZ_HOST)
+	@cd rust/fuzz && RUSTFLAGS="$(FUZZ_FLAGS)" cargo build --quiet --release --target $(HOST)
 	@$(PYTHON) rust/fuzz/seeds.py rust/fuzz/corpus
 	@mkdir -p results
 	@echo "$$(git rev-parse --short HEAD), $$(date -u +%FT%TZ), $$(uname -srm), $$(rustc --version)" | tee results/fuzz.txt
 	@for target in $(FUZZ); do \
 		mkdir -p rust/fuzz/artifacts/$$target; \
-		rust/fuzz/target/$(FUZZ_HOST)/release/$$target -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
+		rust/fuzz/target/$(HOST)/release/$$target -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 \
 			-dict=rust/fuzz/json.dict -artifact_prefix=rust/fuzz/artifacts/$$target/ \
 			rust/fuzz/corpus/$$target >results/fuzz-$$target.txt 2>&1 || { tail -40 results/fuzz-$$target.txt; exit 1; }; \
 		echo "$$target: $$(sed -n 's/^stat::number_of_executed_units: *//p' results/fuzz-$$target.txt) executions" \

@@ -19,11 +19,15 @@ if TYPE_CHECKING:
         DecodeError,
         EngineBusy,
         FeedError,
+        LayoutMismatch,
         RingtapeError,
         RuleError,
+        SharedMemoryError,
         UnknownField,
         UnknownSymbol,
         UnknownVenue,
+        WriterGone,
+        WriterReplaced,
     )
     from ringtape.events import (
         AssetIndex,
@@ -43,6 +47,7 @@ if TYPE_CHECKING:
         VenueBar,
         decode,
     )
+    from ringtape.shm import View, attach
     from ringtape.strategy.base import Strategy, Want
 
 __all__ = [
@@ -61,12 +66,14 @@ __all__ = [
     "EngineBusy",
     "FeedError",
     "Imbalance",
+    "LayoutMismatch",
     "Liquidation",
     "Mark",
     "Notice",
     "Quote",
     "RingtapeError",
     "RuleError",
+    "SharedMemoryError",
     "Skipped",
     "Strategy",
     "Table",
@@ -77,8 +84,12 @@ __all__ = [
     "UnknownVenue",
     "Value",
     "VenueBar",
+    "View",
     "Want",
+    "WriterGone",
+    "WriterReplaced",
     "__version__",
+    "attach",
     "decode",
     "feeds",
 ]
@@ -86,7 +97,9 @@ __all__ = [
 _HOMES = {
     "App": "ringtape.app",
     "Strategy": "ringtape.strategy.base",
+    "View": "ringtape.shm",
     "Want": "ringtape.strategy.base",
+    "attach": "ringtape.shm",
     **dict.fromkeys(
         (
             "AssetIndex",

@@ -2,11 +2,11 @@
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, final
+from typing import Any, Literal, Self, final
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
-from typing_extensions import Buffer
+from typing_extensions import Buffer, disjoint_base
 
 __all__ = [
     "Batch",
@@ -17,6 +17,7 @@ __all__ = [
     "RuleSet",
     "Simulator",
     "Table",
+    "View",
     "__version__",
     "compile_rules",
     "debug_build",
@@ -165,6 +166,15 @@ class Table:
         """Least and greatest row sequence that the table was copied at."""
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         """Return the table as one structured array."""
+    def __arrow_c_schema__(self) -> object:
+        """Return the schema of `__arrow_c_stream__` as a capsule of the Arrow PyCapsule interface."""
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Return the table as an Arrow stream of one batch: what ``polars.DataFrame(table)`` and others call.
+
+        A copy, made at each call. Columns are ``symbol`` (utf8), ``venue`` (dictionary of utf8), float64, and
+        ``timestamp[ns, UTC]`` for times, with null where undefined. The schema's metadata holds `sequence` as
+        ``sequence_least`` and ``sequence_greatest``. A requested schema is not heeded, which the interface allows.
+        """
 
 @final
 class RuleSet:
@@ -213,18 +223,29 @@ class Engine:
     pin
         Symbols whose bars are also kept side by side, so that ``bars(..., copy=False)`` is a view.
     shared
-        Not accepted by this version: the rings are in private memory.
+        Name of shared memory, 1 to 64 letters, digits, ``-`` or ``_``: other processes of this user read it by
+        `ringtape.attach`. None keeps everything in private memory. The file takes all of its space at once; how much is
+        logged, and depends on `max_bars`, `max_symbols`, `max_windows`, `max_columns` and `ring_size`.
     ring_size
         Records that each event ring keeps for its readers; rounded up to a power of two.
     max_windows
         Places for windows in every row, at most 64.
+    max_columns
+        Places for live columns, at most 64.
     max_bars
         Bars kept over all symbols and intervals; beyond it the coldest symbols give theirs up, counted.
+    rollover
+        When a trading day of US venues begins on the New York clock, see `ringtape.sessions.days`; default ``"04:00"``.
+        Days of crypto are UTC dates.
+    shared_group
+        A group whose members may read the shared memory, too.
 
     Raises
     ------
     ConfigError
         A value is out of range; the message says which and what fits.
+    SharedMemoryError
+        Another process writes under that name, or there is no room.
     """
 
     def __new__(
@@ -237,7 +258,10 @@ class Engine:
         *,
         ring_size: int = 65_536,
         max_windows: int = 16,
+        max_columns: int = 32,
         max_bars: int = 1_000_000,
+        shared_group: str | None = None,
+        rollover: str | None = None,
     ) -> Engine: ...
     def feed(self, frame: Buffer, venue: str, recv_ns: int, conn: int = 0) -> int:
         """Apply one frame and return the number of its events that were applied.
@@ -329,6 +353,60 @@ class Engine:
         """
     def stats(self) -> dict[str, Any]:
         """Return all counters; see docs/counters.md."""
+
+@disjoint_base
+class View:
+    """What an engine published in shared memory, to be read from another process. Made by `ringtape.attach`.
+
+    Every read is a copy made between two looks at a sequence, as those of `Engine`. Raises `WriterGone` or
+    `WriterReplaced` once that is so.
+    """
+
+    def __new__(cls, segment: Any) -> Self: ...
+    @property
+    def stalled(self) -> bool:
+        """True where the writer lives and has not called `advance` for a second, or stands still inside a row.
+
+        What is read is then the last that was whole.
+        """
+    @property
+    def lost(self) -> dict[str, int]:
+        """Records that were overwritten before `drain` or `follow` could read them, by kind."""
+    @property
+    def pid(self) -> int:
+        """The writer's process."""
+    @property
+    def generation(self) -> int:
+        """A number that tells writers of one name apart."""
+    def symbols(self) -> list[tuple[int, str, str]]:
+        """Return (id, venue, name) of every symbol, in id order."""
+    def series(self) -> list[str]:
+        """Return the series of bars, by the number in ``bars["series"]``: intervals first, then the other kinds."""
+    def symbol_name(self, id: int) -> str:
+        """Return the name of a symbol id."""
+    def get(self, symbol: str, field: str) -> float | int | None:
+        """Return one field of one symbol, None where it is undefined. A copy.
+
+        Raises
+        ------
+        UnknownSymbol, AmbiguousSymbol, UnknownField
+        ConfigError
+            A window that the writer's own process did not register.
+        """
+    def row(self, symbol: str) -> dict[str, float | int | None]:
+        """Return every field of a symbol, and its windowed fields for the registered windows. A copy, whole."""
+    def table(self, fields: Sequence[str]) -> Table:
+        """Return the fields of every symbol as a copy, one row a symbol: each whole, all of them not one instant."""
+    def column(self, field: str, copy: bool = True) -> NDArray[np.float64]:
+        """Return a live column of the writer's, as `Engine.column`."""
+    def bars(
+        self, symbol: str, interval: str, n: int | None = None, source: Literal["own", "venue"] = "own"
+    ) -> NDArray[np.void]:
+        """Return the newest `n` bars of a symbol that have ended, oldest first. A copy, of one moment."""
+    def stats(self) -> dict[str, Any]:
+        """Return the plain counters and the venues' times as of the writer's last `advance`."""
+    def drain(self) -> Batch:
+        """Return what was published since the last call, or since the view was made. Never waits."""
 
 @final
 class Simulator:

@@ -76,7 +76,7 @@ class App:
     rules
         A rule file, or a compiled rule set; its alerts go to `Strategy.on_signals` and to `alerts`.
     shared
-        Not accepted yet: shared memory comes with a later release.
+        Name under which other processes attach to the engine, see `ringtape.attach`; None for private memory.
     engine
         An engine to use; None creates one from `engine_options`.
     alerts
@@ -114,7 +114,7 @@ class App:
         **engine_options: Any,  # noqa: ANN401 - the engine checks them
     ) -> None:
         if shared is not None:
-            raise ConfigError("shared memory comes with a later release: leave out `shared`", "shared", "arguments")
+            engine_options["shared"] = shared
         if engine is not None and engine_options:
             given = ", ".join(engine_options)
             raise ConfigError(f"give an engine or its options ({given}), not both", "engine", "arguments")

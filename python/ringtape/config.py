@@ -122,7 +122,11 @@ class EngineSettings(_Section):
     bars: tuple[str, ...] = ("1s", "1m")
     windows: tuple[str, ...] = ()
     max_symbols: int = 20_000
+    max_bars: int = 1_000_000
+    ring_size: int = 65_536
     pin: tuple[str, ...] = ()
+    rollover: str = "04:00"
+    shared: str | None = None
 
 
 class MassiveSettings(_Section):

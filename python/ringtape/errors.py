@@ -16,7 +16,11 @@
     ├── UnknownVenue                    (also a ValueError)  name, nearest names
     ├── UnknownSymbol                   (also a KeyError)    name, nearest names
     ├── AmbiguousSymbol                 (also a KeyError)    name, its qualified names
-    └── EngineBusy                      a concurrent or re-entrant call of an Engine
+    ├── EngineBusy                      a concurrent or re-entrant call of an Engine
+    └── SharedMemoryError               name; it cannot be made, or is not there
+        ├── LayoutMismatch              another version wrote it, or it is damaged
+        ├── WriterGone                  its writer has ended or died
+        └── WriterReplaced              another writer took its name: attach again
 
 A message is one sentence: what went wrong, where, and the nearest right thing. Keys never appear in one.
 """
@@ -37,14 +41,18 @@ __all__ = [
     "Disconnected",
     "EngineBusy",
     "FeedError",
+    "LayoutMismatch",
     "MissingExtra",
     "ProtocolError",
     "RingtapeError",
     "RuleError",
+    "SharedMemoryError",
     "SubscriptionError",
     "UnknownField",
     "UnknownSymbol",
     "UnknownVenue",
+    "WriterGone",
+    "WriterReplaced",
 ]
 
 
@@ -271,3 +279,30 @@ def raise_missing_extra(what: str, error: ImportError, extra: str | None) -> NoR
     if not module or module == "ringtape":
         raise error
     raise MissingExtra(what, module, extra) from error
+
+
+class SharedMemoryError(RingtapeError):
+    """Shared memory cannot be made or attached to.
+
+    Attributes
+    ----------
+    name
+        What it is called.
+
+    """
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(f"shared memory {name!r}: {why}")
+        self.name = name
+
+
+class LayoutMismatch(SharedMemoryError):
+    """The file was written by another version, is damaged, or is none of ours."""
+
+
+class WriterGone(SharedMemoryError):
+    """The engine that wrote has ended or died; what it wrote last is no longer handed out."""
+
+
+class WriterReplaced(SharedMemoryError):
+    """Another engine has taken the name since; attach again to read it."""

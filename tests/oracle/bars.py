@@ -20,6 +20,8 @@ REVISE_FOR_NS = 900_000_000_000
 BRICKS_MOST = 256
 _NEW_YORK = ZoneInfo("America/New_York")
 _SATURDAY = 5
+# SOURCE: NYSE, "Holidays & Trading Hours", 2026.
+_HOLIDAYS_2026 = {(1, 1), (1, 19), (2, 16), (4, 3), (5, 25), (6, 19), (7, 3), (9, 7), (11, 26), (12, 25)}
 
 e8 = cache(aggregate.e8)
 
@@ -98,12 +100,17 @@ def us_date(moment: int) -> tuple[int, int]:
     """Return where the US trading date of a moment begins and where the next one does: 04:00 in New York."""
     local = datetime.fromtimestamp(moment // 10**9, UTC).astimezone(_NEW_YORK)
     day = local.date() - timedelta(days=local.time() < time(4))
-    while day.weekday() >= _SATURDAY:
+    while not _is_open(day):
         day -= timedelta(days=1)
     after = day + timedelta(days=1)
-    while after.weekday() >= _SATURDAY:
+    while not _is_open(after):
         after += timedelta(days=1)
     return _four(day), _four(after)
+
+
+def _is_open(day: date) -> bool:
+    holiday = day.year == 2026 and (day.month, day.day) in _HOLIDAYS_2026
+    return day.weekday() < _SATURDAY and not holiday
 
 
 def _four(day: date) -> int:

@@ -23,6 +23,7 @@ NATIVE = {
     "events.py": "decodes frames into values, and gives numpy the columns",
     "journal/replay.py": "names the engine's types only",
     "scanner/rules.py": "compiles rule files",
+    "shm.py": "views of engines in other processes",
     "sim/__init__.py": "re-exports the pretend market",
     "sim/peer.py": "subscribes at the pretend market for one client",
     "sim/server.py": "drives the pretend market by the clock",
@@ -30,7 +31,7 @@ NATIVE = {
 }
 # Rooms of the package that know the common ground and not each other; they meet in app.py, cli and tui.
 SIBLINGS = {"feeds", "journal", "scanner", "sim", "strategy"}
-GROUND = {"_native", "config", "errors", "events", "notices", "sessions", "venues"}
+GROUND = {"_native", "config", "errors", "events", "notices", "sessions", "shm", "venues"}
 # Modules that may speak WebSocket: the feeds' only shell, and the pretend venues.
 SOCKETS = {"feeds/connection.py", "sim/binance.py", "sim/massive.py", "sim/peer.py", "sim/server.py"}
 

@@ -10,10 +10,12 @@ mod pipeline;
 mod read;
 pub mod rule;
 pub mod scan;
+mod seen;
 mod sequence;
 mod session;
 mod state;
 mod stats;
+mod store;
 mod window;
 
 pub use bar::{BarSpec, Measure, SpecError};
@@ -21,3 +23,4 @@ pub use pipeline::{Config, Engine, EngineError, Notice, Rings, Series};
 pub use read::{Reader, Registry, Snapshot};
 pub use session::Day;
 pub use stats::{Sample, Stats, VenueTime};
+pub use store::{Header, OpenError, Sizes, Writer};

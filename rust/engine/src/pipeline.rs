@@ -13,20 +13,22 @@ use ringtape_model::plain::VALUE_INDEX;
 use ringtape_model::row::{QUOTE_WORDS, ROW_WORDS, TRADE_WORDS, WINDOW_WORDS};
 use ringtape_model::units::{Nanos, SECOND, TIME_MAX, TIME_MIN, TIME_UNSET};
 use ringtape_model::{
-    Bar, FieldRef, Kind, Mark, Moment, Quote, Record, Signal, Sought, Stamp, SymbolId, SymbolTable, Trade, Value,
-    Venue, VenueBar, WindowRow, condition, field, for_each_kind,
+    Bar, FieldRef, Kind, Mark, Moment, Quote, Record, SYMBOL_MAX, Signal, Sought, Stamp, SymbolId, Trade, Value, Venue,
+    VenueBar, WindowRow, condition, field, for_each_kind,
 };
-use ringtape_ring::{BarPages, Columns, EventRing, EventWriter, Latest, Pinned, prefetch};
+use ringtape_ring::{BarPages, Columns, EventRing, EventWriter, Latest, Pinned, Words, prefetch};
 use ringtape_wire::{Control, Entry, Listed, Plain, Staging};
 
-use crate::bar::{BarPrint, BarSpec, CELL_WORDS};
+use crate::bar::{BarPrint, BarSpec};
 use crate::clock::Clock;
 use crate::read::{Reader, Registry};
 use crate::scan::Scanner;
+use crate::seen::{Identity, Seen};
 use crate::sequence::Order;
 use crate::session::{Calendar, Day};
 use crate::state::{Change, SymbolState};
-use crate::stats::{Stats, VenueTime};
+use crate::stats::Stats;
+use crate::store::{CLOCK_WORDS, Header, SERIES_MAX, Sizes, Store, Writer};
 
 /// Control messages kept for the next drain.
 const CONTROL_MAX: usize = 10_000;
@@ -34,8 +36,6 @@ const CONTROL_MAX: usize = 10_000;
 const AHEAD: usize = 3;
 /// Rare events kept for the next drain.
 const NOTICES_MAX: usize = 10_000;
-/// Records kept in each ring of a plain kind, if the other rings are not smaller.
-const PLAIN_RING: usize = 4_096;
 /// Whose a record is, and which of the frame's it is, from 1.
 #[derive(Clone, Copy)]
 struct Resolved {
@@ -57,6 +57,8 @@ pub struct Config {
     pub max_symbols: usize,
     /// Most windows, at most 64.
     pub max_windows: usize,
+    /// Most live columns, at most 64.
+    pub max_columns: usize,
     /// Most bars kept over all symbols and series.
     pub max_bars: usize,
     /// Records kept in each event ring.
@@ -72,6 +74,7 @@ impl Default for Config {
             windows: Vec::new(),
             max_symbols: 20_000,
             max_windows: 16,
+            max_columns: 32,
             max_bars: 1_000_000,
             ring_size: 65_536,
             pin: Vec::new(),
@@ -92,6 +95,14 @@ pub enum EngineError {
     TooManyWindows(usize),
     /// All symbols are taken: how many there are.
     TooManySymbols(usize),
+    /// A name that no symbol has: empty, or longer than 64 bytes.
+    BadSymbol(String),
+    /// All places for live columns are taken: how many there are.
+    TooManyColumns(usize),
+    /// More memory than a file can have.
+    TooLarge,
+    /// More series of bars than there may be: how many.
+    TooManySeries(usize),
 }
 
 impl std::fmt::Display for EngineError {
@@ -104,6 +115,14 @@ impl std::fmt::Display for EngineError {
             Self::BadWindow(ns, why) => write!(f, "window of {ns} ns: {why}"),
             Self::TooManyWindows(most) => write!(f, "all {most} windows are taken: raise max_windows (at most 64)"),
             Self::TooManySymbols(most) => write!(f, "all {most} symbols are taken: raise max_symbols"),
+            Self::BadSymbol(name) => write!(f, "symbol {name:?}: a name has 1 to {SYMBOL_MAX} bytes"),
+            Self::TooManyColumns(most) => {
+                write!(f, "all {most} live columns are taken: raise max_columns (at most 64)")
+            }
+            Self::TooLarge => {
+                write!(f, "these sizes need more memory than a file can have: lower max_symbols or max_bars")
+            }
+            Self::TooManySeries(count) => write!(f, "{count} series of bars: there may be 32"),
         }
     }
 }
@@ -111,7 +130,7 @@ impl std::fmt::Display for EngineError {
 impl std::error::Error for EngineError {}
 
 /// One series of bars.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Series {
     /// What its bars are.
     pub spec: BarSpec,
@@ -143,6 +162,21 @@ pub struct Rings {
 }
 
 impl Rings {
+    /// For their writer: memory is asked for ahead.
+    pub(crate) fn prepared(self) -> Self {
+        Self {
+            latest: self.latest,
+            clock: self.clock,
+            trades: self.trades.prepared(),
+            quotes: self.quotes.prepared(),
+            bars: self.bars.prepared(),
+            venue_bars: self.venue_bars.prepared(),
+            marks: self.marks.prepared(),
+            signals: self.signals.prepared(),
+            plain: self.plain.into_iter().map(EventRing::prepared).collect(),
+        }
+    }
+
     /// The ring of a kind; notices have none.
     pub fn of(&self, kind: Kind) -> Option<&EventRing> {
         match kind {
@@ -201,6 +235,8 @@ pub struct Engine {
     own: Registry,
     registry: Arc<RwLock<Registry>>,
     rings: Rings,
+    /// What is in them for other processes, beside the rings.
+    store: Store,
     pages: BarPages,
     venue_pages: BarPages,
     pinned: Vec<(u32, Vec<Pinned>)>,
@@ -223,6 +259,8 @@ pub struct Engine {
     seq: u64,
     /// `seq` before the frame that is being applied.
     frame_seq: u64,
+    /// Massive's trades of the last minutes.
+    seen: Seen,
     /// Something stands in the rings of the plain kinds that was not published yet.
     plain_pushed: bool,
     frame: u64,
@@ -231,28 +269,22 @@ pub struct Engine {
 impl Engine {
     /// An engine with its memory reserved.
     pub fn new(config: Config) -> Result<Self, EngineError> {
-        let series = bars::series_of(&config.bars)?;
+        let words = Words::zeroed(Self::sizes(&config)?.words());
+        Self::over(config, &words, Writer::default())
+    }
+
+    /// What an engine of a configuration needs memory for.
+    pub fn sizes(config: &Config) -> Result<Sizes, EngineError> {
+        let sizes = Sizes::of(config, bars::series_of(&config.bars)?);
+        if sizes.series.len() > SERIES_MAX { Err(EngineError::TooManySeries(sizes.series.len())) } else { Ok(sizes) }
+    }
+
+    /// An engine over zeroed words, perhaps of a file that others read: as many as [`Engine::sizes`] says.
+    pub fn over(config: Config, words: &Words, writer: Writer) -> Result<Self, EngineError> {
+        let store = Store::create(words, Self::sizes(&config)?, writer);
+        let (pages_own, pages_venue) = store.pages();
+        let series = store.sizes.series.clone();
         let intervals: Box<[Nanos]> = series.iter().map(|one| one.spec.interval()).filter(|&ns| ns > 0).collect();
-        let max_windows = config.max_windows.min(64);
-        let keep: Vec<usize> = series.iter().map(|one| one.retention).collect();
-        let pages = config.max_bars.div_ceil(32);
-        let ring = |words| EventRing::new(config.ring_size, words);
-        let rings = Rings {
-            latest: Latest::new(config.max_symbols, ROW_WORDS + max_windows * WINDOW_WORDS),
-            clock: Latest::new(Venue::COUNT, 4),
-            trades: ring(Trade::WORDS),
-            quotes: ring(Quote::WORDS),
-            bars: ring(Bar::WORDS),
-            venue_bars: ring(VenueBar::WORDS),
-            marks: ring(Mark::WORDS),
-            signals: ring(Signal::WORDS),
-            plain: Kind::PLAIN
-                .iter()
-                .map(|kind| EventRing::new(config.ring_size.min(PLAIN_RING), kind.words()))
-                .collect(),
-        };
-        let pages_own = BarPages::new(pages, CELL_WORDS, config.max_symbols, &keep);
-        let pages_venue = BarPages::new(pages, Bar::WORDS, config.max_symbols, &keep);
         let venue = || VenueState {
             clock: Clock::new(),
             calendar: Calendar::default(),
@@ -266,17 +298,18 @@ impl Engine {
             moving: Vec::new(),
         };
         let venues = (0..Venue::COUNT).map(|_| venue()).collect();
-        let registry =
-            || Registry { symbols: SymbolTable::new(config.max_symbols), windows: Vec::new(), columns: Vec::new() };
         let (windows, max_symbols) = (config.windows.clone(), config.max_symbols);
+        let (max_windows, max_columns) = (store.sizes.max_windows, store.sizes.max_columns);
+        let registry = || Registry::new(max_symbols);
         let mut engine = Self {
-            config: Config { max_windows, ..config },
+            config: Config { max_windows, max_columns, ..config },
             sampled: series.len() - intervals.len(),
             series,
             intervals,
             own: registry(),
             registry: Arc::new(RwLock::new(registry())),
-            rings,
+            rings: store.rings.clone(),
+            store,
             pages: pages_own,
             venue_pages: pages_venue,
             pinned: Vec::new(),
@@ -294,6 +327,7 @@ impl Engine {
             stats: Stats::default(),
             seq: 0,
             frame_seq: 0,
+            seen: Seen::default(),
             plain_pushed: false,
             frame: 0,
         };
@@ -370,7 +404,7 @@ impl Engine {
         self.note(&mut staging, conn);
         self.resolve(venue, frame, &staging);
         let limit = self.venues[venue as usize].clock.limit(recv);
-        let newest = self.stamp(&mut staging, recv, conn, limit);
+        let newest = self.stamp(venue, &mut staging, (recv, conn), limit);
         self.observe(venue, newest, recv);
         let mut applied = self.apply_events(venue, &mut staging, newest, recv, limit);
         if !staging.plain.is_empty() {
@@ -400,17 +434,23 @@ impl Engine {
             self.publish(venue, recv);
             self.refresh_ages(venue);
         }
+        self.store.counters.write(0, &[(0, &self.numbers())]);
+    }
+
+    /// The counters of [`Stats::NUMBERS`].
+    pub fn numbers(&self) -> [u64; Stats::NUMBERS.len()] {
+        let suppressed = self.scanner.as_ref().map_or(0, Scanner::suppressed);
+        self.stats.numbers(self.own.symbols.len() as u64, self.pages_recycled(), suppressed)
+    }
+
+    /// The header of the engine's memory.
+    pub fn header(&self) -> Header {
+        self.store.header.clone()
     }
 
     /// A handle that reads rows, tables and bars from any thread.
     pub fn reader(&self) -> Reader {
-        Reader::new(
-            Arc::clone(&self.registry),
-            self.rings.clone(),
-            self.pages.reader(),
-            self.venue_pages.reader(),
-            self.series.clone(),
-        )
+        Reader::new(Arc::clone(&self.registry), &self.store)
     }
 
     /// The rings.
@@ -426,22 +466,6 @@ impl Engine {
     /// Bar pages taken from cold symbols because the pool was empty.
     pub fn pages_recycled(&self) -> u64 {
         self.pages.recycled() + self.venue_pages.recycled()
-    }
-
-    /// Time of each venue that has spoken.
-    pub fn venue_times(&self) -> Vec<VenueTime> {
-        let spoken = Venue::ALL.into_iter().filter(|&venue| self.venues[venue as usize].clock.now() != TIME_UNSET);
-        let time = |venue: Venue| {
-            let state = &self.venues[venue as usize];
-            VenueTime {
-                venue,
-                now: state.clock.now(),
-                watermark: state.clock.watermark(),
-                lag: state.lag,
-                date: state.day.date,
-            }
-        };
-        spoken.map(time).collect()
     }
 
     /// Control messages with their connection numbers, oldest first; they are forgotten here.
@@ -476,7 +500,12 @@ impl Engine {
 
     /// Gives the previous close of a symbol, which is interned if it is new.
     pub fn set_prev_close(&mut self, venue: Venue, name: &str, price: f64) -> Result<(), EngineError> {
-        let id = self.intern(venue, name).ok_or(EngineError::TooManySymbols(self.config.max_symbols))?;
+        let refusal = || match name.len() {
+            1..=SYMBOL_MAX => EngineError::TooManySymbols(self.config.max_symbols),
+            _ => EngineError::BadSymbol(name.to_owned()),
+        };
+        let refusal = refusal();
+        let id = self.intern(venue, name).ok_or(refusal)?;
         self.states[id as usize].set_prev_close(price);
         self.mark_dirty(id, Change::Whole);
         self.publish(venue, TIME_UNSET);
@@ -508,6 +537,7 @@ impl Engine {
         }
         self.own.windows.clone_from(&windows);
         self.registry_mut().windows = windows;
+        self.store.directory.add_window(length);
         Ok(self.own.windows.len() - 1)
     }
 
@@ -519,7 +549,12 @@ impl Engine {
         if let Some((_, column)) = self.own.columns.iter().find(|(held, _)| *held == field) {
             return Ok(column.clone());
         }
-        let column = Columns::new(self.config.max_symbols);
+        let place = self.own.columns.len();
+        if place >= self.config.max_columns {
+            return Err(EngineError::TooManyColumns(self.config.max_columns));
+        }
+        let column = self.store.column(place);
+        column.clear();
         self.own.columns.push((field, column.clone()));
         self.registry_mut().columns.push((field, column.clone()));
         let slot = self.own.window_slot(field.window);
@@ -527,6 +562,7 @@ impl Engine {
             let now = venue_of(state, &self.venues).clock.now();
             column.set(id, value_of(state, field, slot, now));
         }
+        self.store.directory.add_column(&field.text());
         Ok(column)
     }
 
@@ -638,7 +674,7 @@ impl Engine {
     /// is believed of a known symbol.
     ///
     /// Long before the records are copied: a word that is read right after a part of it was written has to wait.
-    fn stamp(&mut self, staging: &mut Staging, recv: Nanos, conn: u16, limit: Nanos) -> Nanos {
+    fn stamp(&mut self, venue: Venue, staging: &mut Staging, (recv, conn): (Nanos, u16), limit: Nanos) -> Nanos {
         let mut newest = TIME_UNSET;
         let mut see = |id, time| {
             if time <= limit && id != NOBODY {
@@ -649,12 +685,16 @@ impl Engine {
         // Records are numbered as they stand in the frame, also those that will be refused.
         let seq = |resolved: &Resolved| self.seq + u64::from(resolved.place);
         let mut disorder = false;
+        let date = self.venues[venue as usize].day.date;
         for (trade, resolved) in staging.trades.iter_mut().zip(trades) {
             (trade.symbol, trade.ts_recv, trade.conn, trade.seq) = (resolved.id, recv, conn, seq(resolved));
             see(resolved.id, trade.ts_event);
             let Some(state) = self.states.get_mut(resolved.id as usize) else { continue };
             disorder |= state.is_before(self.frame, (trade.ts_event, trade.sequence)) && trade.ts_event <= limit;
             state.fetch_parts();
+            if venue.is_massive() {
+                self.seen.fetch(Identity::of(trade, date));
+            }
         }
         for (quote, resolved) in staging.quotes.iter_mut().zip(quotes) {
             // Spot quotes carry no time: the moment of receipt is the best that is known.
@@ -706,9 +746,13 @@ impl Engine {
     }
 
     fn intern(&mut self, venue: Venue, name: &str) -> Option<u32> {
+        if name.is_empty() || name.len() > SYMBOL_MAX {
+            return None;
+        }
         let id = self.own.symbols.intern(venue, name).ok()?.0;
         if id as usize == self.states.len() {
             let twin = self.registry_mut().symbols.intern(venue, name);
+            self.store.directory.add_symbol(venue, name);
             debug_assert_eq!(twin, Ok(SymbolId(id)));
             let mut state = SymbolState::new(venue, self.intervals.len(), self.sampled);
             let own = &mut self.venues[venue as usize];
@@ -842,9 +886,15 @@ impl Engine {
         let current = self.is_current(venue, trade.ts_event, recv);
         let own = &self.venues[venue as usize];
         let (day, now) = (own.day, own.clock.now());
+        let date = if current { day.date } else { own.calendar.day_at(trade.ts_event).0.date };
+        let identity = Identity::of(trade, date);
         let state = &mut self.states[id as usize];
         if !state.owns(trade) {
             self.stats.not_owner += 1;
+            return false;
+        }
+        if venue.is_massive() && !self.seen.is_new(identity) {
+            self.stats.duplicates += 1;
             return false;
         }
         match state.order(venue, trade) {
@@ -1102,7 +1152,8 @@ impl Engine {
     fn publish(&mut self, venue: Venue, recv: Nanos) {
         // The clock first: no row is younger than the time that readers measure ages from.
         let own = &self.venues[venue as usize];
-        let clock = [own.clock.now() as u64, own.clock.watermark() as u64, u64::from(own.day.date), recv as u64];
+        let times = [own.clock.now(), own.clock.watermark(), i64::from(own.day.date), recv, own.lag];
+        let clock: [u64; CLOCK_WORDS] = times.map(i64::cast_unsigned);
         self.rings.clock.write(venue as usize, &[(0, &clock)]);
         // Every dirty symbol is of this venue: each call that changes one publishes before it returns.
         let now = own.clock.now();

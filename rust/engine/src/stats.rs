@@ -8,6 +8,8 @@ use ringtape_wire::{DecodeError, ErrorKind, Skip, SkipReason};
 const KINDS_MAX: usize = 64;
 /// Bytes of a rejected frame that are kept as its sample.
 const SAMPLE_LEN: usize = 64;
+/// Counters that are plain numbers.
+const NUMBERS: usize = 32;
 
 /// The newest rejected frame of one kind.
 #[derive(Clone, Debug, Default)]
@@ -66,7 +68,7 @@ pub struct Stats {
     pub previous_date: u64,
     /// Events whose numbers, taken together, do not fit (price × size over the exact range).
     pub overflow: u64,
-    /// Binance trades and quotes, Massive quotes, dropped because their id was seen; Massive trades are not checked yet.
+    /// Trades and quotes dropped because they were seen.
     pub duplicates: u64,
     /// Trades that came out of their symbol's order.
     pub out_of_order: u64,
@@ -118,6 +120,80 @@ impl Stats {
         } else {
             self.kinds_other += 1;
         }
+    }
+
+    /// The names of the counters that are plain numbers, but for those of single kinds and reasons.
+    pub const NUMBERS: [&'static str; NUMBERS] = [
+        "frames",
+        "bytes",
+        "events",
+        "trades",
+        "quotes",
+        "venue_bars",
+        "marks",
+        "notices",
+        "notices_lost",
+        "control",
+        "control_lost",
+        "symbols",
+        "symbols_refused",
+        "quarantined",
+        "previous_date",
+        "overflow",
+        "duplicates",
+        "out_of_order",
+        "late",
+        "gaps",
+        "missing",
+        "not_owner",
+        "unknown_conditions",
+        "bars",
+        "bars_revised",
+        "too_late",
+        "bricks_skipped",
+        "pages_recycled",
+        "signals",
+        "signals_suppressed",
+        "frames_rejected",
+        "events_skipped",
+    ];
+
+    /// Their values; what stands elsewhere in the engine is given.
+    pub(crate) fn numbers(&self, symbols: u64, pages_recycled: u64, signals_suppressed: u64) -> [u64; NUMBERS] {
+        [
+            self.frames,
+            self.bytes,
+            self.events(),
+            self.trades,
+            self.quotes,
+            self.venue_bars,
+            self.marks,
+            self.notices,
+            self.notices_lost,
+            self.control,
+            self.control_lost,
+            symbols,
+            self.symbols_refused,
+            self.quarantined,
+            self.previous_date,
+            self.overflow,
+            self.duplicates,
+            self.out_of_order,
+            self.late,
+            self.gaps,
+            self.missing,
+            self.not_owner,
+            self.unknown_conditions,
+            self.bars,
+            self.bars_revised,
+            self.too_late,
+            self.bricks_skipped,
+            pages_recycled,
+            self.signals,
+            signals_suppressed,
+            self.frames_rejected(),
+            self.events_skipped(),
+        ]
     }
 
     /// Events applied, over all kinds.

@@ -23,6 +23,6 @@ pub use kind::{Kind, PlainRecord, Stamp};
 pub use nearest::nearest;
 pub use plain::{AssetIndex, Band, Imbalance, Level, Liquidation, Ticker, Value};
 pub use row::{Row, WindowRow};
-pub use symbol::{Sought, SymbolId, SymbolTable, TableFull};
+pub use symbol::{SYMBOL_MAX, Sought, SymbolId, SymbolTable, TableFull};
 pub use units::{E8_UNSET, ID_UNSET, Nanos, PRICE_UNSET, TIME_UNSET, Wide, ratio};
 pub use venue::Venue;

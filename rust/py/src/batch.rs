@@ -6,8 +6,10 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict};
+use ringtape::engine::{self, Rings};
 use ringtape::model::{self, for_each_kind};
-use ringtape::{engine, wire};
+use ringtape::ring::{EventReader, EventRing};
+use ringtape::wire;
 
 use crate::memory::Memory;
 use crate::records::{self, Kind};
@@ -107,6 +109,43 @@ pub(crate) fn notice(py: Python<'_>, notice: engine::Notice) -> Notice {
 
 /// What one drain took from the rings, by the places of the arrays; nothing where nothing came.
 pub(crate) type Drained = [Option<Arc<Vec<u64>>>; Kind::COUNT];
+
+/// Places in the rings of one who takes records from them, in the order of a batch's arrays.
+pub(crate) struct Drains {
+    readers: Box<[EventReader]>,
+    /// The buffers of the last drain, used again once no batch and no array holds them.
+    buffers: [Arc<Vec<u64>>; Kind::COUNT],
+}
+
+impl Drains {
+    /// Begins with what is published from now on.
+    pub(crate) fn new(rings: &Rings) -> Self {
+        let kinds = model::Kind::HOT.iter().chain(model::Kind::PLAIN).filter_map(|&kind| rings.of(kind));
+        let readers = [&rings.bars, &rings.signals].into_iter().chain(kinds).map(EventRing::reader).collect();
+        Self { readers, buffers: std::array::from_fn(|_| Arc::new(Vec::new())) }
+    }
+
+    /// Takes what came since the last time, and how much of it was overwritten before.
+    pub(crate) fn take(&mut self) -> (Drained, [u64; Kind::COUNT]) {
+        let mut lost = [0; Kind::COUNT];
+        let mut drained: Drained = [const { None }; Kind::COUNT];
+        for (at, reader) in self.readers.iter_mut().enumerate() {
+            if reader.behind() == 0 {
+                continue;
+            }
+            if Arc::get_mut(&mut self.buffers[at]).is_none() {
+                // Somebody still looks at the last one.
+                self.buffers[at] = Arc::new(Vec::new());
+            }
+            if let Some(buffer) = Arc::get_mut(&mut self.buffers[at]) {
+                buffer.clear();
+                lost[at] = reader.read(buffer, usize::MAX).lost;
+            }
+            drained[at] = Some(Arc::clone(&self.buffers[at]));
+        }
+        (drained, lost)
+    }
+}
 
 /// Records of one drain. The arrays are read-only and valid on the feed's thread until the next `feed`;
 /// arrays that are kept are never overwritten.
@@ -214,13 +253,7 @@ macro_rules! batch {
             /// Records that were overwritten before this drain, by kind; kinds without a loss are not in it.
             #[getter]
             fn lost<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-                let out = PyDict::new(py);
-                for kind in Kind::all() {
-                    if self.lost[kind.place()] > 0 {
-                        out.set_item(kind.name(), self.lost[kind.place()])?;
-                    }
-                }
-                Ok(out)
+                records::lost(py, &self.lost)
             }
         }
     };

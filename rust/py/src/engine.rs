@@ -1,57 +1,50 @@
 //! The Engine as Python sees it: one owner, calls do not nest, reads go to the rings.
 
-use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyMapping, PyString, PyTuple};
-use ringtape::engine::{self, BarSpec, Config, Day, Reader};
-use ringtape::model::field::{self, CATALOGUE, parse_window};
-use ringtape::model::units::{Nanos, TIME_UNSET};
-use ringtape::model::{self, Bar, FieldRef, Record, SymbolId, Unit, Venue, WindowRow, nearest};
-use ringtape::ring::{EventReader, EventRing};
+use ringtape::engine::{self, Config};
+use ringtape::model::units::Nanos;
+use ringtape::model::{self, Bar, FieldRef, Record, SymbolId, Venue};
 
-use crate::batch::{Batch, Control, Drained, Notice, control, notice};
+use crate::batch::{Batch, Control, Drains, Notice, control, notice};
 use crate::errors;
 use crate::memory::{Memory, viewed};
-use crate::records::{self, Kind, float};
+use crate::reads::{self, Reads, length, to_python};
+use crate::records::{self, Kind};
 use crate::rule::PyRuleSet;
-use crate::table::{Table, TableColumn};
-
-/// Records that one drain takes at the most, of each kind.
-const DRAIN_MAX: usize = usize::MAX;
+use crate::table::Table;
+use crate::{sessions, shared};
 
 /// What the owner changes.
 struct Owned {
     engine: engine::Engine,
-    /// Readers of the rings, in the order of a batch's arrays.
-    readers: Box<[EventReader]>,
-    /// The buffers of the last drain, used again once no batch and no array holds them.
-    buffers: [Arc<Vec<u64>>; Kind::COUNT],
+    drains: Drains,
     rule_ids: Vec<String>,
+    /// When a US trading day begins on the New York clock.
+    rollover: String,
     /// The venue name of the last frame and what it means.
     venue: Option<(Py<PyString>, Venue)>,
-}
-
-/// Why a name is no symbol.
-enum Missing {
-    /// The nearest ones.
-    Unknown(Vec<String>),
-    /// The same name on several venues.
-    Ambiguous(Vec<String>),
 }
 
 /// A market-data engine: frames in; rows, bars, batches and signals out.
 #[pyclass(frozen, module = "ringtape._native")]
 pub(crate) struct Engine {
     owned: Mutex<Owned>,
-    reader: Reader,
+    reads: Reads,
+    /// The file of shared memory, held for as long as the engine lives.
+    segment: Option<Py<PyAny>>,
 }
 
 #[pymethods]
 impl Engine {
     #[new]
-    #[pyo3(signature = (bars=None, windows=None, max_symbols=20_000, pin=None, shared=None, *, ring_size=65_536, max_windows=16, max_bars=1_000_000))]
+    #[pyo3(signature = (
+        bars=None, windows=None, max_symbols=20_000, pin=None, shared=None, *,
+        ring_size=65_536, max_windows=16, max_columns=32, max_bars=1_000_000, shared_group=None, rollover=None,
+    ))]
     fn new(
         py: Python<'_>,
         bars: Option<Vec<String>>,
@@ -61,12 +54,12 @@ impl Engine {
         shared: Option<String>,
         ring_size: usize,
         max_windows: usize,
+        max_columns: usize,
         max_bars: usize,
+        shared_group: Option<String>,
+        rollover: Option<String>,
     ) -> PyResult<Self> {
-        if shared.is_some() {
-            let why = "shared: this version keeps its rings in private memory; leave it out";
-            return Err(errors::raise(py, "ConfigError", (why, "shared")));
-        }
+        let rollover = sessions::checked(py, rollover)?;
         let bars = bars.unwrap_or_else(|| vec!["1s".to_owned(), "1m".to_owned()]);
         let lengths = |names: Vec<String>| names.iter().map(|name| length(py, name)).collect::<PyResult<Vec<Nanos>>>();
         for (key, value, most) in [
@@ -79,32 +72,36 @@ impl Engine {
                 return Err(errors::raise(py, "ConfigError", (why, key)));
             }
         }
-        if max_windows > 64 {
-            let why = format!("max_windows is {max_windows}: at most 64 windows can be registered");
-            return Err(errors::raise(py, "ConfigError", (why, "max_windows")));
+        for (key, value) in [("max_windows", max_windows), ("max_columns", max_columns)] {
+            if value > 64 {
+                let why = format!("{key} is {value}: write a number up to 64");
+                return Err(errors::raise(py, "ConfigError", (why, key)));
+            }
         }
         let config = Config {
-            bars: bars.iter().map(|text| bar_spec(py, text)).collect::<PyResult<_>>()?,
+            bars: bars.iter().map(|text| reads::bar_spec(py, text)).collect::<PyResult<_>>()?,
             windows: lengths(windows.unwrap_or_default())?,
             max_symbols,
             max_windows,
+            max_columns,
             max_bars,
             ring_size,
             pin: pin.unwrap_or_default(),
         };
-        let engine = engine::Engine::new(config).map_err(|error| errors::engine(py, &error))?;
-        let rings = engine.rings();
-        let kinds = model::Kind::HOT.iter().chain(model::Kind::PLAIN).filter_map(|&kind| rings.of(kind));
-        let readers = [&rings.bars, &rings.signals].into_iter().chain(kinds).map(EventRing::reader).collect();
-        let reader = engine.reader();
-        let buffers = std::array::from_fn(|_| Arc::new(Vec::new()));
-        let owned = Owned { engine, readers, buffers, rule_ids: Vec::new(), venue: None };
-        Ok(Self { owned: Mutex::new(owned), reader })
+        let (engine, segment) = match shared {
+            Some(name) => {
+                let (engine, segment) = shared::engine(py, config, &name, shared_group)?;
+                (engine, Some(segment))
+            }
+            None => (engine::Engine::new(config).map_err(|error| errors::engine(py, &error))?, None),
+        };
+        let (drains, reader) = (Drains::new(engine.rings()), engine.reader());
+        let owned = Owned { engine, drains, rule_ids: Vec::new(), rollover, venue: None };
+        Ok(Self { owned: Mutex::new(owned), reads: Reads::new(reader), segment })
     }
 
     fn __repr__(&self) -> String {
-        let registry = self.reader.registry();
-        format!("Engine({} symbols, bars {})", registry.symbols.len(), self.series().join(" "))
+        format!("Engine({})", self.reads)
     }
 
     #[pyo3(signature = (frame, venue, recv_ns, conn=0))]
@@ -128,7 +125,7 @@ impl Engine {
                     break;
                 }
                 asked = Some(time);
-                let days = days(py, market, time)?;
+                let days = sessions::days(py, market, time, &owned.rollover)?;
                 owned.engine.add_days(market, &days);
             }
             Ok(owned.engine.apply(frame, recv_ns, conn))
@@ -136,7 +133,11 @@ impl Engine {
     }
 
     fn advance(&self, py: Python<'_>, recv_ns: i64) -> PyResult<()> {
-        self.own(py)?.engine.advance(recv_ns);
+        let mut owned = self.own(py)?;
+        owned.engine.advance(recv_ns);
+        if self.segment.is_some() {
+            owned.engine.header().beat(shared::monotonic_ns());
+        }
         Ok(())
     }
 
@@ -148,22 +149,7 @@ impl Engine {
         let messages: Vec<Py<Control>> = messages.collect::<PyResult<_>>()?;
         let notices = owned.engine.take_notices().into_iter().map(|one| Py::new(py, notice(py, one)));
         let notices: Vec<Py<Notice>> = notices.collect::<PyResult<_>>()?;
-        let mut lost = [0; Kind::COUNT];
-        let mut drained: Drained = [const { None }; Kind::COUNT];
-        for (at, reader) in owned.readers.iter_mut().enumerate() {
-            if reader.behind() == 0 {
-                continue;
-            }
-            if Arc::get_mut(&mut owned.buffers[at]).is_none() {
-                // Somebody still looks at the last one.
-                owned.buffers[at] = Arc::new(Vec::new());
-            }
-            if let Some(buffer) = Arc::get_mut(&mut owned.buffers[at]) {
-                buffer.clear();
-                lost[at] = reader.read(buffer, DRAIN_MAX).lost;
-            }
-            drained[at] = Some(Arc::clone(&owned.buffers[at]));
-        }
+        let (drained, lost) = owned.drains.take();
         Ok(Batch::new(drained, lost, messages, notices))
     }
 
@@ -194,7 +180,7 @@ impl Engine {
 
     fn set_sessions(&self, py: Python<'_>, venue: &str, days: Vec<(u32, i64, i64, i64, i64)>) -> PyResult<()> {
         let market = errors::venue(py, venue)?;
-        let days: Vec<Day> = days.into_iter().map(to_day).collect();
+        let days: Vec<engine::Day> = days.into_iter().map(sessions::to_day).collect();
         self.own(py)?.engine.add_days(market, &days);
         Ok(())
     }
@@ -213,120 +199,43 @@ impl Engine {
     }
 
     fn symbols(&self) -> Vec<(u32, &'static str, String)> {
-        let registry = self.reader.registry();
-        registry.symbols.iter().map(|(id, venue, name)| (id.0, venue.name(), name.to_owned())).collect()
+        self.reads.symbols()
     }
 
     fn series(&self) -> Vec<String> {
-        self.reader.series().iter().map(|series| series.spec.to_string()).collect()
+        self.reads.series()
     }
 
     fn symbol_name(&self, py: Python<'_>, id: u32) -> PyResult<String> {
-        let name = {
-            let registry = self.reader.registry();
-            ((id as usize) < registry.symbols.len()).then(|| registry.symbols.name(SymbolId(id)).to_owned())
-        };
-        name.ok_or_else(|| errors::raise(py, "UnknownSymbol", (format!("#{id}"),)))
+        self.reads.symbol_name(py, id)
     }
 
     fn get<'py>(&self, py: Python<'py>, symbol: &str, field: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let (id, venue) = self.symbol(py, symbol)?;
+        let (id, venue) = self.reads.symbol(py, symbol)?;
         let field = errors::field(py, field)?;
-        let slot = self.reader.registry().window_slot(field.window);
-        if field.window != 0 && slot.is_none() {
+        if field.window != 0 && self.reads.slot(field).is_none() {
             let value = self.own(py)?.engine.scan_window(id, field);
             return value.map(|value| to_python(py, field, value)).transpose().map(Option::flatten);
         }
-        let Some((snapshot, window)) = self.reader.row_and_window(id, venue, slot.unwrap_or(0)) else {
-            return Ok(None);
-        };
-        if field.field.info().unit == Unit::Time {
-            let time = field::time_value(field.field, &snapshot.row);
-            return Ok((time != TIME_UNSET).then(|| time.into_pyobject(py)).transpose()?.map(Bound::into_any));
-        }
-        to_python(py, field, field::value(field.field, &snapshot.row, &window, field.window, snapshot.now))
+        self.reads.get(py, id, venue, field)
     }
 
     fn row<'py>(&self, py: Python<'py>, symbol: &str) -> PyResult<Bound<'py, PyDict>> {
-        let (id, venue) = self.symbol(py, symbol)?;
-        let lengths = self.reader.registry().windows.clone();
-        let out = PyDict::new(py);
-        let Some((snapshot, windows)) = self.reader.row_and_windows(id, venue, lengths.len()) else { return Ok(out) };
-        let row = &snapshot.row;
-        for info in CATALOGUE {
-            if info.windowed {
-                for (&length, window) in lengths.iter().zip(&windows) {
-                    let field = FieldRef { field: info.field, window: length };
-                    let value = field::value(info.field, row, window, length, snapshot.now);
-                    out.set_item(field.text(), to_python(py, field, value)?)?;
-                }
-            } else if info.unit == Unit::Time {
-                let time = field::time_value(info.field, row);
-                out.set_item(info.name, (time != TIME_UNSET).then_some(time))?;
-            } else {
-                let field = FieldRef { field: info.field, window: 0 };
-                let value = field::value(info.field, row, &WindowRow::empty(), 0, snapshot.now);
-                out.set_item(info.name, to_python(py, field, value)?)?;
-            }
-        }
-        Ok(out)
+        self.reads.row(py, symbol)
     }
 
     fn table(&self, py: Python<'_>, fields: Vec<String>) -> PyResult<Table> {
-        let parsed: Vec<FieldRef> = fields.iter().map(|text| errors::field(py, text)).collect::<PyResult<_>>()?;
-        let mut slots = Vec::new();
-        for &field in &parsed {
-            slots.push((field, self.slot(py, field)?));
-        }
-        let (symbols, markets): (Vec<String>, Vec<Venue>) = {
-            let registry = self.reader.registry();
-            registry.symbols.iter().map(|(_, venue, name)| (name.to_owned(), venue)).unzip()
-        };
-        let mut columns: Vec<Vec<u64>> = vec![vec![0; symbols.len()]; parsed.len()];
-        let sequence = self.reader.table(&markets, &slots, |row, column, value, snapshot| {
-            let field = parsed[column].field;
-            columns[column][row] = if field.info().unit == Unit::Time {
-                field::time_value(field, snapshot) as u64
-            } else {
-                value.to_bits()
-            };
-        });
-        let columns = fields.into_iter().zip(columns).zip(&parsed).map(|((name, values), field)| TableColumn {
-            name,
-            unit: field.field.info().unit,
-            values: Arc::new(values),
-        });
-        Ok(Table {
-            columns: columns.collect(),
-            venues: markets.into_iter().map(Venue::name).collect(),
-            symbols,
-            sequence,
-        })
+        self.reads.table(py, fields, |field| self.slot(py, field))
     }
 
     #[pyo3(signature = (field, copy=true))]
     fn column<'py>(&self, py: Python<'py>, field: &str, copy: bool) -> PyResult<Bound<'py, PyAny>> {
-        let parsed = errors::field(py, field)?;
-        if parsed.field.info().unit == Unit::Time {
-            let why = format!("field {field:?} is a time: read it with get, row or table");
-            return Err(errors::raise(py, "ConfigError", (why,)));
-        }
-        let (held, count) = {
-            let registry = self.reader.registry();
-            let held = registry.columns.iter().find(|(known, _)| *known == parsed).map(|(_, column)| column.clone());
-            (held, registry.symbols.len())
-        };
-        let column = match held {
+        let field = errors::plain_field(py, field)?;
+        let column = match self.reads.column(field) {
             Some(column) => column,
-            None => self.own(py)?.engine.register_column(parsed).map_err(|error| errors::engine(py, &error))?,
+            None => self.own(py)?.engine.register_column(field).map_err(|error| errors::engine(py, &error))?,
         };
-        if !copy {
-            return records::plain(py, "<f8", Memory::live(column.words().clone(), 0, count));
-        }
-        let mut values = vec![0.0; count];
-        column.copy(&mut values);
-        let bits = Arc::new(bytemuck::cast_vec(values));
-        records::plain(py, "<f8", Memory::owned(bits, 0, count))
+        self.reads.column_array(py, &column, copy)
     }
 
     #[pyo3(signature = (symbol, interval, n=None, source="own", forming=false, copy=true))]
@@ -340,83 +249,34 @@ impl Engine {
         forming: bool,
         copy: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (id, venue) = self.symbol(py, symbol)?;
-        let (series, timed) = self.series_of(py, interval)?;
         let most = n.unwrap_or(usize::MAX);
-        let own = match source {
-            "own" => true,
-            "venue" => false,
-            _ => {
-                let why = format!("bars have no source {source:?}: write \"own\" or \"venue\"");
-                return Err(errors::raise(py, "ConfigError", (why, "source")));
-            }
-        };
-        if !own && !timed {
-            let why = format!("venues send time bars only, not {interval}: leave out source");
-            return Err(errors::raise(py, "ConfigError", (why, "source")));
-        }
+        let (asked, own) = self.reads.bars_of(py, symbol, interval, source)?;
         if !copy {
             if !own || forming {
                 let why = "only own bars that have ended lie side by side: leave out source and forming, or copy";
                 return Err(errors::raise(py, "ConfigError", (why, "copy")));
             }
-            return self.pinned(py, id, series, most, symbol);
+            return self.pinned(py, asked.id, asked.series, most, symbol);
         }
-        let mut bars: Vec<Bar> = if own {
-            self.reader.bars(id, venue, series, most).unwrap_or_default()
-        } else {
-            self.reader.venue_bars(id, series, most).unwrap_or_default()
-        };
+        let mut bars = self.reads.bars(asked, own, most);
         if forming && own {
-            bars.extend(self.own(py)?.engine.forming(id, series));
+            bars.extend(self.own(py)?.engine.forming(asked.id, asked.series));
             let over = bars.len().saturating_sub(most);
             bars.drain(..over);
         }
-        let words: Vec<u64> = bytemuck::allocation::pod_collect_to_vec(&bars);
-        let count = words.len();
-        records::array(py, Kind::BARS, Memory::owned(Arc::new(words), 0, count))
+        records::bars(py, &bars)
     }
 
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let owned = self.own(py)?;
         let stats = owned.engine.stats();
         let out = PyDict::new(py);
-        let number = |name: &str, value: u64| out.set_item(name, value);
-        number("frames", stats.frames)?;
-        number("bytes", stats.bytes)?;
-        number("events", stats.events())?;
-        number("trades", stats.trades)?;
-        number("quotes", stats.quotes)?;
-        number("venue_bars", stats.venue_bars)?;
-        number("marks", stats.marks)?;
-        for (kind, &count) in model::Kind::PLAIN.iter().zip(&stats.plain) {
-            number(kind.list(), count)?;
+        for (name, value) in engine::Stats::NUMBERS.iter().zip(owned.engine.numbers()) {
+            out.set_item(name, value)?;
         }
-        number("notices", stats.notices)?;
-        number("notices_lost", stats.notices_lost)?;
-        number("control", stats.control)?;
-        number("control_lost", stats.control_lost)?;
-        number("symbols", self.reader.registry().symbols.len() as u64)?;
-        number("symbols_refused", stats.symbols_refused)?;
-        number("quarantined", stats.quarantined)?;
-        number("previous_date", stats.previous_date)?;
-        number("overflow", stats.overflow)?;
-        number("duplicates", stats.duplicates)?;
-        number("out_of_order", stats.out_of_order)?;
-        number("late", stats.late)?;
-        number("gaps", stats.gaps)?;
-        number("missing", stats.missing)?;
-        number("not_owner", stats.not_owner)?;
-        number("unknown_conditions", stats.unknown_conditions)?;
-        number("bars", stats.bars)?;
-        number("bars_revised", stats.bars_revised)?;
-        number("too_late", stats.too_late)?;
-        number("bricks_skipped", stats.bricks_skipped)?;
-        number("pages_recycled", owned.engine.pages_recycled())?;
-        number("signals", stats.signals)?;
-        number("signals_suppressed", owned.engine.scanner().map_or(0, ringtape::engine::scan::Scanner::suppressed))?;
-        number("frames_rejected", stats.frames_rejected())?;
-        number("events_skipped", stats.events_skipped())?;
+        for (kind, &count) in model::Kind::PLAIN.iter().zip(&stats.plain) {
+            out.set_item(kind.list(), count)?;
+        }
         out.set_item("rejected", rejected(py, stats)?)?;
         let skipped = PyDict::new(py);
         for (reason, &count) in ringtape::wire::SkipReason::ALL.iter().zip(&stats.skipped) {
@@ -433,16 +293,7 @@ impl Engine {
             kinds.set_item("(other)", stats.kinds_other)?;
         }
         out.set_item("skipped_kinds", kinds)?;
-        let venues = PyDict::new(py);
-        for time in owned.engine.venue_times() {
-            let one = PyDict::new(py);
-            one.set_item("now", time.now)?;
-            one.set_item("watermark", time.watermark)?;
-            one.set_item("lag_ns", time.lag)?;
-            one.set_item("date", time.date)?;
-            venues.set_item(time.venue.name(), one)?;
-        }
-        out.set_item("venues", venues)?;
+        out.set_item("venues", records::venue_times(py, &self.reads.reader.venue_times())?)?;
         Ok(out)
     }
 }
@@ -459,56 +310,16 @@ impl Engine {
         }
     }
 
-    /// A symbol by `NAME` or `venue:NAME`.
-    fn symbol(&self, py: Python<'_>, text: &str) -> PyResult<(SymbolId, Venue)> {
-        self.find(text).map_err(|missing| match missing {
-            Missing::Unknown(near) => errors::raise(py, "UnknownSymbol", (text, near)),
-            Missing::Ambiguous(names) => errors::raise(py, "AmbiguousSymbol", (text, names)),
-        })
-    }
-
-    /// Looks a symbol up. No Python runs here: a reader that let go of the interpreter while it held the registry
-    /// would wait for a feed that waits for it.
-    fn find(&self, text: &str) -> Result<(SymbolId, Venue), Missing> {
-        let registry = self.reader.registry();
-        let symbols = &registry.symbols;
-        let on = |venue: Venue, name: &str| symbols.lookup(venue, name.as_bytes()).map(|id| (id, venue));
-        let found: Vec<(SymbolId, Venue)> = Venue::ALL.into_iter().filter_map(|venue| on(venue, text)).collect();
-        match found[..] {
-            [one] => Ok(one),
-            [] => {
-                let qualified = text.split_once(':').and_then(|(venue, name)| on(Venue::from_name(venue)?, name));
-                let near = || nearest(text, symbols.iter().map(|(_, _, name)| name), 3);
-                qualified.ok_or_else(|| Missing::Unknown(near().into_iter().map(str::to_owned).collect()))
-            }
-            _ => {
-                let names = found.iter().map(|(_, venue)| format!("{}:{text}", venue.name()));
-                Err(Missing::Ambiguous(names.collect()))
-            }
-        }
-    }
-
     /// Place of a field's window, registered now if it is new.
     fn slot(&self, py: Python<'_>, field: FieldRef) -> PyResult<Option<usize>> {
         if field.window == 0 {
             return Ok(None);
         }
-        if let Some(slot) = self.reader.registry().window_slot(field.window) {
+        if let Some(slot) = self.reads.slot(field) {
             return Ok(Some(slot));
         }
         let mut owned = self.own(py)?;
         owned.engine.register_window(field.window).map(Some).map_err(|error| errors::engine(py, &error))
-    }
-
-    /// Place of a series, and whether it has time bars.
-    fn series_of(&self, py: Python<'_>, text: &str) -> PyResult<(usize, bool)> {
-        let wanted = bar_spec(py, text)?;
-        let place = self.reader.series().iter().position(|series| series.spec == wanted).ok_or_else(|| {
-            let why =
-                format!("no bars of {text}: this engine keeps {}; see Engine(bars=...)", self.series().join(", "));
-            errors::raise(py, "ConfigError", (why, "interval"))
-        })?;
-        Ok((place, wanted.interval() > 0))
     }
 
     fn pinned<'py>(
@@ -529,6 +340,14 @@ impl Engine {
     }
 }
 
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let (Some(segment), Ok(owned)) = (self.segment.take(), self.owned.get_mut()) {
+            shared::end(&owned.engine.header(), segment);
+        }
+    }
+}
+
 impl Owned {
     /// The venue of a name; the same string object as last time needs no look.
     #[inline]
@@ -542,43 +361,6 @@ impl Owned {
         self.venue = Some((name.clone().unbind(), venue));
         Ok(venue)
     }
-}
-
-/// A series of bars such as `5m` or `tick:1000`.
-fn bar_spec(py: Python<'_>, text: &str) -> PyResult<BarSpec> {
-    BarSpec::parse(text).map_err(|error| errors::raise(py, "ConfigError", (error.to_string(), "bars")))
-}
-
-/// A window such as `5m`.
-fn length(py: Python<'_>, text: &str) -> PyResult<Nanos> {
-    parse_window(text).map_err(|error| {
-        let why = match error {
-            field::FieldError::BadWindow(why) => why,
-            _ => "write a duration such as 30s, 5m or 1h",
-        };
-        errors::raise(py, "ConfigError", (format!("duration {text:?}: {why}"),))
-    })
-}
-
-fn to_day((date, start, open, close, end): (u32, i64, i64, i64, i64)) -> Day {
-    Day { start, date, open, close, end }
-}
-
-/// Trading days of a venue around a time, from Python, where the time zones are.
-#[cold]
-fn days(py: Python<'_>, venue: Venue, time: Nanos) -> PyResult<Vec<Day>> {
-    let found = py.import("ringtape.sessions")?.call_method1("days", (venue.name(), time))?;
-    let days: Vec<(u32, i64, i64, i64, i64)> = found.extract()?;
-    Ok(days.into_iter().map(to_day).collect())
-}
-
-/// A value as Python shows it: `None` where undefined, whole numbers for counts.
-fn to_python(py: Python<'_>, field: FieldRef, value: f64) -> PyResult<Option<Bound<'_, PyAny>>> {
-    let Some(value) = float(value) else { return Ok(None) };
-    if field.field.info().unit == Unit::Count {
-        return Ok(Some((value as i64).into_pyobject(py)?.into_any()));
-    }
-    Ok(Some(value.into_pyobject(py)?.into_any()))
 }
 
 /// `prev_close` of one row of a reference table: a number, or a mapping that has it.

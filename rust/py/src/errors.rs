@@ -4,7 +4,7 @@ use pyo3::call::PyCallArgs;
 use pyo3::prelude::*;
 use ringtape::engine::EngineError;
 use ringtape::model::field::{CATALOGUE, FieldError};
-use ringtape::model::{FieldRef, Venue, nearest};
+use ringtape::model::{FieldRef, Unit, Venue, nearest};
 
 /// An instance of a class of `ringtape.errors` as an error to raise.
 pub(crate) fn raise<'py>(py: Python<'py>, class: &str, args: impl PyCallArgs<'py>) -> PyErr {
@@ -35,6 +35,16 @@ pub(crate) fn field(py: Python<'_>, text: &str) -> PyResult<FieldRef> {
             FieldError::BadWindow(why) => raise(py, "ConfigError", (format!("field {text:?}: {why}"),)),
         }
     })
+}
+
+/// The same for a field whose values are doubles.
+pub(crate) fn plain_field(py: Python<'_>, text: &str) -> PyResult<FieldRef> {
+    let parsed = field(py, text)?;
+    if parsed.field.info().unit == Unit::Time {
+        let why = format!("field {text:?} is a time: read it with get, row or table");
+        return Err(raise(py, "ConfigError", (why,)));
+    }
+    Ok(parsed)
 }
 
 /// What an engine refuses, as a `ConfigError`.

@@ -4,15 +4,20 @@
 #![allow(clippy::too_many_arguments, reason = "keyword arguments of the Python signatures")]
 #![allow(unsafe_code, reason = "buffers are handed to and taken from the interpreter; each block says why it is sound")]
 
+mod arrow;
 mod batch;
 mod decode;
 mod engine;
 mod errors;
 mod memory;
+mod reads;
 mod records;
 mod rule;
+mod sessions;
+mod shared;
 mod sim;
 mod table;
+mod view;
 
 use pyo3::prelude::*;
 
@@ -35,6 +40,8 @@ mod _native {
     use super::sim::Simulator;
     #[pymodule_export]
     use super::table::Table;
+    #[pymodule_export]
+    use super::view::View;
 
     use pyo3::prelude::*;
 

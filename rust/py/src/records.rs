@@ -1,8 +1,11 @@
 //! Records as numpy dtypes and Python values, from the column tables of the model.
 
+use std::sync::Arc;
+
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyTuple};
+use ringtape::engine::VenueTime;
 use ringtape::model::field::CATALOGUE;
 use ringtape::model::units::{CODE_UNSET, TIME_UNSET};
 use ringtape::model::{self, Bar, Column, Record, Signal, Venue};
@@ -96,6 +99,36 @@ pub(crate) fn array(py: Python<'_>, kind: Kind, memory: Memory) -> PyResult<Boun
         return Ok(empty);
     }
     frombuffer(py)?.call1((Bound::new(py, memory)?, dtype(py, kind)?))
+}
+
+/// Bars as a structured array of their own.
+pub(crate) fn bars<'py>(py: Python<'py>, bars: &[Bar]) -> PyResult<Bound<'py, PyAny>> {
+    let words: Vec<u64> = bytemuck::allocation::pod_collect_to_vec(bars);
+    let count = words.len();
+    array(py, Kind::BARS, Memory::owned(Arc::new(words), 0, count))
+}
+
+/// Records that were overwritten before they could be read, by kind; kinds without a loss are not in it.
+pub(crate) fn lost<'py>(py: Python<'py>, lost: &[u64; Kind::COUNT]) -> PyResult<Bound<'py, PyDict>> {
+    let out = PyDict::new(py);
+    for kind in Kind::all().filter(|kind| lost[kind.place] > 0) {
+        out.set_item(kind.name, lost[kind.place])?;
+    }
+    Ok(out)
+}
+
+/// What is known of each venue's time, by its name.
+pub(crate) fn venue_times<'py>(py: Python<'py>, times: &[VenueTime]) -> PyResult<Bound<'py, PyDict>> {
+    let out = PyDict::new(py);
+    for time in times {
+        let one = PyDict::new(py);
+        one.set_item("now", time.now)?;
+        one.set_item("watermark", time.watermark)?;
+        one.set_item("lag_ns", time.lag)?;
+        one.set_item("date", time.date)?;
+        out.set_item(time.venue.name(), one)?;
+    }
+    Ok(out)
 }
 
 /// Doubles or integers as a read-only array of type `name`.

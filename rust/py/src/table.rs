@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyCapsule, PyList};
 use ringtape::model::Unit;
 
+use crate::arrow;
 use crate::memory::Memory;
 use crate::records::{numpy, plain};
 
@@ -108,6 +109,23 @@ impl Table {
             Some(dtype) => out.call_method1("astype", (dtype,)),
             None => Ok(out),
         }
+    }
+
+    /// The schema of [`Table::__arrow_c_stream__`] as an Arrow capsule.
+    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
+        arrow::schema_capsule(py, self)
+    }
+
+    /// The table as an Arrow stream of one batch, a copy. There is one representation: a requested schema is a wish that
+    /// the interface lets a producer pass over.
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_stream__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyCapsule>> {
+        drop(requested_schema);
+        arrow::stream_capsule(py, self)
     }
 }
 

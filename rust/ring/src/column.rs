@@ -14,11 +14,21 @@ pub struct Columns {
 impl Columns {
     /// A column of `rows` NaNs.
     pub fn new(rows: usize) -> Self {
-        let words = Words::zeroed(rows);
-        for row in 0..rows {
-            words.word(row).store(f64::NAN.to_bits(), Ordering::Relaxed);
-        }
+        let column = Self::over(Words::zeroed(rows));
+        column.clear();
+        column
+    }
+
+    /// A column over words that hold it already.
+    pub fn over(words: Words) -> Self {
         Self { words }
+    }
+
+    /// Sets all values to NaN.
+    pub fn clear(&self) {
+        for row in 0..self.words.len() {
+            self.set(row, f64::NAN);
+        }
     }
 
     /// Sets one value.

@@ -6,7 +6,7 @@
 //! Record number n lives in slot n & (capacity - 1). Order of writes: intent, payload, published. A reader
 //! copies records below `published` and then looks at `intent`: record n is whole while `intent <= n + capacity`.
 //!
-//! INVARIANT: `published <= intent`; both only grow, so a lap is plain subtraction.
+//! INVARIANT: `published <= intent`; both only go up, past 2^64 to 0, so a lap is one wrapping subtraction.
 
 use crate::Words;
 use crate::sync::{AtomicU64, Ordering, fence};
@@ -35,13 +35,32 @@ pub struct Got {
 }
 
 impl EventRing {
-    /// A ring for at least `capacity` records of `record` words.
+    /// A ring for at least `capacity` records of `record` words, in memory of its own.
     pub fn new(capacity: usize, record: usize) -> Self {
-        let capacity = capacity.max(2).next_power_of_two();
-        let words = Words::zeroed(HEADER + capacity * record).large();
-        // All of it is written sooner or later, and a feed should not wait for pages.
+        Self::over(Words::zeroed(Self::len(capacity, record)), capacity, record).prepared()
+    }
+
+    /// Words that such a ring takes.
+    pub const fn len(capacity: usize, record: usize) -> usize {
+        HEADER + Self::slots(capacity) * record
+    }
+
+    const fn slots(capacity: usize) -> usize {
+        if capacity < 2 { 2 } else { capacity.next_power_of_two() }
+    }
+
+    /// The same ring over as many words, which are zero or a ring of these sizes already.
+    pub fn over(words: Words, capacity: usize, record: usize) -> Self {
+        debug_assert_eq!(words.len(), Self::len(capacity, record));
+        Self { words, capacity: Self::slots(capacity), record }
+    }
+
+    /// For its writer: all of it is written sooner or later, and a feed should not wait for pages.
+    #[must_use]
+    pub fn prepared(self) -> Self {
+        let words = self.words.large();
         words.warm(0, words.len());
-        Self { words, capacity, record }
+        Self { words, ..self }
     }
 
     /// Words of one record.
@@ -132,29 +151,29 @@ impl EventReader {
     pub fn read(&mut self, out: &mut Vec<u64>, most: usize) -> Got {
         let ring = &self.ring;
         let capacity = ring.capacity as u64;
-        let published = ring.published();
-        let first = self.next.max(published.saturating_sub(capacity));
-        let until = published.min(first.saturating_add(most as u64));
+        let behind = self.behind();
+        let missed = behind.saturating_sub(capacity);
+        let first = self.next.wrapping_add(missed);
+        let count = (behind - missed).min(most as u64);
         let start = out.len();
-        let words = (until - first) as usize * ring.record;
-        out.resize(start + words, 0);
-        for (number, into) in (first..until).zip(out[start..].chunks_exact_mut(ring.record)) {
-            ring.words.get(ring.slot(number), into);
+        out.resize(start + count as usize * ring.record, 0);
+        for (place, into) in (0..count).zip(out[start..].chunks_exact_mut(ring.record)) {
+            ring.words.get(ring.slot(first.wrapping_add(place)), into);
         }
         // ORDERING: Acquire fence; the copies stay before the look at the intent.
         fence(Ordering::Acquire);
         let intent = ring.words.word(INTENT).load(Ordering::Relaxed);
-        let whole_from = intent.saturating_sub(capacity).clamp(first, until);
-        let torn = (whole_from - first) as usize * ring.record;
-        out.drain(start..start + torn);
-        let lost = whole_from - self.next;
-        self.next = until;
-        Got { count: (until - whole_from) as usize, lost }
+        let torn = intent.wrapping_sub(first).saturating_sub(capacity).min(count);
+        out.drain(start..start + torn as usize * ring.record);
+        self.next = first.wrapping_add(count);
+        Got { count: (count - torn) as usize, lost: missed + torn }
     }
 
     /// Number of records published and not read yet, overwritten ones included.
     pub fn behind(&self) -> u64 {
-        self.ring.published() - self.next
+        let ahead = self.ring.published().wrapping_sub(self.next);
+        // Less than was read is a file which none of ours has written; no writer gets half the numbers ahead.
+        if ahead > u64::MAX / 2 { 0 } else { ahead }
     }
 }
 

@@ -8,7 +8,7 @@
 
 use crate::sync::{AtomicU64, Ordering, fence};
 use crate::words::{prefetch, put};
-use crate::{TRIES, Words};
+use crate::{Words, wait};
 
 /// Words of a cache line.
 const LINE: usize = 8;
@@ -27,8 +27,22 @@ pub struct Latest {
 impl Latest {
     /// A table of `rows` rows of `payload` words, all zero.
     pub fn new(rows: usize, payload: usize) -> Self {
-        let stride = (payload + 1).next_multiple_of(LINE);
-        Self { words: Words::zeroed(rows * stride), rows, stride }
+        Self::over(Words::zeroed(Self::len(rows, payload)), rows, payload)
+    }
+
+    /// Words that such a table takes.
+    pub const fn len(rows: usize, payload: usize) -> usize {
+        rows * Self::stride(payload)
+    }
+
+    const fn stride(payload: usize) -> usize {
+        (payload + 1).next_multiple_of(LINE)
+    }
+
+    /// The same table over as many words, which are zero or a table of these sizes already.
+    pub fn over(words: Words, rows: usize, payload: usize) -> Self {
+        debug_assert_eq!(words.len(), Self::len(rows, payload));
+        Self { words, rows, stride: Self::stride(payload) }
     }
 
     /// Number of rows.
@@ -76,13 +90,14 @@ impl Latest {
         });
     }
 
-    /// Copies a run of a row's words, whole; gives the row's sequence, 0 for a row never written. `None` if the
-    /// writer was inside at each of a million looks, which is a writer that died there.
+    /// Copies a run of a row's words, whole; gives the row's sequence, 0 for a row never written. `None` if the writer
+    /// stayed inside for a tenth of a second, which is a writer that was stopped or died there.
     #[inline]
     pub fn read(&self, row: usize, at: usize, into: &mut [u64]) -> Option<u64> {
         let base = row * self.stride;
         let sequence = self.words.word(base);
-        for _ in 0..TRIES {
+        let mut looks = 0;
+        loop {
             // ORDERING: Acquire; pairs with the final Release in `write`.
             let before = sequence.load(Ordering::Acquire);
             if before.is_multiple_of(2) {
@@ -93,9 +108,10 @@ impl Latest {
                     return Some(before);
                 }
             }
-            std::hint::spin_loop();
+            if !wait(&mut looks) {
+                return None;
+            }
         }
-        None
     }
 }
 

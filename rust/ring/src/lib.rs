@@ -17,6 +17,8 @@ pub mod event;
 pub mod latest;
 pub mod page;
 pub mod pinned;
+#[cfg(loom)]
+pub mod proof;
 mod sync;
 mod words;
 
@@ -25,7 +27,28 @@ pub use event::{EventReader, EventRing, EventWriter, Got};
 pub use latest::{Latest, RowWriter};
 pub use page::{BarPages, BarReader, ChainId};
 pub use pinned::Pinned;
-pub use words::{Words, prefetch};
+pub use words::{PAGE_WORDS, Words, prefetch};
 
-/// How often a reader looks again before it gives up on a row that is never at rest.
-pub const TRIES: u32 = 1_000_000;
+/// How often a reader looks again at once: within a millisecond a writer that runs is done.
+const SPINS: u32 = if cfg!(loom) { 3 } else { 10_000 };
+/// How often it then looks again after a pause, before it gives up on what is never at rest.
+const PAUSES: u32 = if cfg!(loom) { 0 } else { 1_000 };
+/// A tenth of a second over all pauses.
+const PAUSE: core::time::Duration = core::time::Duration::from_micros(100);
+
+/// Waits before another look at something that is not at rest; false once it was looked at too often.
+#[inline]
+pub(crate) fn wait(looks: &mut u32) -> bool {
+    *looks += 1;
+    if *looks < SPINS {
+        sync::spin_loop();
+        return true;
+    }
+    pause(*looks)
+}
+
+#[cold]
+fn pause(looks: u32) -> bool {
+    sync::sleep(PAUSE);
+    looks < SPINS + PAUSES
+}

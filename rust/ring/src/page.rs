@@ -12,13 +12,13 @@
 //! the whole chain, as in [`crate::latest`].
 
 use crate::sync::{Ordering, fence};
-use crate::{TRIES, Words, prefetch};
+use crate::{Words, prefetch, wait};
 
-/// Cells of one page.
-pub const PAGE: u64 = 32;
+/// Cells of one page. Small where every order of events is tried.
+pub const PAGE: u64 = if cfg!(loom) { 2 } else { 32 };
 
 /// Pages of one block of the pool.
-const BLOCK: usize = 256;
+const BLOCK: usize = if cfg!(loom) { 2 } else { 256 };
 
 /// One series of one row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,10 +58,27 @@ struct Series {
     places: usize,
 }
 
+impl Series {
+    const fn places(keep: usize) -> usize {
+        keep.div_ceil(PAGE as usize) + 1
+    }
+
+    const fn stride(keep: usize) -> usize {
+        (PLACES + Self::places(keep)).next_multiple_of(LINE)
+    }
+}
+
+/// Blocks of a pool of so many pages.
+const fn blocks(pages: usize) -> usize {
+    if pages < 2 { 1 } else { pages.div_ceil(BLOCK) }
+}
+
 /// What readers share with the writer.
 #[derive(Clone)]
 struct Shared {
     pages: Words,
+    /// How many pages that is.
+    count: usize,
     chains: Words,
     series: Vec<Series>,
     cell: usize,
@@ -86,26 +103,24 @@ pub struct BarPages {
 pub struct BarReader(Shared);
 
 impl BarPages {
-    /// A pool of `pages` pages; series `i` keeps at least `retention[i]` cells for each of `rows` symbols.
+    /// A pool of `pages` pages in memory of its own; series `i` keeps at least `retention[i]` cells for each of `rows`
+    /// symbols.
     pub fn new(pages: usize, cell: usize, rows: usize, retention: &[usize]) -> Self {
-        let mut series = Vec::new();
-        let mut words = 0;
-        for &keep in retention {
-            let places = keep.div_ceil(PAGE as usize) + 1;
-            let stride = (PLACES + places).next_multiple_of(LINE);
-            series.push(Series { first_word: words, stride, places });
-            words += rows * stride;
-        }
-        let pages = pages.max(2);
-        let blocks = pages.div_ceil(BLOCK);
-        let shared = Shared {
-            pages: Words::zeroed(blocks * BLOCK * PAGE as usize * cell),
-            chains: Words::zeroed(words),
-            cell,
-            series,
-        };
-        let free = (0..pages as u32).rev().collect();
-        let warm = vec![false; blocks * PAGE as usize];
+        let (pool, chains) = Self::len(pages, cell, rows, retention);
+        Self::over((Words::zeroed(pool), Words::zeroed(chains)), pages, cell, rows, retention)
+    }
+
+    /// Words that the pages and the chains of such a pool take.
+    pub fn len(pages: usize, cell: usize, rows: usize, retention: &[usize]) -> (usize, usize) {
+        let chains = retention.iter().map(|&keep| rows * Series::stride(keep)).sum();
+        (blocks(pages) * BLOCK * PAGE as usize * cell, chains)
+    }
+
+    /// The same pool over as many words, which are zero.
+    pub fn over((pool, chains): (Words, Words), pages: usize, cell: usize, rows: usize, retention: &[usize]) -> Self {
+        let BarReader(shared) = BarReader::over((pool, chains), cell, rows, retention);
+        let free = (0..pages.max(2) as u32).rev().collect();
+        let warm = vec![false; blocks(pages) * PAGE as usize];
         Self { shared, free, warm, rows, appends: 0, cold: Vec::with_capacity(COLD), recycled: 0 }
     }
 
@@ -167,6 +182,16 @@ impl BarPages {
 
     /// Appends a cell.
     pub fn append(&mut self, chain: ChainId, cell: &[u64]) {
+        let number = self.make_room(chain);
+        self.write(chain, |shared| {
+            shared.put(chain, number, cell);
+            shared.set_count(chain, number + 1);
+        });
+    }
+
+    /// Sees to a place for the next cell of a chain, whose number it gives. Readers may see that the oldest are gone.
+    #[inline]
+    fn make_room(&mut self, chain: ChainId) -> u64 {
         let (base, places) = self.shared.place(chain);
         self.appends += 1;
         self.shared.chains.word(base + TOUCHED).store(self.appends, Ordering::Relaxed);
@@ -186,10 +211,7 @@ impl BarPages {
         }
         let page = self.shared.chains.word(base + PLACES + (number / PAGE) as usize % places).load(Ordering::Relaxed);
         self.warm(page as usize - 1, (number % PAGE) as usize);
-        self.write(chain, |shared| {
-            shared.put(chain, number, cell);
-            shared.chains.word(base + COUNT).store(number + 1, Ordering::Relaxed);
-        });
+        number
     }
 
     /// Replaces a cell that is still held.
@@ -199,24 +221,25 @@ impl BarPages {
         self.write(chain, |shared| shared.put(chain, number, cell));
     }
 
-    /// Inserts a cell before cell `number`, shifting the later ones; for the rare bar that comes late.
+    /// Inserts a cell before cell `number`, shifting the later ones; for the rare bar that comes late. Where the chain has
+    /// to give up that place to hold one more, nothing is inserted.
     pub fn insert(&mut self, chain: ChainId, number: u64, cell: &[u64]) {
         let count = self.count(chain);
         if number >= count {
             return self.append(chain, cell);
         }
+        self.make_room(chain);
+        if number < self.first(chain) {
+            return;
+        }
         let mut moved = vec![0; self.shared.cell];
-        self.shared.get(chain, count - 1, &mut moved);
-        self.append(chain, &moved);
-        let first = self.first(chain);
         self.write(chain, |shared| {
-            for at in (number.max(first)..count - 1).rev() {
+            for at in (number..count).rev() {
                 shared.get(chain, at, &mut moved);
                 shared.put(chain, at + 1, &moved);
             }
-            if number >= first {
-                shared.put(chain, number, cell);
-            }
+            shared.put(chain, number, cell);
+            shared.set_count(chain, count + 1);
         });
     }
 
@@ -345,14 +368,27 @@ impl BarPages {
 }
 
 impl BarReader {
+    /// A reader of a pool that somebody else writes, see [`BarPages::len`].
+    pub fn over((pages, chains): (Words, Words), cell: usize, rows: usize, retention: &[usize]) -> Self {
+        let mut first_word = 0;
+        let series = retention.iter().map(|&keep| {
+            let series = Series { first_word, stride: Series::stride(keep), places: Series::places(keep) };
+            first_word += rows * series.stride;
+            series
+        });
+        let count = pages.len() / (cell * PAGE as usize);
+        Self(Shared { series: series.collect(), pages, count, chains, cell })
+    }
+
     /// Appends the newest `most` cells of a chain to `out`, oldest first, as one moment; gives their number,
-    /// or `None` if the writer was inside at each of a million looks.
+    /// or `None` if the writer stayed inside for a tenth of a second.
     pub fn read(&self, chain: ChainId, most: usize, out: &mut Vec<u64>) -> Option<usize> {
         let shared = &self.0;
         let (base, _) = shared.place(chain);
         let sequence = shared.chains.word(base + SEQUENCE);
         let start = out.len();
-        for _ in 0..TRIES {
+        let mut looks = 0;
+        loop {
             // ORDERING: Acquire; pairs with the final Release of the writer.
             let before = sequence.load(Ordering::Acquire);
             if before.is_multiple_of(2) {
@@ -373,9 +409,10 @@ impl BarReader {
                 }
                 out.truncate(start);
             }
-            std::hint::spin_loop();
+            if !wait(&mut looks) {
+                return None;
+            }
         }
-        None
     }
 }
 
@@ -396,13 +433,19 @@ impl Shared {
         self.chains.word(self.place(chain).0 + which).load(Ordering::Relaxed)
     }
 
+    #[inline]
+    fn set_count(&self, chain: ChainId, count: u64) {
+        self.chains.word(self.place(chain).0 + COUNT).store(count, Ordering::Relaxed);
+    }
+
     /// First word of a cell, or `None` where the chain has no page for it.
     #[inline]
     fn cell_at(&self, chain: ChainId, number: u64) -> Option<usize> {
         let (base, places) = self.place(chain);
         let held = self.chains.word(base + PLACES + (number / PAGE) as usize % places).load(Ordering::Relaxed);
         let page = held.checked_sub(1)? as usize;
-        Some(cell_of(page, (number % PAGE) as usize) * self.cell)
+        // A page that is not of the pool is that of a file which none of ours has written.
+        (page < self.count).then(|| cell_of(page, (number % PAGE) as usize) * self.cell)
     }
 
     #[inline]
@@ -531,5 +574,27 @@ mod tests {
         assert_eq!(&got[3..8], [30, 40, 45, 50, 60]);
         assert_eq!(got.len(), 64);
         assert_eq!(got.last(), Some(&620));
+    }
+
+    #[test]
+    fn inserts_are_those_of_a_list_that_forgets_its_oldest() {
+        let mut pages = BarPages::new(8, 1, 1, &[64]);
+        let chain = pages.chain(0, 0);
+        let (mut list, mut random): (Vec<u64>, u64) = (Vec::new(), 7);
+        for value in 1..=1_000 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let (first, count) = (pages.first(chain), pages.count(chain));
+            let number = if value < 20 { count } else { count - (random >> 33) % (count - first + 1) };
+            pages.insert(chain, number, &[value]);
+            let place = list.len() - (count - number) as usize;
+            let dropped = pages.count(chain) == count;
+            assert_eq!(dropped, number < pages.first(chain));
+            if !dropped {
+                list.insert(place, value);
+            }
+            let held = pages.count(chain) - pages.first(chain);
+            assert!(value <= 64 || held >= 64);
+            assert_eq!(cells(&pages, chain, 1_000), list[list.len() - held as usize..]);
+        }
     }
 }

@@ -52,10 +52,12 @@ def massive(server: FaultyServer, *names: str) -> Massive:
 
 
 @contextlib.asynccontextmanager
-async def running(*feeds: Feed, limits: Limits = QUICK) -> AsyncIterator[tuple[App, Tape]]:
+async def running(
+    *feeds: Feed, limits: Limits = QUICK, strategy: Strategy | None = None
+) -> AsyncIterator[tuple[App, Tape]]:
     """Run an app around a block; it has to end within the limit."""
     tape = Tape()
-    app = App(feeds, [tape], engine=Engine(), limits=limits)
+    app = App(feeds, [tape, *([strategy] if strategy else [])], engine=Engine(), limits=limits)
     task = asyncio.create_task(app.serve())
     await until(lambda: app.health().connections)
     try:

@@ -155,8 +155,8 @@ def test_settings_become_an_app(tmp_path: Path) -> None:
 
 
 def test_wrong_settings_are_told_before_anything_starts() -> None:
-    with pytest.raises(ConfigError, match="shared memory"):
-        App(shared="main")
+    with pytest.raises(ConfigError, match="shared memory 'a/b'"):
+        App(shared="a/b")
     with pytest.raises(ConfigError, match="cannot read"):
         App(rules="no/such/file.toml")
     with pytest.raises(ConfigError, match="two feeds of massive"):

@@ -595,7 +595,7 @@ async def test_an_app_can_be_cancelled_and_run_again() -> None:
 
 
 async def test_what_an_app_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigError, match="shared memory"):
+    with pytest.raises(ConfigError, match=r"shared.*not both"):
         App(shared="main", engine=Engine())
     with pytest.raises(ConfigError, match="not both"):
         App(engine=Engine(), max_symbols=5)

@@ -257,8 +257,8 @@ def test_one_stream_of_trades_owns_a_symbol() -> None:
 
 def test_a_full_table_refuses_new_symbols_and_keeps_the_known() -> None:
     engine = rt.Engine(max_symbols=2)
-    for name in ("A", "B", "C", "A"):
-        event = {"ev": "T", "sym": name, "p": 1.0, "s": 1, "t": ns("10:00:00") // 1_000_000}
+    for number, name in enumerate(("A", "B", "C", "A")):
+        event = {"ev": "T", "sym": name, "p": 1.0, "s": 1, "t": ns("10:00:00") // 1_000_000, "q": number}
         engine.feed(json.dumps([event]).encode(), VENUE, ns("10:00:00.100"))
     assert engine.stats()["symbols_refused"] == 1
     assert (engine.get("A", "volume"), len(engine.symbols())) == (2.0, 2)
@@ -458,3 +458,19 @@ def test_only_own_bars_that_ended_are_viewed() -> None:
         tape.engine.bars("XYZ", "1m", source="venue", copy=False)
     with pytest.raises(rt.ConfigError, match="no source"):
         tape.engine.bars("XYZ", "1m", source="xx", copy=False)  # type: ignore[arg-type]
+
+
+def test_trades_that_come_again_count_once() -> None:
+    """SOURCE: facts/scanner.md 7.2, case 11."""
+    engine = rt.Engine()
+    t = ns("10:00:00") // 1_000_000
+    same = {"ev": "T", "sym": "XYZ", "x": 4, "p": 10.5, "s": 100, "t": t, "q": 7}
+    frame = json.dumps([{**same, "i": "A1"}, {**same, "i": "A2"}, {**same, "i": "A1", "trfi": 201}]).encode()
+    for delivery in range(3):
+        assert engine.feed(frame, VENUE, ns("10:00:00.100") + delivery) == (0 if delivery else 3)
+    # The same trade from elsewhere, with a finer time; and without an id, when its numbers have to tell.
+    engine.feed(json.dumps([{**same, "i": "A1", "t": t + 1}]).encode(), VENUE, ns("10:00:01"))
+    for _ in range(2):
+        engine.feed(json.dumps([same]).encode(), VENUE, ns("10:00:02"))
+    assert engine.get("XYZ", "volume") == 400
+    assert (engine.stats()["trades"], engine.stats()["duplicates"]) == (4, 8)

@@ -35,6 +35,10 @@ SAMPLES: list[RingtapeError] = [
     UnknownSymbol("APPL", ["AAPL"]),
     AmbiguousSymbol("BTCUSDT", ["binance.usdm:BTCUSDT", "binance.spot:BTCUSDT"]),
     EngineBusy(),
+    errors.SharedMemoryError("main", "wrong"),
+    errors.LayoutMismatch("main", "layout 2/00, and this version reads 1/00"),
+    errors.WriterGone("main", "its writer died (process 7)"),
+    errors.WriterReplaced("main", "another engine has taken the name: attach again"),
 ]
 
 

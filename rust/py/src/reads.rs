@@ -1,0 +1,274 @@
+//! Reading what an engine published, of this process or another one, as Python sees it.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use ringtape::engine::{BarSpec, Reader};
+use ringtape::model::field::{self, CATALOGUE, parse_window};
+use ringtape::model::units::{Nanos, TIME_UNSET};
+use ringtape::model::{Bar, FieldRef, SymbolId, Unit, Venue, WindowRow, nearest};
+use ringtape::ring::Columns;
+
+use crate::errors;
+use crate::memory::Memory;
+use crate::records::{self, float};
+use crate::table::{Table, TableColumn};
+
+/// Why a name is no symbol.
+enum Missing {
+    /// The nearest ones.
+    Unknown(Vec<String>),
+    /// The same name on several venues.
+    Ambiguous(Vec<String>),
+}
+
+/// Whose bars are asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Asked {
+    pub(crate) id: SymbolId,
+    venue: Venue,
+    pub(crate) series: usize,
+}
+
+/// The read methods that every view of an engine has.
+pub(crate) struct Reads {
+    pub(crate) reader: Reader,
+}
+
+impl std::fmt::Display for Reads {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} symbols, bars {}", self.reader.registry().symbols.len(), self.series().join(" "))
+    }
+}
+
+impl Reads {
+    pub(crate) fn new(reader: Reader) -> Self {
+        Self { reader }
+    }
+
+    pub(crate) fn symbols(&self) -> Vec<(u32, &'static str, String)> {
+        let registry = self.reader.registry();
+        registry.symbols.iter().map(|(id, venue, name)| (id.0, venue.name(), name.to_owned())).collect()
+    }
+
+    /// The series of bars, by the number that records carry.
+    pub(crate) fn series(&self) -> Vec<String> {
+        self.reader.series().iter().map(|series| series.spec.to_string()).collect()
+    }
+
+    pub(crate) fn symbol_name(&self, py: Python<'_>, id: u32) -> PyResult<String> {
+        let name = {
+            let registry = self.reader.registry();
+            ((id as usize) < registry.symbols.len()).then(|| registry.symbols.name(SymbolId(id)).to_owned())
+        };
+        name.ok_or_else(|| errors::raise(py, "UnknownSymbol", (format!("#{id}"),)))
+    }
+
+    /// Place of a field's window, if it has one that is registered.
+    pub(crate) fn slot(&self, field: FieldRef) -> Option<usize> {
+        self.reader.registry().window_slot(field.window)
+    }
+
+    /// One value of one field; its window must be registered.
+    pub(crate) fn get<'py>(
+        &self,
+        py: Python<'py>,
+        id: SymbolId,
+        venue: Venue,
+        field: FieldRef,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let slot = self.slot(field).unwrap_or(0);
+        let Some((snapshot, window)) = self.reader.row_and_window(id, venue, slot) else {
+            return Ok(None);
+        };
+        if field.field.info().unit == Unit::Time {
+            let time = field::time_value(field.field, &snapshot.row);
+            return Ok((time != TIME_UNSET).then(|| time.into_pyobject(py)).transpose()?.map(Bound::into_any));
+        }
+        to_python(py, field, field::value(field.field, &snapshot.row, &window, field.window, snapshot.now))
+    }
+
+    /// Every field, windowed ones for each registered window.
+    pub(crate) fn row<'py>(&self, py: Python<'py>, symbol: &str) -> PyResult<Bound<'py, PyDict>> {
+        let (id, venue) = self.symbol(py, symbol)?;
+        let lengths = self.reader.registry().windows.clone();
+        let out = PyDict::new(py);
+        let Some((snapshot, windows)) = self.reader.row_and_windows(id, venue, lengths.len()) else { return Ok(out) };
+        let row = &snapshot.row;
+        for info in CATALOGUE {
+            if info.windowed {
+                for (&length, window) in lengths.iter().zip(&windows) {
+                    let field = FieldRef { field: info.field, window: length };
+                    let value = field::value(info.field, row, window, length, snapshot.now);
+                    out.set_item(field.text(), to_python(py, field, value)?)?;
+                }
+            } else if info.unit == Unit::Time {
+                let time = field::time_value(info.field, row);
+                out.set_item(info.name, (time != TIME_UNSET).then_some(time))?;
+            } else {
+                let field = FieldRef { field: info.field, window: 0 };
+                let value = field::value(info.field, row, &WindowRow::empty(), 0, snapshot.now);
+                out.set_item(info.name, to_python(py, field, value)?)?;
+            }
+        }
+        Ok(out)
+    }
+
+    /// Some fields of every symbol; `slot` gives the place of a field's window.
+    pub(crate) fn table(
+        &self,
+        py: Python<'_>,
+        fields: Vec<String>,
+        slot: impl Fn(FieldRef) -> PyResult<Option<usize>>,
+    ) -> PyResult<Table> {
+        let parsed: Vec<FieldRef> = fields.iter().map(|text| errors::field(py, text)).collect::<PyResult<_>>()?;
+        let mut slots = Vec::new();
+        for &field in &parsed {
+            slots.push((field, slot(field)?));
+        }
+        let (symbols, markets): (Vec<String>, Vec<Venue>) = {
+            let registry = self.reader.registry();
+            registry.symbols.iter().map(|(_, venue, name)| (name.to_owned(), venue)).unzip()
+        };
+        let mut columns: Vec<Vec<u64>> = vec![vec![0; symbols.len()]; parsed.len()];
+        let sequence = self.reader.table(&markets, &slots, |row, column, value, snapshot| {
+            let field = parsed[column].field;
+            columns[column][row] = if field.info().unit == Unit::Time {
+                field::time_value(field, snapshot) as u64
+            } else {
+                value.to_bits()
+            };
+        });
+        let columns = fields.into_iter().zip(columns).zip(&parsed).map(|((name, values), field)| TableColumn {
+            name,
+            unit: field.field.info().unit,
+            values: Arc::new(values),
+        });
+        Ok(Table {
+            columns: columns.collect(),
+            venues: markets.into_iter().map(Venue::name).collect(),
+            symbols,
+            sequence,
+        })
+    }
+
+    /// The live column of a field, if there is one.
+    pub(crate) fn column(&self, field: FieldRef) -> Option<Columns> {
+        let registry = self.reader.registry();
+        registry.columns.iter().find(|(known, _)| *known == field).map(|(_, column)| column.clone())
+    }
+
+    /// The values of all symbols, copied or live.
+    pub(crate) fn column_array<'py>(
+        &self,
+        py: Python<'py>,
+        column: &Columns,
+        copy: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let count = self.reader.registry().symbols.len();
+        if !copy {
+            return records::plain(py, "<f8", Memory::live(column.words().clone(), 0, count));
+        }
+        let mut values = vec![0.0; count];
+        column.copy(&mut values);
+        records::plain(py, "<f8", Memory::owned(Arc::new(bytemuck::cast_vec(values)), 0, count))
+    }
+
+    /// Whose bars are asked for, and whether our own.
+    pub(crate) fn bars_of(
+        &self,
+        py: Python<'_>,
+        symbol: &str,
+        interval: &str,
+        source: &str,
+    ) -> PyResult<(Asked, bool)> {
+        let (id, venue) = self.symbol(py, symbol)?;
+        let (series, timed) = self.series_of(py, interval)?;
+        let own = match source {
+            "own" => true,
+            "venue" => false,
+            _ => {
+                let why = format!("bars have no source {source:?}: write \"own\" or \"venue\"");
+                return Err(errors::raise(py, "ConfigError", (why, "source")));
+            }
+        };
+        if !own && !timed {
+            let why = format!("venues send time bars only, not {interval}: leave out source");
+            return Err(errors::raise(py, "ConfigError", (why, "source")));
+        }
+        Ok((Asked { id, venue, series }, own))
+    }
+
+    /// The newest bars that have ended, oldest first.
+    pub(crate) fn bars(&self, Asked { id, venue, series }: Asked, own: bool, most: usize) -> Vec<Bar> {
+        let bars =
+            if own { self.reader.bars(id, venue, series, most) } else { self.reader.venue_bars(id, series, most) };
+        bars.unwrap_or_default()
+    }
+
+    /// A symbol by `NAME` or `venue:NAME`.
+    pub(crate) fn symbol(&self, py: Python<'_>, text: &str) -> PyResult<(SymbolId, Venue)> {
+        self.find(text).map_err(|missing| match missing {
+            Missing::Unknown(near) => errors::raise(py, "UnknownSymbol", (text, near)),
+            Missing::Ambiguous(names) => errors::raise(py, "AmbiguousSymbol", (text, names)),
+        })
+    }
+
+    /// Looks a symbol up. No Python runs here: a reader that let go of the interpreter while it held the registry
+    /// would wait for a feed that waits for it.
+    fn find(&self, text: &str) -> Result<(SymbolId, Venue), Missing> {
+        let registry = self.reader.registry();
+        let symbols = &registry.symbols;
+        let on = |venue: Venue, name: &str| symbols.lookup(venue, name.as_bytes()).map(|id| (id, venue));
+        let found: Vec<(SymbolId, Venue)> = Venue::ALL.into_iter().filter_map(|venue| on(venue, text)).collect();
+        match found[..] {
+            [one] => Ok(one),
+            [] => {
+                let qualified = text.split_once(':').and_then(|(venue, name)| on(Venue::from_name(venue)?, name));
+                let near = || nearest(text, symbols.iter().map(|(_, _, name)| name), 3);
+                qualified.ok_or_else(|| Missing::Unknown(near().into_iter().map(str::to_owned).collect()))
+            }
+            _ => {
+                let names = found.iter().map(|(_, venue)| format!("{}:{text}", venue.name()));
+                Err(Missing::Ambiguous(names.collect()))
+            }
+        }
+    }
+
+    /// Place of a series, and whether it has time bars.
+    fn series_of(&self, py: Python<'_>, text: &str) -> PyResult<(usize, bool)> {
+        let wanted = bar_spec(py, text)?;
+        let place = self.reader.series().iter().position(|series| series.spec == wanted).ok_or_else(|| {
+            let have = self.series().join(", ");
+            let why = format!("no bars of {text}: this engine keeps {have}; see Engine(bars=...)");
+            errors::raise(py, "ConfigError", (why, "interval"))
+        })?;
+        Ok((place, wanted.interval() > 0))
+    }
+}
+
+/// A series of bars such as `5m` or `tick:1000`.
+pub(crate) fn bar_spec(py: Python<'_>, text: &str) -> PyResult<BarSpec> {
+    BarSpec::parse(text).map_err(|error| errors::raise(py, "ConfigError", (error.to_string(), "bars")))
+}
+
+/// A window such as `5m`.
+pub(crate) fn length(py: Python<'_>, text: &str) -> PyResult<Nanos> {
+    parse_window(text).map_err(|error| {
+        let why = match error {
+            field::FieldError::BadWindow(why) => why,
+            _ => "write a duration such as 30s, 5m or 1h",
+        };
+        errors::raise(py, "ConfigError", (format!("duration {text:?}: {why}"),))
+    })
+}
+
+/// A value as Python shows it: `None` where undefined, whole numbers for counts.
+pub(crate) fn to_python(py: Python<'_>, field: FieldRef, value: f64) -> PyResult<Option<Bound<'_, PyAny>>> {
+    let Some(value) = float(value) else { return Ok(None) };
+    if field.field.info().unit == Unit::Count {
+        return Ok(Some((value as i64).into_pyobject(py)?.into_any()));
+    }
+    Ok(Some(value.into_pyobject(py)?.into_any()))
+}
