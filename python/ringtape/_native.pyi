@@ -381,7 +381,7 @@ class View:
     def symbols(self) -> list[tuple[int, str, str]]:
         """Return (id, venue, name) of every symbol, in id order."""
     def series(self) -> list[str]:
-        """Return the series of bars, by the number in ``bars["series"]``."""
+        """Return the series of bars, by the number in ``bars["series"]``: intervals first, then the other kinds."""
     def symbol_name(self, id: int) -> str:
         """Return the name of a symbol id."""
     def get(self, symbol: str, field: str) -> float | int | None:

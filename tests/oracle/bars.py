@@ -20,6 +20,8 @@ REVISE_FOR_NS = 900_000_000_000
 BRICKS_MOST = 256
 _NEW_YORK = ZoneInfo("America/New_York")
 _SATURDAY = 5
+# SOURCE: NYSE, "Holidays & Trading Hours", 2026.
+_HOLIDAYS_2026 = {(1, 1), (1, 19), (2, 16), (4, 3), (5, 25), (6, 19), (7, 3), (9, 7), (11, 26), (12, 25)}
 
 e8 = cache(aggregate.e8)
 
@@ -45,6 +47,19 @@ class Trade:
         return self.time, self.sequence
 
 
+@dataclass(eq=False)
+class Hole:
+    """Ids that did not come, and the times of the trades at both edges."""
+
+    first: int
+    last: int
+    missing: list[int]
+
+    def touches(self, bar: Bar) -> bool:
+        """Return True where a moment between its edges lies in the bar."""
+        return bar.start <= self.last and self.first < bar.end
+
+
 @dataclass
 class Bar:
     """A bar as the list of what it holds."""
@@ -55,6 +70,15 @@ class Bar:
     flags: int = 0
     edges: tuple[int, int] | None = None
     """Open and close of a Renko brick, in 1e-8."""
+    holes: list[Hole] = field(default_factory=list)
+    """Holes in the venue's ids that touch it."""
+
+    def flag_holes(self) -> None:
+        """Set or clear the flag; what was sent is sent again."""
+        flag = HAS_HOLE if self.holes else 0
+        if self.flags & COMPLETE and self.shown() and flag != self.flags & HAS_HOLE:
+            self.flags |= REVISED
+        self.flags = self.flags & ~HAS_HOLE | flag
 
     def of(self, right: str) -> list[Trade]:
         """Return the trades that have a right."""
@@ -98,12 +122,17 @@ def us_date(moment: int) -> tuple[int, int]:
     """Return where the US trading date of a moment begins and where the next one does: 04:00 in New York."""
     local = datetime.fromtimestamp(moment // 10**9, UTC).astimezone(_NEW_YORK)
     day = local.date() - timedelta(days=local.time() < time(4))
-    while day.weekday() >= _SATURDAY:
+    while not _is_open(day):
         day -= timedelta(days=1)
     after = day + timedelta(days=1)
-    while after.weekday() >= _SATURDAY:
+    while not _is_open(after):
         after += timedelta(days=1)
     return _four(day), _four(after)
+
+
+def _is_open(day: date) -> bool:
+    holiday = day.year == 2026 and (day.month, day.day) in _HOLIDAYS_2026
+    return day.weekday() < _SATURDAY and not holiday
 
 
 def _four(day: date) -> int:
@@ -119,62 +148,96 @@ def utc_date(moment: int) -> tuple[int, int]:
 Dates = Callable[[int], tuple[int, int]]
 
 
-def time_bars(trades: Iterable[Trade], interval: int, dates: Dates) -> tuple[list[Bar], int]:
+def time_bars(trades: Iterable[Trade], interval: int, dates: Dates, *, numbered: bool) -> tuple[list[Bar], int]:
     """Return the last form of every bar in the order of time, and how many trades were too late.
 
-    Each trade comes in a frame of its own, received at the newest time so far.
+    Each trade comes in a frame of its own, received at the newest time so far. Where trades are `numbered`, their ids
+    rise by one; what is missing comes later in order, if it comes.
     """
-    bars: dict[int, Bar] = {}
-    now = too_late = 0
-    earlier: Trade | None = None
-    holes: list[tuple[int, int]] = []
+    builder = _TimeBars(interval, dates)
     for trade in trades:
-        before, now = now, max(now, trade.time)
-        for bar in bars.values():
-            # A new date ends bars before its first trade is looked at.
-            bar.flags |= COMPLETE if bar.end <= dates(now)[0] else 0
-        if trade.hole and earlier:
-            holes.append((earlier.time, trade.time))
-            _mark(bars, *holes[-1])
-        earlier = trade
-        begin, after = dates(trade.time)
-        start = begin if interval == DAY_NS else trade.time - (trade.time - begin) % interval
-        end = min(start + interval, after)
+        builder.take(trade, numbered=numbered)
+    return [bar for _, bar in sorted(builder.bars.items()) if bar.shown()], builder.too_late
+
+
+@dataclass
+class _TimeBars:
+    """All time bars of one series, by their starts."""
+
+    interval: int
+    dates: Dates
+    bars: dict[int, Bar] = field(default_factory=dict)
+    now: int = 0
+    too_late: int = 0
+    newest: Trade | None = None
+    hole: Hole | None = None
+
+    def take(self, trade: Trade, *, numbered: bool) -> None:
+        before, self.now = self.now, max(self.now, trade.time)
+        # A new date ends bars before its first trade is looked at.
+        self._complete(self.dates(self.now)[0])
+        if numbered:
+            self._number(trade, before)
+        begin, after = self.dates(trade.time)
+        start = begin if self.interval == DAY_NS else trade.time - (trade.time - begin) % self.interval
+        end = min(start + self.interval, after)
         if end + REVISE_FOR_NS < before:
-            too_late += 1
+            self.too_late += 1
         else:
-            bar = bars.setdefault(start, Bar(start, end))
-            if any(start <= last and first < end for first, last in holes[-1:]):
-                bar.flags |= HAS_HOLE
-            if bar.flags & COMPLETE and bar.shown():
-                bar.flags |= REVISED
+            bar = self.bars.get(start) or self._fresh(start, end)
+            bar.flags |= REVISED if bar.flags & COMPLETE and bar.shown() else 0
             bar.trades.append(trade)
-        for bar in bars.values():
-            if bar.end <= now:
-                bar.flags |= COMPLETE
-    return [bar for _, bar in sorted(bars.items()) if bar.shown()], too_late
+        self._complete(self.now)
+
+    def _complete(self, until: int) -> None:
+        for bar in self.bars.values():
+            bar.flags |= COMPLETE if bar.end <= until else 0
+
+    def _fresh(self, start: int, end: int) -> Bar:
+        bar = self.bars[start] = Bar(start, end)
+        if self.hole and self.hole.missing and self.hole.touches(bar):
+            bar.holes.append(self.hole)
+            bar.flag_holes()
+        return bar
+
+    def _number(self, trade: Trade, before: int) -> None:
+        """Look at an id: holes open and close before the trade is added."""
+        if self.newest is None or trade.sequence == self.newest.sequence + 1:
+            self.newest = trade
+        elif trade.sequence > self.newest.sequence:
+            missing = list(range(self.newest.sequence + 1, trade.sequence))
+            self.hole = Hole(self.newest.time, trade.time, missing)
+            self.newest = trade
+            for bar in filter(self.hole.touches, self.bars.values()):
+                bar.holes.append(self.hole)
+                bar.flag_holes()
+        else:
+            assert self.hole
+            assert self.hole.missing.pop(0) == trade.sequence
+            if not self.hole.missing:
+                self._close(self.hole, before)
+
+    def _close(self, hole: Hole, before: int) -> None:
+        """All of it has come. What was too old to take a trade still lacks it."""
+        for bar in self.bars.values():
+            if hole in bar.holes and bar.end + REVISE_FOR_NS >= before:
+                bar.holes.remove(hole)
+                bar.flag_holes()
 
 
-def _mark(bars: dict[int, Bar], before: int, after: int) -> None:
-    """Flag the bars that touch a hole; those that were sent are sent again."""
-    for bar in bars.values():
-        if bar.start <= after and before < bar.end:
-            sent_without = bar.flags & COMPLETE and bar.shown() and not bar.flags & HAS_HOLE
-            bar.flags |= HAS_HOLE | (REVISED if sent_without else 0)
-
-
-def sampled_bars(trades: Iterable[Trade], spec: str, dates: Dates | None) -> tuple[list[Bar], Bar | None]:
+def sampled_bars(trades: Iterable[Trade], spec: str, dates: Dates, *, cut: bool) -> tuple[list[Bar], Bar | None]:
     """Return the bars of a kind such as ``tick:100`` in the order of their ends, and the one that forms.
 
-    `dates` cuts them where a trading date begins; None does not.
+    Trades of a past date are left out; a new date begins anew where it is to `cut` what forms.
     """
     kind, number = spec.split(":")
     bars: list[Bar] = []
     tape = _Tape()
     for trade in trades:
-        if dates and tape.clock and trade.time < dates(tape.clock)[0]:
+        begin, after = dates(tape.clock) if tape.clock else (trade.time, trade.time + 1)
+        if trade.time < begin:
             continue
-        if dates and tape.clock and trade.time >= dates(tape.clock)[1]:
+        if cut and trade.time >= after:
             bars += [bar for bar in [tape.bar] if bar and bar.shown()]
             tape = _Tape()
         bars += tape.take(trade, kind, e8(number))

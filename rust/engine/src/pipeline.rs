@@ -28,7 +28,7 @@ use crate::sequence::Order;
 use crate::session::{Calendar, Day};
 use crate::state::{Change, SymbolState};
 use crate::stats::Stats;
-use crate::store::{CLOCK_WORDS, Header, Sizes, Store, Writer};
+use crate::store::{CLOCK_WORDS, Header, SERIES_MAX, Sizes, Store, Writer};
 
 /// Control messages kept for the next drain.
 const CONTROL_MAX: usize = 10_000;
@@ -275,7 +275,8 @@ impl Engine {
 
     /// What an engine of a configuration needs memory for.
     pub fn sizes(config: &Config) -> Result<Sizes, EngineError> {
-        Ok(Sizes::of(config, bars::series_of(&config.bars)?))
+        let sizes = Sizes::of(config, bars::series_of(&config.bars)?);
+        if sizes.series.len() > SERIES_MAX { Err(EngineError::TooManySeries(sizes.series.len())) } else { Ok(sizes) }
     }
 
     /// An engine over zeroed words, perhaps of a file that others read: as many as [`Engine::sizes`] says.

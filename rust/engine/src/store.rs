@@ -48,7 +48,7 @@ mod at {
 
 /// What the state of a block says: its writer has ended as it should.
 const ENDED: u64 = 1;
-/// Most series of bars; a header has room for more.
+/// Most series of bars.
 pub(crate) const SERIES_MAX: usize = 32;
 /// Records kept in each ring of a plain kind, if the other rings are not smaller.
 const PLAIN_RING: usize = 4_096;
@@ -79,7 +79,7 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    /// The sizes of a configuration.
+    /// The sizes of a configuration with its series, which are checked elsewhere.
     pub(crate) fn of(config: &Config, series: Vec<Series>) -> Self {
         Self {
             max_symbols: config.max_symbols,
@@ -161,9 +161,8 @@ impl Sizes {
         header.store(at::SIZES, &sizes.map(|size| size as u64));
         header.store(at::SIZES + 5, &[self.series.len() as u64]);
         for (place, series) in self.series.iter().enumerate() {
-            let at = at::SERIES + place * (NAME_WORDS + 1);
-            header.store(at, &entry(&series.spec.to_string(), 0));
-            header.store(at + NAME_WORDS, &[series.retention as u64]);
+            let [kind, low, high] = series.spec.to_words();
+            header.store(at::SERIES + 4 * place, &[kind, low, high, series.retention as u64]);
         }
     }
 
@@ -171,9 +170,8 @@ impl Sizes {
         let number = |at| usize::try_from(header.load(at)).ok();
         let count = number(at::SIZES + 5).filter(|&count| count <= SERIES_MAX)?;
         let series = |place: usize| {
-            let at = at::SERIES + place * (NAME_WORDS + 1);
-            let (text, _) = named(header, at)?;
-            Some(Series { spec: BarSpec::parse(&text).ok()?, retention: number(at + NAME_WORDS)? })
+            let spec = BarSpec::from_words([0, 1, 2].map(|word| header.load(at::SERIES + 4 * place + word)))?;
+            Some(Series { spec, retention: number(at::SERIES + 4 * place + 3)? })
         };
         let sizes = Self {
             max_symbols: number(at::SIZES)?,
@@ -373,8 +371,8 @@ impl Directory {
     }
 }
 
-/// The words of a name with a byte beside it.
-fn entry(name: &str, beside: u64) -> [u64; NAME_WORDS] {
+/// Appends a name with a byte beside it; the list has room, since whatever is named has.
+fn add(list: &Words, name: &str, beside: u64) {
     debug_assert!(name.len() <= SYMBOL_MAX);
     let mut entry = [0; NAME_WORDS];
     entry[0] = beside << 8 | name.len() as u64;
@@ -383,25 +381,15 @@ fn entry(name: &str, beside: u64) -> [u64; NAME_WORDS] {
         eight[..bytes.len()].copy_from_slice(bytes);
         *word = u64::from_le_bytes(eight);
     }
-    entry
-}
-
-/// Appends a name with a byte beside it; the list has room, since whatever is named has.
-fn add(list: &Words, name: &str, beside: u64) {
     let count = list.load(0);
-    list.store(LIST_HEAD + count as usize * NAME_WORDS, &entry(name, beside));
+    list.store(LIST_HEAD + count as usize * NAME_WORDS, &entry);
     list.release(0, count + 1);
 }
 
-/// A name of a list with the byte beside it.
+/// A name with the byte beside it.
 fn name(list: &Words, place: usize) -> Option<(String, u8)> {
-    named(list, LIST_HEAD + place * NAME_WORDS)
-}
-
-/// The name whose words begin at a place, with the byte beside it.
-fn named(words: &Words, at: usize) -> Option<(String, u8)> {
     let mut entry = [0; NAME_WORDS];
-    words.copy(at, &mut entry);
+    list.copy(LIST_HEAD + place * NAME_WORDS, &mut entry);
     let bytes: Vec<u8> = entry[1..].iter().flat_map(|word| word.to_le_bytes()).collect();
     let name = bytes.get(..(entry[0] & 0xFF) as usize)?;
     Some((String::from_utf8(name.to_vec()).ok()?, (entry[0] >> 8) as u8))

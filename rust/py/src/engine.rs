@@ -12,7 +12,7 @@ use ringtape::model::{self, Bar, FieldRef, Record, SymbolId, Venue};
 use crate::batch::{Batch, Control, Drains, Notice, control, notice};
 use crate::errors;
 use crate::memory::{Memory, viewed};
-use crate::reads::{Reads, bar_spec, length, to_python};
+use crate::reads::{self, Reads, length, to_python};
 use crate::records::{self, Kind};
 use crate::rule::PyRuleSet;
 use crate::table::Table;
@@ -79,7 +79,7 @@ impl Engine {
             }
         }
         let config = Config {
-            bars: bars.iter().map(|text| bar_spec(py, text)).collect::<PyResult<_>>()?,
+            bars: bars.iter().map(|text| reads::bar_spec(py, text)).collect::<PyResult<_>>()?,
             windows: lengths(windows.unwrap_or_default())?,
             max_symbols,
             max_windows,

@@ -52,6 +52,11 @@ impl Reads {
         registry.symbols.iter().map(|(id, venue, name)| (id.0, venue.name(), name.to_owned())).collect()
     }
 
+    /// The series of bars, by the number that records carry.
+    pub(crate) fn series(&self) -> Vec<String> {
+        self.reader.series().iter().map(|series| series.spec.to_string()).collect()
+    }
+
     pub(crate) fn symbol_name(&self, py: Python<'_>, id: u32) -> PyResult<String> {
         let name = {
             let registry = self.reader.registry();
@@ -231,17 +236,12 @@ impl Reads {
         }
     }
 
-    /// The names of the series of bars, in the order of their places.
-    pub(crate) fn series(&self) -> Vec<String> {
-        self.reader.series().iter().map(|series| series.spec.to_string()).collect()
-    }
-
     /// Place of a series, and whether it has time bars.
     fn series_of(&self, py: Python<'_>, text: &str) -> PyResult<(usize, bool)> {
         let wanted = bar_spec(py, text)?;
         let place = self.reader.series().iter().position(|series| series.spec == wanted).ok_or_else(|| {
-            let why =
-                format!("no bars of {text}: this engine keeps {}; see Engine(bars=...)", self.series().join(", "));
+            let have = self.series().join(", ");
+            let why = format!("no bars of {text}: this engine keeps {have}; see Engine(bars=...)");
             errors::raise(py, "ConfigError", (why, "interval"))
         })?;
         Ok((place, wanted.interval() > 0))

@@ -56,8 +56,8 @@ impl View {
         Ok(self.living(py)?.symbols())
     }
 
-    fn series(&self) -> Vec<String> {
-        self.reads.series()
+    fn series(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        Ok(self.living(py)?.series())
     }
 
     fn symbol_name(&self, py: Python<'_>, id: u32) -> PyResult<String> {

@@ -61,8 +61,7 @@ Bar = tuple[int, int, int, int, int]
 @pytest.fixture(scope="module")
 def stocks(shared: Path) -> Path:
     folder = shared / "data" / "us_equities"
-    if not folder.is_dir():
-        pytest.skip(f"the trades and bars of US stocks are expected in {folder}")
+    assert folder.is_dir(), f"the trades and bars of US stocks are expected in {folder}"
     return folder
 
 
@@ -240,8 +239,7 @@ class Capture:
 @pytest.fixture(scope="module", params=CAPTURES)
 def captured(shared: Path, request: pytest.FixtureRequest) -> tuple[str, Capture]:
     path = shared / "data" / "cryptofeed" / request.param
-    if not path.is_file():
-        pytest.skip(f"a capture with candles is expected in {path}")
+    assert path.is_file(), f"a capture with candles is expected in {path}"
     return CAPTURES[request.param], Capture(path)
 
 

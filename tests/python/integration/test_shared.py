@@ -90,7 +90,7 @@ def trade(n: int, symbol: str = "BTCUSDT") -> bytes:
 
 
 def test_a_view_reads_what_the_engine_reads() -> None:
-    engine = rt.Engine(windows=["10s"], bars=["1s", "volume:500", "1m"], **SMALL)  # type: ignore[arg-type]
+    engine = rt.Engine(windows=["10s"], **SMALL)  # type: ignore[arg-type]
     view = rt.attach("main")
     engine.column("last")
     for n in range(1, 200):
@@ -98,13 +98,12 @@ def test_a_view_reads_what_the_engine_reads() -> None:
     engine.advance(START + 4 * SECOND)
     assert view.symbols() == engine.symbols()
     assert view.symbol_name(1) == engine.symbol_name(1)
-    assert view.series() == engine.series() == ["1s", "1m", "volume:500"]
     assert view.row("S1USDT") == engine.row("S1USDT")
     assert view.get("S2USDT", "volume(10s)") == engine.get("S2USDT", "volume(10s)") == 2 * sum(range(40, 3981, 60))
     assert view.get("binance.usdm:S2USDT", "last_time") == engine.get("S2USDT", "last_time")
     fields = ["last", "vwap", "change(10s)", "last_time", "bid"]
     assert np.asarray(view.table(fields)).tobytes() == np.asarray(engine.table(fields)).tobytes()
-    for interval in ("1s", "1m", "volume:500"):
+    for interval in ("1s", "1m"):
         assert view.bars("S0USDT", interval).tobytes() == engine.bars("S0USDT", interval).tobytes()
     np.testing.assert_array_equal(view.column("last"), engine.column("last"))
     live = view.column("last", copy=False)
@@ -119,6 +118,19 @@ def test_a_view_reads_what_the_engine_reads() -> None:
     assert stats["venues"] == own["venues"]
     assert not view.stalled
     assert view.pid == os.getpid()
+
+
+def test_a_view_reads_bars_of_every_kind() -> None:
+    series = ["1s", "4h", "tick:7", "volume_run:900", "dollar_imbalance:50000", "range:4", "renko:2.5"]
+    engine = rt.Engine(bars=series, **SMALL)  # type: ignore[arg-type]
+    view = rt.attach("main")
+    for n in range(1, 100):
+        engine.feed(trade(n * 20, "S0USDT"), "binance.usdm", START + n * 20_000_000)
+    assert view.series() == engine.series() == series
+    for name in series:
+        bars = view.bars("S0USDT", name)
+        assert bars.tobytes() == engine.bars("S0USDT", name).tobytes()
+        assert len(bars) or name == "4h"
 
 
 def test_a_lapped_view_is_told() -> None:

@@ -90,6 +90,34 @@ impl BarSpec {
         if let Self::Time(interval) = *self { interval } else { 0 }
     }
 
+    /// What it is, and its number in two words, as the header of shared memory has it.
+    pub(crate) fn to_words(self) -> [u64; 3] {
+        let (kind, number) = match self {
+            Self::Time(interval) => (0, interval.into()),
+            Self::Sum(measure, most) => (1 + measure as u64, most),
+            Self::Imbalance(measure, most) => (4 + measure as u64, most),
+            Self::Run(measure, most) => (7 + measure as u64, most),
+            Self::Range(size) => (10, size),
+            Self::Renko(size) => (11, size),
+        };
+        [kind, number as u64, (number >> 64) as u64]
+    }
+
+    /// Reads those words.
+    pub(crate) fn from_words([kind, low, high]: [u64; 3]) -> Option<Self> {
+        let number = ((u128::from(high) << 64) | u128::from(low)).cast_signed();
+        let measure = [Measure::Dollars, Measure::Ticks, Measure::Volume][(kind % 3) as usize];
+        Some(match kind {
+            0 => Self::Time(Nanos::try_from(number).ok()?),
+            1..=3 => Self::Sum(measure, number),
+            4..=6 => Self::Imbalance(measure, number),
+            7..=9 => Self::Run(measure, number),
+            10 => Self::Range(number),
+            11 => Self::Renko(number),
+            _ => return None,
+        })
+    }
+
     /// True for an interval of whole seconds up to a day and for every other kind with a threshold.
     pub(crate) fn is_sound(&self) -> bool {
         match *self {
@@ -220,7 +248,9 @@ mod tests {
         }
         for (kind, number) in KINDS {
             let text = format!("{kind}:{number}");
-            assert_eq!(BarSpec::parse(&text).map(|spec| spec.to_string()), Ok(text));
+            let spec = BarSpec::parse(&text);
+            assert_eq!(spec.as_ref().map(BarSpec::to_string), Ok(text));
+            assert_eq!(spec.as_ref().ok().and_then(|spec| BarSpec::from_words(spec.to_words())), spec.ok());
         }
         assert_eq!(BarSpec::parse("60s"), BarSpec::parse("1m"));
         assert_eq!(BarSpec::parse("dollar_run:2.50"), Ok(BarSpec::Run(Measure::Dollars, 25 * E16 / 10)));

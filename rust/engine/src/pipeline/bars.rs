@@ -10,7 +10,6 @@ use ringtape_ring::{ChainId, Pinned};
 use super::{Engine, EngineError, Series, VenueState, words};
 use crate::bar::span::Span;
 use crate::bar::{BarPrint, BarSpec, CELL_WORDS, Cell, Forming, Sampler};
-use crate::store::SERIES_MAX;
 
 /// How long after its end a bar may still change.
 const REVISE_FOR: Nanos = 900 * SECOND;
@@ -27,9 +26,6 @@ pub(super) fn series_of(specs: &[BarSpec]) -> Result<Vec<Series>, EngineError> {
         }
         let retention = if spec == BarSpec::Time(SECOND) { 300 } else { 480 };
         series.push(Series { spec, retention });
-    }
-    if series.len() > SERIES_MAX {
-        return Err(EngineError::TooManySeries(series.len()));
     }
     series.sort_by_key(|one| one.spec.interval() == 0);
     Ok(series)
@@ -260,10 +256,11 @@ impl Engine {
                 if held.end <= from {
                     break;
                 }
-                let mut cell = held;
-                if cell.touches(from, to) {
-                    change(&mut cell, ended);
+                if !held.touches(from, to) {
+                    continue;
                 }
+                let mut cell = held;
+                change(&mut cell, ended);
                 if cell.has_hole() != held.has_hole() {
                     cell.set(if cell.is_shown() { BAR_REVISED } else { 0 });
                     self.send_bar(venue, id, at, &cell, recv);
