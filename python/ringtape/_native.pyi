@@ -216,6 +216,8 @@ class Engine:
         Records that each event ring keeps for its readers; rounded up to a power of two.
     max_windows
         Places for windows in every row, at most 64.
+    max_fields
+        Places for derived fields in every row, at most 64; see docs/fields.md.
     max_bars
         Bars kept over all symbols and intervals; beyond it the coldest symbols give theirs up, counted.
 
@@ -235,6 +237,7 @@ class Engine:
         *,
         ring_size: int = 65_536,
         max_windows: int = 16,
+        max_fields: int = 64,
         max_bars: int = 1_000_000,
     ) -> Engine: ...
     def feed(self, frame: Buffer, venue: str, recv_ns: int, conn: int = 0) -> int:
@@ -292,16 +295,17 @@ class Engine:
 
         ``symbol`` is a name, or ``venue:name`` where several venues have it. Windows are as of the symbol's last
         change or the last `advance`, whichever came later. A window that is not registered is
-        computed from what others still hold, or is None.
+        computed from what others still hold, or is None. A derived field is collected from the first time it is asked
+        for; what passed before is missing. Codes come as numbers, see docs/fields.md.
 
         Raises
         ------
         UnknownSymbol, AmbiguousSymbol, UnknownField
         """
     def row(self, symbol: str) -> dict[str, float | int | None]:
-        """Return every field of a symbol, and its windowed fields for the registered windows."""
+        """Return every field of a symbol: windowed ones for registered windows, derived ones that were asked for."""
     def table(self, fields: Sequence[str]) -> Table:
-        """Return the fields of every symbol as a copy, one row a symbol; new windows are registered."""
+        """Return the fields of every symbol as a copy, one row a symbol; what is new of them is registered."""
     def column(self, field: str, copy: bool = True) -> NDArray[np.float64]:
         """Return one field of every symbol, in symbol-id order.
 

@@ -6,6 +6,7 @@
 
 mod bar;
 mod clock;
+mod derived;
 mod pipeline;
 mod read;
 pub mod rule;
@@ -16,6 +17,6 @@ mod stats;
 mod window;
 
 pub use pipeline::{Config, Engine, EngineError, Notice, Rings, Series};
-pub use read::{Reader, Registry, Snapshot};
+pub use read::{Reader, Registry, Snapshot, Source};
 pub use session::Day;
 pub use stats::{Sample, Stats, VenueTime};

@@ -20,7 +20,8 @@ use ringtape_wire::{Control, Entry, Listed, Plain, Staging};
 
 use crate::bar::{BarPrint, CELL_WORDS, Cell, Forming, SENT, SENT_AGAIN};
 use crate::clock::Clock;
-use crate::read::{Reader, Registry};
+use crate::derived::{self, Plan};
+use crate::read::{Reader, Registry, Source};
 use crate::scan::Scanner;
 use crate::session::{Calendar, Day};
 use crate::state::{Change, Order, SymbolState};
@@ -57,6 +58,8 @@ pub struct Config {
     pub max_symbols: usize,
     /// Most windows, at most 64.
     pub max_windows: usize,
+    /// Most derived fields, at most 64.
+    pub max_fields: usize,
     /// Most bars kept over all symbols and series.
     pub max_bars: usize,
     /// Records kept in each event ring.
@@ -72,6 +75,7 @@ impl Default for Config {
             windows: Vec::new(),
             max_symbols: 20_000,
             max_windows: 16,
+            max_fields: 64,
             max_bars: 1_000_000,
             ring_size: 65_536,
             pin: Vec::new(),
@@ -88,6 +92,8 @@ pub enum EngineError {
     BadWindow(Nanos, &'static str),
     /// All places for windows are taken: how many there are.
     TooManyWindows(usize),
+    /// All places for derived fields are taken: how many there are.
+    TooManyFields(usize),
     /// All symbols are taken: how many there are.
     TooManySymbols(usize),
 }
@@ -100,6 +106,9 @@ impl std::fmt::Display for EngineError {
             }
             Self::BadWindow(ns, why) => write!(f, "window of {ns} ns: {why}"),
             Self::TooManyWindows(most) => write!(f, "all {most} windows are taken: raise max_windows (at most 64)"),
+            Self::TooManyFields(most) => {
+                write!(f, "all {most} places for derived fields are taken: raise max_fields (at most 64)")
+            }
             Self::TooManySymbols(most) => write!(f, "all {most} symbols are taken: raise max_symbols"),
         }
     }
@@ -181,6 +190,8 @@ struct VenueState {
     forming: Vec<Vec<u32>>,
     next_end: Vec<Nanos>,
     moving: Vec<u32>,
+    /// [`Plan::stage`] when it was last looked at.
+    stage: u64,
 }
 
 /// The engine. One owner feeds it; [`Engine::reader`] gives handles that read from any thread.
@@ -207,6 +218,9 @@ pub struct Engine {
     dirty: Vec<u32>,
     dirty_count: usize,
     scanner: Option<Scanner>,
+    /// The derived fields that were asked for, and room for their values of one symbol.
+    plan: Plan,
+    derived: Vec<u64>,
     control: Vec<(u16, Control)>,
     notices: Vec<Notice>,
     stats: Stats,
@@ -231,11 +245,12 @@ impl Engine {
             series.push(Series { interval, retention });
         }
         let max_windows = config.max_windows.min(64);
+        let max_fields = config.max_fields.min(64);
         let keep: Vec<usize> = series.iter().map(|one| one.retention).collect();
         let pages = config.max_bars.div_ceil(32);
         let ring = |words| EventRing::new(config.ring_size, words);
         let rings = Rings {
-            latest: Latest::new(config.max_symbols, ROW_WORDS + max_windows * WINDOW_WORDS),
+            latest: Latest::new(config.max_symbols, ROW_WORDS + max_windows * WINDOW_WORDS + max_fields),
             clock: Latest::new(Venue::COUNT, 4),
             trades: ring(Trade::WORDS),
             quotes: ring(Quote::WORDS),
@@ -260,13 +275,18 @@ impl Engine {
             forming: vec![Vec::new(); series.len()],
             next_end: vec![Nanos::MAX; series.len()],
             moving: Vec::new(),
+            stage: 0,
         };
         let venues = (0..Venue::COUNT).map(|_| venue()).collect();
-        let registry =
-            || Registry { symbols: SymbolTable::new(config.max_symbols), windows: Vec::new(), columns: Vec::new() };
+        let registry = || Registry {
+            symbols: SymbolTable::new(config.max_symbols),
+            windows: Vec::new(),
+            columns: Vec::new(),
+            derived: Vec::new(),
+        };
         let (windows, max_symbols) = (config.windows.clone(), config.max_symbols);
         let mut engine = Self {
-            config: Config { max_windows, ..config },
+            config: Config { max_windows, max_fields, ..config },
             series,
             own: registry(),
             registry: Arc::new(RwLock::new(registry())),
@@ -283,6 +303,8 @@ impl Engine {
             dirty: vec![0],
             dirty_count: 0,
             scanner: None,
+            plan: Plan::default(),
+            derived: Vec::new(),
             control: Vec::new(),
             notices: Vec::new(),
             stats: Stats::default(),
@@ -390,6 +412,7 @@ impl Engine {
             }
             self.tick_venue(venue, recv);
             self.touch_moving(venue);
+            self.touch_derived(venue);
             self.scan_tick(venue, recv);
             self.publish(venue, recv);
             self.refresh_ages(venue);
@@ -404,6 +427,7 @@ impl Engine {
             self.pages.reader(),
             self.venue_pages.reader(),
             self.series.clone(),
+            (self.derived_at(), self.config.max_fields),
         )
     }
 
@@ -457,10 +481,14 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// The rules need more windows than the engine has places for; the old rules then stay.
+    /// The rules need more windows or derived fields than the engine has places for; the old rules then stay.
     pub fn set_rules(&mut self, rules: crate::rule::RuleSet) -> Result<(), EngineError> {
         for &window in rules.windows() {
             self.register_window(window)?;
+        }
+        let shown = rules.rules().iter().flat_map(crate::rule::Rule::show);
+        for &field in rules.fields().iter().chain(shown) {
+            self.register_field(field)?;
         }
         let mut scanner = Scanner::new(rules);
         scanner.grow(self.states.len());
@@ -505,21 +533,81 @@ impl Engine {
         Ok(self.own.windows.len() - 1)
     }
 
+    /// Sees to it that a field is published: its window, or what a derived field needs, is collected from now on.
+    pub fn register_field(&mut self, field: FieldRef) -> Result<Source, EngineError> {
+        if let Some(source) = self.own.source(field) {
+            return Ok(source);
+        }
+        if !field.field.is_derived() {
+            return self.register_window(field.window).map(Source::Window);
+        }
+        if self.own.derived.len() >= self.config.max_fields {
+            return Err(EngineError::TooManyFields(self.config.max_fields));
+        }
+        for window in derived::windows_of(field) {
+            self.register_window(window)?;
+        }
+        self.plan.add(field, |window| self.own.window_slot(window));
+        self.own.derived.push(field);
+        for id in 0..self.states.len() as u32 {
+            let venue = venue_of(&self.states[id as usize], &self.venues);
+            let (day, now) = (venue.day, venue.clock.now());
+            self.states[id as usize].collect(&self.plan, now);
+            // Rows have the new word before readers know of it.
+            self.compute_derived(id, &day, now);
+            let whole = words(&self.states[id as usize].row);
+            self.rings.latest.write(id as usize, &[(0, whole), (self.derived_at(), &self.derived)]);
+        }
+        self.registry_mut().derived.push(field);
+        Ok(Source::Derived(self.own.derived.len() - 1))
+    }
+
+    /// First word of the derived fields in a row.
+    fn derived_at(&self) -> usize {
+        ROW_WORDS + self.config.max_windows * WINDOW_WORDS
+    }
+
+    /// Computes the derived fields of a symbol, as they are published.
+    fn compute_derived(&mut self, id: u32, day: &Day, now: Nanos) {
+        let state = &mut self.states[id as usize];
+        state.evict(now);
+        self.derived.clear();
+        self.derived.extend(self.plan.lines().iter().map(|line| state.derived(line, day, now, false).to_bits()));
+    }
+
+    /// Lists the symbols of which derived fields change with time alone.
+    fn touch_derived(&mut self, venue: Venue) {
+        if self.plan.is_empty() {
+            return;
+        }
+        let own = &mut self.venues[venue as usize];
+        let now = own.clock.now();
+        let stage = self.plan.stage(&own.day, now);
+        let all = self.plan.moves() || std::mem::replace(&mut own.stage, stage) != stage;
+        let mut dirty = DirtyList { ids: &mut self.dirty, count: &mut self.dirty_count };
+        for &id in &own.symbols {
+            let state = &mut self.states[id as usize];
+            if all || state.is_moving(now) {
+                dirty.mark(state, id, Change::Quote);
+            }
+        }
+    }
+
     /// The live column of a field, kept from now on.
     pub fn register_column(&mut self, field: FieldRef) -> Result<Columns, EngineError> {
-        if field.window != 0 {
-            self.register_window(field.window)?;
-        }
+        self.register_field(field)?;
         if let Some((_, column)) = self.own.columns.iter().find(|(held, _)| *held == field) {
             return Ok(column.clone());
         }
         let column = Columns::new(self.config.max_symbols);
         self.own.columns.push((field, column.clone()));
         self.registry_mut().columns.push((field, column.clone()));
-        let slot = self.own.window_slot(field.window);
+        let asked = Asked { registry: &self.own, plan: &self.plan, on_trade: false };
         for (id, state) in self.states.iter_mut().enumerate() {
-            let now = venue_of(state, &self.venues).clock.now();
-            column.set(id, value_of(state, field, slot, now));
+            let venue = venue_of(state, &self.venues);
+            let (day, now) = (venue.day, venue.clock.now());
+            state.evict(now);
+            column.set(id, asked.value(state, field, &day, now));
         }
         Ok(column)
     }
@@ -527,6 +615,7 @@ impl Engine {
     /// Value of a field over a window that is not registered, from what other windows still hold; `None` where
     /// that is not enough.
     pub fn scan_window(&mut self, id: SymbolId, field: FieldRef) -> Option<f64> {
+        debug_assert!(!field.field.is_derived());
         let state = self.states.get_mut(id.index())?;
         let now = venue_of(state, &self.venues).clock.now();
         state.windows.evict(now);
@@ -719,8 +808,9 @@ impl Engine {
             let own = &mut self.venues[venue as usize];
             state.windows.register(&self.own.windows, own.clock.now(), Nanos::MIN);
             if own.day_ends != TIME_UNSET {
-                state.roll(own.day.date);
+                state.roll(&own.day);
             }
+            state.collect(&self.plan, own.clock.now());
             own.symbols.push(id);
             self.states.push(state);
             self.rings.latest.introduce(id as usize);
@@ -734,6 +824,10 @@ impl Engine {
                 let rings = self.series.iter().map(|series| Pinned::new(series.retention, Bar::WORDS));
                 self.pinned.push((id, rings.collect()));
             }
+            if !self.plan.is_empty() {
+                // A row that was never written has no derived fields, not even those that begin with zero.
+                self.mark_dirty(id, Change::Whole);
+            }
         }
         Some(id)
     }
@@ -741,13 +835,13 @@ impl Engine {
     /// Applies every entry.
     ///
     /// In the order of the frame where that could be seen: by rules, which look at one kind's fields when another's
-    /// event comes, and where a date begins. Else kind by kind, since kinds change nothing of each other, and which one
+    /// event comes, by derived fields that compare trades with quotes, and where a date begins. Else kind by kind, since kinds change nothing of each other, and which one
     /// comes next is nobody's guess (5 ns an event).
     fn apply_events(&mut self, venue: Venue, staging: &mut Staging, newest: Nanos, recv: Nanos, limit: Nanos) -> usize {
         let Staging { trades, quotes, bars, marks, entries, .. } = staging;
         let mut applied = 0;
         let day_ends = self.venues[venue as usize].day_ends;
-        if self.scanner.is_some() || newest >= day_ends || day_ends == TIME_UNSET {
+        if self.scanner.is_some() || self.plan.mixes_kinds() || newest >= day_ends || day_ends == TIME_UNSET {
             for &Entry { kind, index, .. } in &*entries {
                 let index = index as usize;
                 applied += usize::from(match kind {
@@ -902,7 +996,7 @@ impl Engine {
         if self.refuses(id, quote.ts_event, limit) || !self.is_current(venue, quote.ts_event, recv) {
             return false;
         }
-        let taken = self.quote_taker().take(quote);
+        let taken = self.quote_taker(venue).take(quote);
         if taken == Some(true) {
             self.scan(Moment::Quote, id, quote.ts_event, recv);
         }
@@ -912,7 +1006,7 @@ impl Engine {
     /// The same for many, where no rules look and no date begins.
     fn quotes(&mut self, venue: Venue, quotes: &[Quote], limit: Nanos) -> usize {
         let start = self.venues[venue as usize].day.start;
-        let mut taker = self.quote_taker();
+        let mut taker = self.quote_taker(venue);
         let (mut taken, mut ahead, mut past) = (0, 0, 0);
         for quote in quotes {
             if quote.symbol == NOBODY {
@@ -929,8 +1023,9 @@ impl Engine {
         taken
     }
 
-    fn quote_taker(&mut self) -> QuoteTaker<'_> {
+    fn quote_taker(&mut self, venue: Venue) -> QuoteTaker<'_> {
         QuoteTaker {
+            now: self.venues[venue as usize].clock.now(),
             states: &mut self.states,
             ring: self.rings.quotes.writer(),
             dirty: DirtyList { ids: &mut self.dirty, count: &mut self.dirty_count },
@@ -1189,7 +1284,7 @@ impl Engine {
         (own.day, own.day_ends) = (day, ends);
         let symbols = std::mem::take(&mut own.symbols);
         for &id in &symbols {
-            self.states[id as usize].roll(day.date);
+            self.states[id as usize].roll(&day);
             if let Some(scanner) = &mut self.scanner {
                 scanner.rollover(id);
             }
@@ -1245,10 +1340,11 @@ impl Engine {
     fn evaluate(&mut self, moment: Moment, id: u32, ts_event: Nanos, recv: Nanos) {
         let Some(scanner) = self.scanner.as_mut().filter(|scanner| scanner.wants(moment)) else { return };
         let state = &mut self.states[id as usize];
-        let now = venue_of(state, &self.venues).clock.now();
-        state.windows.evict(now);
-        let registry = &self.own;
-        let value = |_, field: FieldRef| value_of(state, field, registry.window_slot(field.window), now);
+        let venue = venue_of(state, &self.venues);
+        let now = venue.clock.now();
+        state.evict(now);
+        let asked = Asked { registry: &self.own, plan: &self.plan, on_trade: moment == Moment::Trade };
+        let value = |_, field: FieldRef| asked.value(state, field, &venue.day, now);
         let (rings, stats, seq) = (&self.rings, &mut self.stats, &mut self.seq);
         scanner.evaluate(moment, id, now, value, |rule, firing| {
             *seq += 1;
@@ -1294,9 +1390,13 @@ impl Engine {
         let clock = [own.clock.now() as u64, own.clock.watermark() as u64, u64::from(own.day.date), recv as u64];
         self.rings.clock.write(venue as usize, &[(0, &clock)]);
         // Every dirty symbol is of this venue: each call that changes one publishes before it returns.
-        let now = own.clock.now();
-        let registry = &self.own;
-        for &id in &self.dirty[..std::mem::take(&mut self.dirty_count)] {
+        let (day, now) = (own.day, own.clock.now());
+        let at = self.derived_at();
+        for place in 0..std::mem::take(&mut self.dirty_count) {
+            let id = self.dirty[place];
+            if !self.plan.is_empty() {
+                self.compute_derived(id, &day, now);
+            }
             let state = &mut self.states[id as usize];
             debug_assert_eq!(state.row.venue, venue as u32);
             state.dirty = false;
@@ -1305,9 +1405,13 @@ impl Engine {
             if recv != TIME_UNSET {
                 state.row.ts_recv = recv;
             }
-            self.rings.latest.change(id as usize, |to| state.publish(to));
-            for (field, column) in &registry.columns {
-                column.set(id as usize, value_of(state, *field, registry.window_slot(field.window), now));
+            self.rings.latest.change(id as usize, |to| {
+                state.publish(to);
+                to.put(at, &self.derived);
+            });
+            let asked = Asked { registry: &self.own, plan: &self.plan, on_trade: false };
+            for (field, column) in &self.own.columns {
+                column.set(id as usize, asked.value(state, *field, &day, now));
             }
         }
         let rings = &self.rings;
@@ -1325,11 +1429,13 @@ impl Engine {
     fn refresh_ages(&mut self, venue: Venue) {
         let registry = &self.own;
         let own = &self.venues[venue as usize];
-        let ages =
-            registry.columns.iter().filter(|(field, _)| field.field.info().unit == ringtape_model::Unit::Seconds);
+        let asked = Asked { registry, plan: &self.plan, on_trade: false };
+        let is_age = |field: &FieldRef| field.field.info().unit == ringtape_model::Unit::Seconds;
+        // Derived ages are kept with the rows that time moves.
+        let ages = registry.columns.iter().filter(|(field, _)| is_age(field) && !field.field.is_derived());
         for (field, column) in ages {
             for &id in &own.symbols {
-                column.set(id as usize, value_of(&self.states[id as usize], *field, None, own.clock.now()));
+                column.set(id as usize, asked.value(&self.states[id as usize], *field, &own.day, own.clock.now()));
             }
         }
     }
@@ -1445,6 +1551,7 @@ impl DirtyList<'_> {
 
 /// What quotes change, apart from the rest of the engine, so that a run of them has it at hand.
 struct QuoteTaker<'a> {
+    now: Nanos,
     states: &'a mut [SymbolState],
     ring: EventWriter<'a>,
     dirty: DirtyList<'a>,
@@ -1460,7 +1567,7 @@ impl QuoteTaker<'_> {
             self.stats.duplicates += 1;
             return None;
         }
-        let newer = state.quote(quote);
+        let newer = state.quote(quote, self.now);
         self.ring.push(bytemuck::cast_ref::<_, [u64; Quote::WORDS]>(quote));
         self.stats.quotes += 1;
         if newer {
@@ -1484,11 +1591,27 @@ fn venue_of<'a>(state: &SymbolState, venues: &'a [VenueState]) -> &'a VenueState
     &venues[state.row.venue as usize]
 }
 
-/// Value of a field from a symbol's state; its windows must have been evicted to `now`.
-#[inline]
-fn value_of(state: &SymbolState, field: FieldRef, slot: Option<usize>, now: Nanos) -> f64 {
-    let window = slot.map_or_else(WindowRow::empty, |slot| state.windows.row(slot));
-    field::value(field.field, &state.row, &window, field.window, now)
+/// What is needed to find the value of a field.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    registry: &'a Registry,
+    plan: &'a Plan,
+    /// A rule is looking at the newest trade.
+    on_trade: bool,
+}
+
+impl Asked<'_> {
+    /// Value of a field from a symbol's state; its windows must have been evicted to `now`.
+    #[inline]
+    fn value(self, state: &SymbolState, field: FieldRef, day: &Day, now: Nanos) -> f64 {
+        if field.field.is_derived() {
+            let line = self.plan.line(field);
+            return line.map_or(f64::NAN, |line| state.derived(line, day, now, self.on_trade));
+        }
+        let slot = self.registry.window_slot(field.window);
+        let window = slot.map_or_else(WindowRow::empty, |slot| state.windows.row(slot));
+        field::value(field.field, &state.row, &window, field.window, now)
+    }
 }
 
 /// A record as ring words.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use ringtape_model::row::{ROW_WORDS, WINDOW_WORDS};
-use ringtape_model::units::{Nanos, TIME_UNSET};
+use ringtape_model::units::{Nanos, PRICE_UNSET, TIME_UNSET};
 use ringtape_model::{Bar, FieldRef, Record, Row, SymbolId, SymbolTable, Venue, WindowRow, field};
 use ringtape_ring::{ChainId, Columns};
 
@@ -18,6 +18,8 @@ pub struct Registry {
     pub windows: Vec<Nanos>,
     /// Live columns.
     pub columns: Vec<(FieldRef, Columns)>,
+    /// Derived fields, in the order of their words in a row.
+    pub derived: Vec<FieldRef>,
 }
 
 impl Registry {
@@ -25,6 +27,27 @@ impl Registry {
     #[inline]
     pub fn window_slot(&self, window: Nanos) -> Option<usize> {
         if window == 0 { None } else { self.windows.iter().position(|&held| held == window) }
+    }
+}
+
+/// Where the value of a field is found in what is published of a symbol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// In its row alone.
+    Row,
+    /// In its row and the window of that place.
+    Window(usize),
+    /// In the word of that place.
+    Derived(usize),
+}
+
+impl Registry {
+    /// Where a field is found; `None` for a window or a derived field that is not registered.
+    pub fn source(&self, field: FieldRef) -> Option<Source> {
+        if field.field.is_derived() {
+            return self.derived.iter().position(|&held| held == field).map(Source::Derived);
+        }
+        if field.window == 0 { Some(Source::Row) } else { self.window_slot(field.window).map(Source::Window) }
     }
 }
 
@@ -47,6 +70,8 @@ pub struct Reader {
     pages: ringtape_ring::BarReader,
     venue_pages: ringtape_ring::BarReader,
     series: Vec<Series>,
+    /// First word of the derived fields in a row, and how many there can be.
+    derived_words: (usize, usize),
 }
 
 impl Reader {
@@ -56,8 +81,16 @@ impl Reader {
         pages: ringtape_ring::BarReader,
         venue_pages: ringtape_ring::BarReader,
         series: Vec<Series>,
+        derived_words: (usize, usize),
     ) -> Self {
-        Self { registry, rings, pages, venue_pages, series }
+        Self { registry, rings, pages, venue_pages, series, derived_words }
+    }
+
+    /// Value of a derived field of a symbol, NaN where it is undefined; `None` if the writer died inside the row.
+    pub fn derived(&self, id: SymbolId, place: usize) -> Option<f64> {
+        let mut word = [0];
+        let sequence = self.rings.latest.read(id.index(), self.derived_words.0 + place, &mut word)?;
+        Some(if sequence == 0 { PRICE_UNSET } else { f64::from_bits(word[0]) })
     }
 
     /// Symbols, windows and columns; hold it briefly, a new symbol waits for it.
@@ -122,17 +155,20 @@ impl Reader {
 
     /// Fills one column for each field from a whole copy of each symbol's row; gives the range of row sequences.
     ///
-    /// `slots` are the fields' windows, see [`Registry::window_slot`]. Rows are whole; the table is not one
-    /// instant.
+    /// With each field goes where it is found, see [`Registry::source`]. Rows are whole; the table is not one instant.
     pub fn table(
         &self,
         venues: &[Venue],
-        fields: &[(FieldRef, Option<usize>)],
+        fields: &[(FieldRef, Source)],
         mut put: impl FnMut(usize, usize, f64, &Row),
     ) -> (u64, u64) {
-        let deepest = fields.iter().filter_map(|&(_, slot)| slot).max();
-        let used = ROW_WORDS + deepest.map_or(0, |slot| (slot + 1) * WINDOW_WORDS);
-        let mut words = [0; ROW_WORDS + 64 * WINDOW_WORDS];
+        let end = |&(_, source): &(FieldRef, Source)| match source {
+            Source::Row => ROW_WORDS,
+            Source::Window(slot) => ROW_WORDS + (slot + 1) * WINDOW_WORDS,
+            Source::Derived(place) => self.derived_words.0 + place + 1,
+        };
+        let used = fields.iter().map(end).max().unwrap_or(ROW_WORDS);
+        let mut words = vec![0; self.derived_words.0 + self.derived_words.1];
         let mut nows = [TIME_UNSET; Venue::COUNT];
         for venue in Venue::ALL {
             nows[venue as usize] = self.now(venue);
@@ -144,13 +180,16 @@ impl Reader {
             let mut head = [0; ROW_WORDS];
             head.copy_from_slice(&words[..ROW_WORDS]);
             let row: Row = if sequence == 0 { Row::unset(venue as u8) } else { bytemuck::cast(head) };
-            for (column, &(field, slot)) in fields.iter().enumerate() {
-                let window = match slot {
-                    Some(slot) if sequence > 0 => {
-                        let mut tail = [0; WINDOW_WORDS];
+            for (column, &(field, source)) in fields.iter().enumerate() {
+                let window = match source {
+                    Source::Derived(place) => {
+                        let word = words[self.derived_words.0 + place];
+                        put(index, column, if sequence == 0 { PRICE_UNSET } else { f64::from_bits(word) }, &row);
+                        continue;
+                    }
+                    Source::Window(slot) if sequence > 0 => {
                         let at = ROW_WORDS + slot * WINDOW_WORDS;
-                        tail.copy_from_slice(&words[at..at + WINDOW_WORDS]);
-                        bytemuck::cast(tail)
+                        from_words(&words[at..at + WINDOW_WORDS])
                     }
                     _ => WindowRow::empty(),
                 };

@@ -7,6 +7,7 @@ use ringtape_model::{ConditionRights, Mark, Quote, Row, Trade, Value, Venue, con
 use ringtape_ring::{RowWriter, prefetch};
 
 use crate::bar::{BarPrint, Cell, Forming};
+use crate::derived::{Deal, Derived, Line, Plan, View};
 use crate::session::Day;
 use crate::window::{Print, TAPE_START, TapeKey, Windows, widen};
 
@@ -64,6 +65,8 @@ pub(crate) struct SymbolState {
     reference_close: f64,
     /// Date for which `reference_close` holds; 0 until the first date after it was given.
     reference_date: u32,
+    /// What derived fields need, where one was asked for.
+    derived: Option<Box<Derived>>,
 }
 
 /// How much of a row an event changes.
@@ -95,6 +98,7 @@ impl SymbolState {
             official_close: PRICE_UNSET,
             reference_close: PRICE_UNSET,
             reference_date: 0,
+            derived: None,
         }
     }
 
@@ -138,7 +142,8 @@ impl SymbolState {
     }
 
     /// Starts a trading date: sums, extremes and windows of the old one end, the last price stays and is stale.
-    pub(crate) fn roll(&mut self, date: u32) {
+    pub(crate) fn roll(&mut self, day: &Day) {
+        let date = day.date;
         let venue = self.row.venue;
         let fresh = Row::unset(venue as u8);
         self.row = Row {
@@ -169,6 +174,38 @@ impl SymbolState {
         self.official_close = PRICE_UNSET;
         self.any_key = TAPE_START;
         self.windows.clear();
+        if let Some(derived) = &mut self.derived {
+            derived.roll(day);
+        }
+    }
+
+    /// Collects what the plan asks for, from now on.
+    pub(crate) fn collect(&mut self, plan: &Plan, now: Nanos) {
+        if !plan.is_empty() {
+            self.derived.get_or_insert_default().extend(plan, &self.row, now);
+        }
+    }
+
+    /// Lets time pass for windows and derived fields.
+    #[inline]
+    pub(crate) fn evict(&mut self, now: Nanos) {
+        self.windows.evict(now);
+        if let Some(derived) = &mut self.derived {
+            derived.evict(now);
+        }
+    }
+
+    /// Whether time alone can change a derived field.
+    pub(crate) fn is_moving(&self, now: Nanos) -> bool {
+        self.derived.as_ref().is_some_and(|derived| derived.is_moving(now))
+    }
+
+    /// Value of a derived field, after [`SymbolState::evict`]; NaN where it is undefined.
+    pub(crate) fn derived(&self, line: &Line, day: &Day, now: Nanos, on_trade: bool) -> f64 {
+        let Some(derived) = &self.derived else { return PRICE_UNSET };
+        let view =
+            View { row: &self.row, windows: &self.windows, day, now, official_close: self.official_close, on_trade };
+        derived.value(line, &view)
     }
 
     /// Gives the close of the previous date, for the current one or, before the first event, the first one.
@@ -263,7 +300,8 @@ impl SymbolState {
             }
         }
         let priced = rights.has(condition::LAST) && !late;
-        if priced && print.key >= (row.last_time, self.last_sequence) {
+        let moved = priced && print.key >= (row.last_time, self.last_sequence);
+        if moved {
             row.last = trade.price;
             row.last_size = trade.size;
             row.last_time = trade.ts_event;
@@ -297,12 +335,16 @@ impl SymbolState {
             },
             now,
         );
+        if let Some(derived) = &mut self.derived {
+            let coded = venue == Venue::MassiveStocks;
+            derived.trade(&Deal { trade, rights, late, moved, coded }, day, now);
+        }
         print
     }
 
     /// Applies a quote if it is newer than the one held; tells whether it was.
     #[inline]
-    pub(crate) fn quote(&mut self, quote: &Quote) -> bool {
+    pub(crate) fn quote(&mut self, quote: &Quote, now: Nanos) -> bool {
         let row = &mut self.row;
         if (quote.ts_event, quote.sequence) < (row.quote_time, self.quote_sequence) {
             return false;
@@ -311,6 +353,9 @@ impl SymbolState {
         row.quote_time = quote.ts_event;
         (row.bid, row.bid_size) = side(quote.bid, quote.bid_size);
         (row.ask, row.ask_size) = side(quote.ask, quote.ask_size);
+        if let Some(derived) = &mut self.derived {
+            derived.quote(quote, now);
+        }
         true
     }
 
@@ -354,6 +399,12 @@ impl SymbolState {
         }
         let key = (value.ts_event, ID_UNSET);
         self.windows.add(Print { key, price: value.value, size: 0, notional: 0, count: 0, priced: true }, now);
+        if let Some(derived) = &mut self.derived {
+            let rights = ConditionRights(condition::HIGH_LOW | condition::LAST);
+            let (price, ts_event) = (value.value, value.ts_event);
+            let trade = Trade { price, price_e8: value.value_e8, ts_event, size: 0.0, size_e8: 0, ..Trade::UNSET };
+            derived.trade(&Deal { trade: &trade, rights, late: false, moved: newer, coded: false }, day, now);
+        }
         newer
     }
 

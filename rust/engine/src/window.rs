@@ -564,7 +564,7 @@ fn ones(mut bits: u64) -> impl Iterator<Item = usize> {
 
 /// The newest bucket that a window of this length no longer holds.
 #[inline]
-fn before(now: Nanos, quantum: Nanos, length: Nanos) -> Nanos {
+pub(crate) fn before(now: Nanos, quantum: Nanos, length: Nanos) -> Nanos {
     floor(now, quantum).saturating_sub(length)
 }
 
@@ -574,7 +574,7 @@ const FINEST: Nanos = quantum(1);
 const MIDDLE: Nanos = quantum(60 * SECOND);
 
 #[inline]
-fn floor(time: Nanos, quantum: Nanos) -> Nanos {
+pub(crate) fn floor(time: Nanos, quantum: Nanos) -> Nanos {
     if time == TIME_UNSET {
         return time;
     }

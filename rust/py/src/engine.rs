@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyMapping, PyString, PyTuple};
-use ringtape::engine::{self, Config, Day, Reader};
-use ringtape::model::field::{self, CATALOGUE, parse_window};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyMapping, PyString, PyTuple};
+use ringtape::engine::{self, Config, Day, Reader, Source};
+use ringtape::model::field::{self, Args, CATALOGUE, parse_window};
 use ringtape::model::units::{Nanos, TIME_UNSET};
 use ringtape::model::{self, Bar, FieldRef, Record, SymbolId, Unit, Venue, WindowRow, nearest};
 use ringtape::ring::{EventReader, EventRing};
@@ -51,7 +51,7 @@ pub(crate) struct Engine {
 #[pymethods]
 impl Engine {
     #[new]
-    #[pyo3(signature = (bars=None, windows=None, max_symbols=20_000, pin=None, shared=None, *, ring_size=65_536, max_windows=16, max_bars=1_000_000))]
+    #[pyo3(signature = (bars=None, windows=None, max_symbols=20_000, pin=None, shared=None, *, ring_size=65_536, max_windows=16, max_fields=64, max_bars=1_000_000))]
     fn new(
         py: Python<'_>,
         bars: Option<Vec<String>>,
@@ -61,6 +61,7 @@ impl Engine {
         shared: Option<String>,
         ring_size: usize,
         max_windows: usize,
+        max_fields: usize,
         max_bars: usize,
     ) -> PyResult<Self> {
         if shared.is_some() {
@@ -83,11 +84,16 @@ impl Engine {
             let why = format!("max_windows is {max_windows}: at most 64 windows can be registered");
             return Err(errors::raise(py, "ConfigError", (why, "max_windows")));
         }
+        if max_fields > 64 {
+            let why = format!("max_fields is {max_fields}: at most 64 derived fields can be kept");
+            return Err(errors::raise(py, "ConfigError", (why, "max_fields")));
+        }
         let config = Config {
             bars: lengths(bars)?,
             windows: lengths(windows.unwrap_or_default())?,
             max_symbols,
             max_windows,
+            max_fields,
             max_bars,
             ring_size,
             pin: pin.unwrap_or_default(),
@@ -230,12 +236,18 @@ impl Engine {
     fn get<'py>(&self, py: Python<'py>, symbol: &str, field: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
         let (id, venue) = self.symbol(py, symbol)?;
         let field = errors::field(py, field)?;
-        let slot = self.reader.registry().window_slot(field.window);
-        if field.window != 0 && slot.is_none() {
-            let value = self.own(py)?.engine.scan_window(id, field);
-            return value.map(|value| to_python(py, field, value)).transpose().map(Option::flatten);
-        }
-        let Some((snapshot, window)) = self.reader.row_and_window(id, venue, slot.unwrap_or(0)) else {
+        let found = self.reader.registry().source(field);
+        let slot = match found {
+            Some(Source::Derived(place)) => return self.derived(py, id, field, place),
+            None if field.field.is_derived() => return self.derived(py, id, field, self.place(py, field)?),
+            None => {
+                let value = self.own(py)?.engine.scan_window(id, field);
+                return value.map(|value| to_python(py, field, value)).transpose().map(Option::flatten);
+            }
+            Some(Source::Window(slot)) => slot,
+            Some(Source::Row) => 0,
+        };
+        let Some((snapshot, window)) = self.reader.row_and_window(id, venue, slot) else {
             return Ok(None);
         };
         if field.field.info().unit == Unit::Time {
@@ -247,14 +259,17 @@ impl Engine {
 
     fn row<'py>(&self, py: Python<'py>, symbol: &str) -> PyResult<Bound<'py, PyDict>> {
         let (id, venue) = self.symbol(py, symbol)?;
-        let lengths = self.reader.registry().windows.clone();
+        let (lengths, derived) = {
+            let registry = self.reader.registry();
+            (registry.windows.clone(), registry.derived.clone())
+        };
         let out = PyDict::new(py);
         let Some((snapshot, windows)) = self.reader.row_and_windows(id, venue, lengths.len()) else { return Ok(out) };
         let row = &snapshot.row;
-        for info in CATALOGUE {
-            if info.windowed {
+        for info in CATALOGUE.iter().filter(|info| !info.field.is_derived()) {
+            if info.args == Args::Window {
                 for (&length, window) in lengths.iter().zip(&windows) {
-                    let field = FieldRef { field: info.field, window: length };
+                    let field = FieldRef::over(info.field, length);
                     let value = field::value(info.field, row, window, length, snapshot.now);
                     out.set_item(field.text(), to_python(py, field, value)?)?;
                 }
@@ -262,26 +277,28 @@ impl Engine {
                 let time = field::time_value(info.field, row);
                 out.set_item(info.name, (time != TIME_UNSET).then_some(time))?;
             } else {
-                let field = FieldRef { field: info.field, window: 0 };
                 let value = field::value(info.field, row, &WindowRow::empty(), 0, snapshot.now);
-                out.set_item(info.name, to_python(py, field, value)?)?;
+                out.set_item(info.name, to_python(py, FieldRef::plain(info.field), value)?)?;
             }
+        }
+        for (place, &field) in derived.iter().enumerate() {
+            out.set_item(field.text(), self.derived(py, id, field, place)?)?;
         }
         Ok(out)
     }
 
     fn table(&self, py: Python<'_>, fields: Vec<String>) -> PyResult<Table> {
         let parsed: Vec<FieldRef> = fields.iter().map(|text| errors::field(py, text)).collect::<PyResult<_>>()?;
-        let mut slots = Vec::new();
+        let mut sources = Vec::new();
         for &field in &parsed {
-            slots.push((field, self.slot(py, field)?));
+            sources.push((field, self.source(py, field)?));
         }
         let (symbols, markets): (Vec<String>, Vec<Venue>) = {
             let registry = self.reader.registry();
             registry.symbols.iter().map(|(_, venue, name)| (name.to_owned(), venue)).unzip()
         };
         let mut columns: Vec<Vec<u64>> = vec![vec![0; symbols.len()]; parsed.len()];
-        let sequence = self.reader.table(&markets, &slots, |row, column, value, snapshot| {
+        let sequence = self.reader.table(&markets, &sources, |row, column, value, snapshot| {
             let field = parsed[column].field;
             columns[column][row] = if field.info().unit == Unit::Time {
                 field::time_value(field, snapshot) as u64
@@ -481,16 +498,30 @@ impl Engine {
         }
     }
 
-    /// Place of a field's window, registered now if it is new.
-    fn slot(&self, py: Python<'_>, field: FieldRef) -> PyResult<Option<usize>> {
-        if field.window == 0 {
-            return Ok(None);
+    /// Where a field is published; it is registered now if it is new.
+    fn source(&self, py: Python<'_>, field: FieldRef) -> PyResult<Source> {
+        if let Some(source) = self.reader.registry().source(field) {
+            return Ok(source);
         }
-        if let Some(slot) = self.reader.registry().window_slot(field.window) {
-            return Ok(Some(slot));
+        self.own(py)?.engine.register_field(field).map_err(|error| errors::engine(py, &error))
+    }
+
+    /// Place of a derived field, which is registered now.
+    fn place(&self, py: Python<'_>, field: FieldRef) -> PyResult<usize> {
+        match self.source(py, field)? {
+            Source::Derived(place) => Ok(place),
+            other => unreachable!("{} is derived, not in {other:?}", field.text()),
         }
-        let mut owned = self.own(py)?;
-        owned.engine.register_window(field.window).map(Some).map_err(|error| errors::engine(py, &error))
+    }
+
+    fn derived<'py>(
+        &self,
+        py: Python<'py>,
+        id: SymbolId,
+        field: FieldRef,
+        place: usize,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.reader.derived(id, place).map_or(Ok(None), |value| to_python(py, field, value))
     }
 
     fn series(&self, py: Python<'_>, interval: &str) -> PyResult<usize> {
@@ -559,13 +590,14 @@ fn days(py: Python<'_>, venue: Venue, time: Nanos) -> PyResult<Vec<Day>> {
     Ok(days.into_iter().map(to_day).collect())
 }
 
-/// A value as Python shows it: `None` where undefined, whole numbers for counts.
+/// A value as Python shows it: `None` where undefined, whole numbers for counts and codes.
 fn to_python(py: Python<'_>, field: FieldRef, value: f64) -> PyResult<Option<Bound<'_, PyAny>>> {
     let Some(value) = float(value) else { return Ok(None) };
-    if field.field.info().unit == Unit::Count {
-        return Ok(Some((value as i64).into_pyobject(py)?.into_any()));
-    }
-    Ok(Some(value.into_pyobject(py)?.into_any()))
+    Ok(Some(match field.field.info().unit {
+        Unit::Count | Unit::Code => (value as i64).into_pyobject(py)?.into_any(),
+        Unit::Bool => PyBool::new(py, value != 0.0).to_owned().into_any(),
+        _ => value.into_pyobject(py)?.into_any(),
+    }))
 }
 
 /// `prev_close` of one row of a reference table: a number, or a mapping that has it.

@@ -257,7 +257,7 @@ impl Checker<'_> {
     }
 
     fn is_in_basis_points(&self, id: Id) -> bool {
-        matches!(self.tree.nodes[id].kind, Kind::Field(FieldRef { field: Field::SpreadBps, .. }))
+        matches!(self.tree.nodes[id].kind, Kind::Field(FieldRef { field: Field::SpreadBps | Field::MicroDev, .. }))
     }
 
     /// "change(5m) is a ratio", "1m is a duration (one minute)".
