@@ -269,13 +269,36 @@ class Engine:
         """Return what came since the last drain. A forgotten drain ends in `Batch.lost`, not in growth."""
     def set_reference(
         self,
-        table: Mapping[str, float | Mapping[str, float]] | Iterable[Mapping[str, Any]],
+        table: Mapping[str, float | Mapping[str, Any]] | Iterable[Mapping[str, Any]],
         venue: str = "massive.stocks",
     ) -> int:
-        """Give previous closes and return how many.
+        """Give what is known of symbols from elsewhere and return of how many.
 
-        Takes ``{"AAPL": 190.5}``, ``{"AAPL": {"prev_close": 190.5}}``, or rows with ``symbol`` and ``prev_close``. They
-        hold for the current trading date or, before the first event, for the first one.
+        Takes ``{"AAPL": 190.5}`` for previous closes, ``{"AAPL": {"prev_close": 190.5, "float": 1.5e10}}``, or rows
+        with a column ``symbol``. What describes past days holds for the current trading date or, before the first event, for
+        the first one; for the next date it is to be given again. A column that is left out, or None, leaves what was
+        given before; fields without their columns are undefined.
+
+        ``prev_close``
+            Close of the previous trading date, split-adjusted, quote currency; without it that of the last of ``days``.
+        ``prev_open``, ``prev_high``, ``prev_low``, ``prev_volume``
+            The same date's; without them those of the last of ``days``.
+        ``days``
+            Completed days, oldest first, the last one the previous trading date: each (open, high, low, close, volume),
+            with True behind it for a half day, or a mapping of these names and ``half``.
+        ``sigma_1m``
+            Deviation of one-minute returns of the regular session, a fraction.
+        ``volume_profile``, ``trade_profile``
+            Of each of the last 20 comparable days, oldest first, the volume or number of trades so far at the end of
+            each minute from the start of the date on (04:00 New York, 00:00 UTC); half days left out.
+        ``float``, ``shares_outstanding``, ``funding_interval``
+            Shares, and hours between funding payments; they hold until they are given again.
+
+        Raises
+        ------
+        ConfigError
+            An unknown column, with the nearest one, or a value that cannot be: no price, a day that is no bar, a
+            running sum that falls.
         """
     def set_sessions(self, venue: str, days: Sequence[tuple[int, int, int, int, int]]) -> None:
         """Give trading days as (yyyymmdd, start, open, close, end), Unix ns.
@@ -417,7 +440,10 @@ def decode(frame: Buffer, venue: str) -> tuple[list[tuple[str, dict[str, Any]]],
     """Decode one frame into events as (kind, record), control messages and skipped events."""
 
 def fields() -> list[dict[str, Any]]:
-    """Return the field catalogue, one dict a field."""
+    """Return the field catalogue, one dict a field.
+
+    Keys: name, args, unit, moment, formula, inputs, undefined, derived, and names for codes.
+    """
 
 def record_columns() -> dict[str, list[Any]]:
     """Return the columns of every kind of record, as numpy's dtype takes them."""

@@ -16,6 +16,7 @@ mod state;
 mod stats;
 mod window;
 
+pub use derived::{DayBar, ReferenceColumn, ReferenceData};
 pub use pipeline::{Config, Engine, EngineError, Notice, Rings, Series};
 pub use read::{Reader, Registry, Snapshot, Source};
 pub use session::Day;

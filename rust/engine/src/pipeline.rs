@@ -20,7 +20,7 @@ use ringtape_wire::{Control, Entry, Listed, Plain, Staging};
 
 use crate::bar::{BarPrint, CELL_WORDS, Cell, Forming, SENT, SENT_AGAIN};
 use crate::clock::Clock;
-use crate::derived::{self, Plan};
+use crate::derived::{self, Plan, ReferenceData, Told};
 use crate::read::{Reader, Registry, Source};
 use crate::scan::Scanner;
 use crate::session::{Calendar, Day};
@@ -92,6 +92,8 @@ pub enum EngineError {
     BadWindow(Nanos, &'static str),
     /// All places for windows are taken: how many there are.
     TooManyWindows(usize),
+    /// No bars of that length are kept: those that are.
+    NoSeries(Nanos, Vec<Nanos>),
     /// All places for derived fields are taken: how many there are.
     TooManyFields(usize),
     /// All symbols are taken: how many there are.
@@ -106,6 +108,11 @@ impl std::fmt::Display for EngineError {
             }
             Self::BadWindow(ns, why) => write!(f, "window of {ns} ns: {why}"),
             Self::TooManyWindows(most) => write!(f, "all {most} windows are taken: raise max_windows (at most 64)"),
+            Self::NoSeries(interval, kept) => {
+                let kept: Vec<String> = kept.iter().map(|&one| field::window_text(one)).collect();
+                let wanted = field::window_text(*interval);
+                write!(f, "no bars of {wanted}: this engine keeps {}; see bars", kept.join(", "))
+            }
             Self::TooManyFields(most) => {
                 write!(f, "all {most} places for derived fields are taken: raise max_fields (at most 64)")
             }
@@ -505,6 +512,16 @@ impl Engine {
         Ok(())
     }
 
+    /// Gives reference data of a symbol, which is interned if it is new. It holds for the current trading date or, before
+    /// the first event, the first one.
+    pub fn set_reference(&mut self, venue: Venue, name: &str, data: ReferenceData) -> Result<(), EngineError> {
+        let id = self.intern(venue, name).ok_or(EngineError::TooManySymbols(self.config.max_symbols))?;
+        self.states[id as usize].set_reference(data);
+        self.mark_dirty(id, Change::Whole);
+        self.publish(venue, TIME_UNSET);
+        Ok(())
+    }
+
     /// Place of a window in every row, given out now if it is new.
     pub fn register_window(&mut self, length: Nanos) -> Result<usize, EngineError> {
         let length = field::check_window(length).map_err(|error| match error {
@@ -544,6 +561,11 @@ impl Engine {
         if self.own.derived.len() >= self.config.max_fields {
             return Err(EngineError::TooManyFields(self.config.max_fields));
         }
+        if let Some(interval) = derived::bars_of(field)
+            && self.series_at(interval).is_none()
+        {
+            return Err(EngineError::NoSeries(interval, self.series.iter().map(|series| series.interval).collect()));
+        }
         for window in derived::windows_of(field) {
             self.register_window(window)?;
         }
@@ -553,6 +575,9 @@ impl Engine {
             let venue = venue_of(&self.states[id as usize], &self.venues);
             let (day, now) = (venue.day, venue.clock.now());
             self.states[id as usize].collect(&self.plan, now);
+            if let Some(at) = derived::bars_of(field).and_then(|interval| self.series_at(interval)) {
+                self.study_kept_bars(id, at);
+            }
             // Rows have the new word before readers know of it.
             self.compute_derived(id, &day, now);
             let whole = words(&self.states[id as usize].row);
@@ -560,6 +585,28 @@ impl Engine {
         }
         self.registry_mut().derived.push(field);
         Ok(Source::Derived(self.own.derived.len() - 1))
+    }
+
+    /// Shows derived fields the bars of a series that are kept, oldest first.
+    fn study_kept_bars(&mut self, id: u32, at: usize) {
+        let chain = self.pages.chain(at, id as usize);
+        for number in self.pages.first(chain)..self.pages.count(chain) {
+            let cell = self.cell(chain, number);
+            if cell.is_shown() {
+                let venue = self.states[id as usize].row.venue as u8;
+                let bar = cell.to_bar(id, venue, self.series[at].interval, TIME_UNSET, SENT);
+                self.study(&bar);
+            }
+        }
+    }
+
+    /// Shows derived fields an own bar that has ended, or has been sent again.
+    fn study(&mut self, bar: &Bar) {
+        let own = &self.venues[usize::from(bar.venue)];
+        let current = own.day_ends != TIME_UNSET && (own.day.start..own.day_ends).contains(&bar.ts_event);
+        let day = if current { own.day } else { own.calendar.day_at(bar.ts_event).0 };
+        let now = own.clock.now();
+        self.states[bar.symbol as usize].bar(bar, day.is_regular(bar.ts_event), now);
     }
 
     /// First word of the derived fields in a row.
@@ -838,7 +885,7 @@ impl Engine {
     /// event comes, by derived fields that compare trades with quotes, and where a date begins. Else kind by kind, since kinds change nothing of each other, and which one
     /// comes next is nobody's guess (5 ns an event).
     fn apply_events(&mut self, venue: Venue, staging: &mut Staging, newest: Nanos, recv: Nanos, limit: Nanos) -> usize {
-        let Staging { trades, quotes, bars, marks, entries, .. } = staging;
+        let Staging { trades, quotes, bars, marks, entries, plain, .. } = staging;
         let mut applied = 0;
         let day_ends = self.venues[venue as usize].day_ends;
         if self.scanner.is_some() || self.plan.mixes_kinds() || newest >= day_ends || day_ends == TIME_UNSET {
@@ -849,8 +896,13 @@ impl Engine {
                     Kind::Quote => self.quote(venue, &mut quotes[index], recv, limit),
                     Kind::VenueBar => self.venue_bar(venue, &mut bars[index], limit),
                     Kind::Mark => self.mark(venue, &mut marks[index], recv, limit),
-                    // Plain kinds change nothing that a rule could see: they are handed on afterwards.
-                    _ => false,
+                    // Plain kinds are handed on afterwards; what derived fields want of them is taken at its place.
+                    _ => {
+                        if self.plan.takes_plain() {
+                            self.tell(venue, plain, kind, index, recv, limit);
+                        }
+                        false
+                    }
                 });
             }
             return applied;
@@ -871,6 +923,30 @@ impl Engine {
             applied += usize::from(self.mark(venue, mark, recv, limit));
         }
         applied
+    }
+
+    /// Takes what derived fields want of a plain record.
+    fn tell(&mut self, venue: Venue, plain: &Plain, kind: Kind, index: usize, recv: Nanos, limit: Nanos) {
+        let told = match kind {
+            Kind::Band => Told::Band(&plain.bands[index]),
+            Kind::Imbalance => Told::Imbalance(&plain.imbalances[index]),
+            Kind::Liquidation => Told::Liquidation(&plain.liquidations[index]),
+            Kind::Ticker => Told::Ticker(&plain.tickers[index]),
+            _ => return,
+        };
+        let (id, time) = told.whose();
+        if id == NOBODY || time > limit {
+            return;
+        }
+        let own = &self.venues[venue as usize];
+        if own.day_ends == TIME_UNSET || time >= own.day_ends {
+            self.roll(venue, time, recv);
+        }
+        let own = &self.venues[venue as usize];
+        if time >= own.day.start {
+            self.states[id as usize].tell(told, own.clock.now());
+            self.mark_dirty(id, Change::Quote);
+        }
     }
 
     /// Keeps the frame's rare events for the next drain.
@@ -1057,7 +1133,13 @@ impl Engine {
     /// The series that bars as long as a venue's are kept in.
     #[inline]
     fn series_of(&self, bar: &VenueBar) -> Option<usize> {
-        self.series.iter().position(|series| series.interval == bar.ts_end - bar.ts_event)
+        self.series_at(bar.ts_end - bar.ts_event)
+    }
+
+    /// The series of a length.
+    #[inline]
+    fn series_at(&self, interval: Nanos) -> Option<usize> {
+        self.series.iter().position(|series| series.interval == interval)
     }
 
     /// Upserts by the start of the bar: venues send a bar again when late trades changed it.
@@ -1170,6 +1252,10 @@ impl Engine {
         let mut bar = cell.to_bar(id, venue as u8, self.series[at].interval, recv, flags);
         bar.seq = self.next_seq();
         self.rings.bars.push(bytemuck::cast_ref::<_, [u64; Bar::WORDS]>(&bar));
+        if self.plan.takes_bars() {
+            self.study(&bar);
+            self.mark_dirty(id, Change::Quote);
+        }
         self.stats.bars += 1;
         self.stats.bars_revised += u64::from(flags == SENT_AGAIN);
         if let Some((_, kept)) = self.pinned.iter().find(|(pinned, _)| *pinned == id) {

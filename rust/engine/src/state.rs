@@ -3,11 +3,11 @@
 use ringtape_model::event::{TRADE_AGGREGATE, TRADE_LATE};
 use ringtape_model::row::{QUOTE_WORDS, ROW_WORDS, TRADE_WORDS, WINDOW_WORDS};
 use ringtape_model::units::{ID_UNSET, Nanos, PRICE_UNSET, TIME_UNSET};
-use ringtape_model::{ConditionRights, Mark, Quote, Row, Trade, Value, Venue, condition};
+use ringtape_model::{Bar, ConditionRights, Mark, Quote, Row, Trade, Value, Venue, condition};
 use ringtape_ring::{RowWriter, prefetch};
 
 use crate::bar::{BarPrint, Cell, Forming};
-use crate::derived::{Deal, Derived, Line, Plan, View};
+use crate::derived::{Deal, Derived, Line, Plan, Reference, ReferenceData, Told, View};
 use crate::session::Day;
 use crate::window::{Print, TAPE_START, TapeKey, Windows, widen};
 
@@ -67,6 +67,7 @@ pub(crate) struct SymbolState {
     reference_date: u32,
     /// What derived fields need, where one was asked for.
     derived: Option<Box<Derived>>,
+    reference: Option<Box<Reference>>,
 }
 
 /// How much of a row an event changes.
@@ -99,6 +100,7 @@ impl SymbolState {
             reference_close: PRICE_UNSET,
             reference_date: 0,
             derived: None,
+            reference: None,
         }
     }
 
@@ -177,6 +179,23 @@ impl SymbolState {
         if let Some(derived) = &mut self.derived {
             derived.roll(day);
         }
+        if let Some(reference) = self.reference.as_mut().filter(|reference| reference.date == 0) {
+            reference.date = date;
+        }
+    }
+
+    /// Takes an own bar for derived fields.
+    pub(crate) fn bar(&mut self, bar: &Bar, regular: bool, now: Nanos) {
+        if let Some(derived) = &mut self.derived {
+            derived.bar(bar, regular, now);
+        }
+    }
+
+    /// Takes a record of a plain kind for derived fields.
+    pub(crate) fn tell(&mut self, told: Told<'_>, now: Nanos) {
+        if let Some(derived) = &mut self.derived {
+            derived.tell(told, &self.row, now);
+        }
     }
 
     /// Collects what the plan asks for, from now on.
@@ -203,9 +222,26 @@ impl SymbolState {
     /// Value of a derived field, after [`SymbolState::evict`]; NaN where it is undefined.
     pub(crate) fn derived(&self, line: &Line, day: &Day, now: Nanos, on_trade: bool) -> f64 {
         let Some(derived) = &self.derived else { return PRICE_UNSET };
-        let view =
-            View { row: &self.row, windows: &self.windows, day, now, official_close: self.official_close, on_trade };
+        let view = View {
+            row: &self.row,
+            windows: &self.windows,
+            day,
+            now,
+            official_close: self.official_close,
+            reference: self.reference.as_deref(),
+            on_trade,
+        };
         derived.value(line, &view)
+    }
+
+    /// Gives reference data, for the current date or, before the first event, the first one.
+    pub(crate) fn set_reference(&mut self, data: ReferenceData) {
+        let reference = self.reference.get_or_insert_with(|| Box::new(Reference::new()));
+        reference.take(data, self.row.date);
+        let price = reference.prev_close();
+        if !price.is_nan() {
+            self.set_prev_close(price);
+        }
     }
 
     /// Gives the close of the previous date, for the current one or, before the first event, the first one.

@@ -128,6 +128,18 @@ pub fn is_reopening(condition: u16) -> bool {
     matches!(condition, 18 | 28)
 }
 
+/// Markers of the short-sale restriction.
+#[inline]
+pub fn is_restriction(condition: u16) -> bool {
+    matches!(condition, 57..=60)
+}
+
+/// The restriction is over.
+#[inline]
+pub fn ends_restriction(condition: u16) -> bool {
+    condition == 59
+}
+
 /// An odd lot says so itself: round lots have had several sizes since 2025.
 #[inline]
 pub fn is_odd_lot(condition: u16) -> bool {

@@ -298,6 +298,91 @@ derived {
     AvgSpreadBpsW "avg_spread_bps" Window Ratio Quote "Q" "mean of spread/mid weighted by the time that it stood, shown in basis points", "no spread stood";
     OfiW "ofi" Window Shares Quote "Q" "Σ [b>=b']B - [b<=b']B' - [a<=a']A + [a>=a']A' over updates between two-sided quotes (b, a prices, B, A sizes, ' before)", "no quote";
     OfiNormW "ofi_norm" Window Scalar Quote "Q" "ofi(w)/mean of (bid_size + ask_size)/2 weighted by time", "no size stood";
+    LuldUp "luld_up" None Price Tick "L" "upper price band of the newest message of the date", "none today, or halted";
+    LuldDown "luld_down" None Price Tick "L" "lower price band of the newest message of the date", "none today, or halted";
+    LuldDistUp "luld_dist_up" None Ratio Trade "L,T" "luld_up/last - 1", "no band";
+    LuldDistDown "luld_dist_down" None Ratio Trade "L,T" "1 - luld_down/last", "no band";
+    LimitState "limit_state" None Code Quote "L,Q" "up: bid at the upper band; down: offer at the lower; straddle: bid below the lower or offer above the upper; else none", "no band or no quote";
+    HaltState "halt_state" None Code Tick "L,N,T" "halted from indicator 17, or the first imbalance of a halt auction, to the first trade that re-opens; resumed_auction from indicator 18 on; closed outside sessions", "asked for late: before the next band or trade";
+    HaltSince "halt_since" None Seconds Tick "L,N" "now - beginning of the newest halt of the date", "no halt today";
+    HaltCount "halt_count" None Count Tick "L,N" "halts of the date", "no halt today";
+    SinceResume "since_resume" None Seconds Tick "L,N,T" "now - time of the first trade after the newest halt of the date", "no halt today, or not resumed";
+    ChangeSinceHalt "change_since_halt" None Ratio Trade "L,N,T" "last over the last price before the newest halt of the date - 1", "no halt today";
+    SsrActive "ssr_active" None Bool Trade "T,R,D" "newest marker of the date (57, 58, 60 on, 59 off); without one: low <= 0.9·prev_close, on this date or the one before", "no marker, and no previous close";
+    NoiQty "noi_qty" None Shares Tick "N" "shares of the newest auction imbalance that find no other side; more to buy is positive", "none in the last 5 minutes";
+    NoiPaired "noi_paired" None Shares Tick "N" "shares of it that are paired", "as noi_qty";
+    NoiPrice "noi_price" None Price Tick "N" "its book clearing price", "as noi_qty, or price 0";
+    NoiType "noi_type" None Code Tick "N" "its auction: early_open, open, halt, close, extreme_close, regulatory", "as noi_qty";
+    NoiRatio "noi_ratio" None Ratio Tick "N" "|noi_qty|/(|noi_qty| + noi_paired)", "as noi_qty, or both 0";
+    NoiDev "noi_dev" None Ratio Trade "N,T" "noi_price/last - 1", "as noi_price";
+    LiqLongW "liq_long" Window Money Tick "K" "Σ size·average price of forced orders that sold; the venue sends at most one a second, so it is a lower bound", "a venue without forced orders";
+    LiqShortW "liq_short" Window Money Tick "K" "Σ size·average price of forced orders that bought; a lower bound", "a venue without forced orders";
+    LiqImbalanceW "liq_imbalance" Window Scalar Tick "K" "(liq_long - liq_short)/(liq_long + liq_short)", "no forced order";
+    FundingInterval "funding_interval" None Scalar Tick "R" "hours between payments, from reference data, 8 where not given", "no funding";
+    FundingAnnual "funding_annual" None Ratio Tick "K,R" "funding_rate·8760/funding_interval", "no funding";
+    Change24h "change_24h" None Ratio Tick "K" "last/open - 1 of the venue's 24-hour statistics", "not sent by the venue";
+    Volume24h "volume_24h" None Shares Tick "K" "volume of the venue's 24-hour statistics", "not sent by the venue";
+    PrevOpen "prev_open" None Price Tick "D,R" "open of the previous trading date", "no reference for this date";
+    PrevHigh "prev_high" None Price Tick "D,R" "high of the previous trading date", "no reference for this date";
+    PrevLow "prev_low" None Price Tick "D,R" "low of the previous trading date", "no reference for this date";
+    PrevVolume "prev_volume" None Shares Tick "D,R" "volume of the previous trading date", "no reference for this date";
+    PosPrevDay "pos_prev_day" None Scalar Trade "T,D" "(last - prev_low)/(prev_high - prev_low)", "as prev_high, or flat";
+    Pivot "pivot" None Price Tick "D" "(prev_high + prev_low + prev_close)/3", "as prev_high";
+    PivotR1 "pivot_r1" None Price Tick "D" "2·pivot - prev_low", "as pivot";
+    PivotS1 "pivot_s1" None Price Tick "D" "2·pivot - prev_high", "as pivot";
+    PivotR2 "pivot_r2" None Price Tick "D" "pivot + (prev_high - prev_low)", "as pivot";
+    PivotS2 "pivot_s2" None Price Tick "D" "pivot - (prev_high - prev_low)", "as pivot";
+    Atr "atr" None Price Tick "D" "Wilder mean over 14 of the true range of completed days", "fewer than 15 days";
+    AtrPct "atr_pct" None Ratio Trade "T,D" "atr/last", "as atr";
+    RangeAtr "range_atr" None Scalar Trade "T,D" "(high - low)/atr", "as atr, or no high";
+    GapAtr "gap_atr" None Scalar Trade "T,D" "(open - prev_close)/atr", "as atr, or before the open";
+    SigmaDay "sigma_day" None Ratio Tick "D" "sample deviation of daily log returns, 252 days", "fewer than 20 returns";
+    MoveSigma "move_sigma" None Scalar Trade "T,D" "ln(last/prev_close)/sigma_day", "as sigma_day or change, or sigma 0";
+    Sigma1m "sigma_1m" None Ratio Tick "R" "deviation of one-minute returns, from reference data", "no reference for this date";
+    ReturnZ "return_z" Window Scalar Trade "T,R" "ln(1 + change(w))/(sigma_1m·sqrt(minutes of w))", "as change(w) or sigma_1m, or sigma 0";
+    ChangeDays "change_days" Days Ratio Trade "T,D" "last/close n days ago - 1", "fewer days, or no eligible trade today";
+    Change1y "change_1y" None Ratio Trade "T,D" "last/close 252 days ago - 1", "as change_days";
+    PosRangeDays "pos_range_days" Days Scalar Trade "T,D" "(last - low)/(high - low) of n completed days and today", "fewer days, or flat";
+    Pos52w "pos_52w" None Scalar Trade "T,D" "(last - low_52w)/(high_52w - low_52w)", "as high_52w, or flat";
+    High52w "high_52w" None Price Trade "D,T" "highest price of at most 252 completed days and today", "fewer than 20 days";
+    Low52w "low_52w" None Price Trade "D,T" "lowest price of at most 252 completed days and today", "fewer than 20 days";
+    Off52wHigh "off_52w_high" None Ratio Trade "D,T" "last/high_52w - 1", "as high_52w";
+    HighLookback "high_lookback" None Count Trade "D,T" "days back to the first daily high >= last; 366 where there is none", "no days";
+    LowLookback "low_lookback" None Count Trade "D,T" "days back to the first daily low <= last; 366 where there is none", "no days";
+    ConsecutiveDays "consecutive_days" None Scalar Trade "D,T" "signed run of rising or falling closes, today's last against prev_close the newest; equal prices end it", "no days, or no eligible trade today";
+    RangeContraction "range_contraction" None Scalar Tick "D" "mean of high - low over 3 days/over 20 days", "fewer than 20 days";
+    AvgVolume "avg_volume" Days Shares Tick "D" "mean volume of the last n days, half days left out", "fewer than n and fewer than 5 days";
+    VolumeExpected "volume_expected" None Shares Tick "D" "mean volume by this time of the last 10 days of the profile, linear within a minute", "fewer than 3 days";
+    Rvol "rvol" None Scalar Trade "T,D" "volume/volume_expected", "volume_expected undefined or below 2,000";
+    RvolW "rvol" Window Scalar Trade "T,D" "volume(w)/expected volume of the same clock window", "that below 200, or fewer than 3 days";
+    RvolSimple "rvol_simple" None Scalar Trade "T,D" "volume/avg_volume(10)", "as avg_volume";
+    VolumeProjected "volume_projected" None Shares Trade "T,D" "volume/(volume_expected/expected volume of the whole day)", "as volume_expected";
+    VolumeZ "volume_z" None Scalar Trade "T,D" "(ln(1 + volume) - mean)/deviation of ln(1 + V) by this time of the last 20 days of the profile, both linear within a minute", "fewer than 10 days, or deviation 0";
+    TradeRateRelW "trade_rate_rel" Window Scalar Trade "T,D" "trade_count(w)/expected number of trades of the same clock window", "that below 10, or fewer than 3 days";
+    BarOpen "bar_open" BarsBack Price Tick "B" "open of the own bar k back, 1 the last that ended; bars of all sessions and dates", "not that many bars";
+    BarHigh "bar_high" BarsBack Price Tick "B" "high of that bar", "not that many bars";
+    BarLow "bar_low" BarsBack Price Tick "B" "low of that bar", "not that many bars";
+    BarClose "bar_close" BarsBack Price Tick "B" "close of that bar", "not that many bars";
+    BarVolume "bar_volume" BarsBack Shares Tick "B" "volume of that bar", "not that many bars";
+    Sma "sma" CountBars Price Tick "B,D" "mean of the last n closes of the regular session; tf 1d: of completed days", "fewer than n bars";
+    Ema "ema" CountBars Price Tick "B,D" "exponential mean of closes of the regular session, share 2/(n + 1), begun with the mean of n; tf 1d: of completed days", "fewer than 3n bars";
+    DistSma "dist_sma" CountBars Ratio Trade "T,B,D" "last/sma - 1", "as sma";
+    DistEma "dist_ema" CountBars Ratio Trade "T,B,D" "last/ema - 1", "as ema";
+    Rsi "rsi" CountBars Scalar Tick "B" "100·gain/(gain + loss), Wilder means over n of rises and falls of the close, regular session", "fewer than n + 1 bars, or no change at all";
+    AtrBars "atr" CountBars Price Tick "B" "Wilder mean over n of the true range, regular session", "fewer than n + 1 bars";
+    Macd "macd" Bars Price Tick "B" "ema(12) - ema(26) of closes of the regular session", "fewer than 78 bars";
+    MacdSignal "macd_signal" Bars Price Tick "B" "exponential mean of macd over 9", "as macd";
+    MacdHist "macd_hist" Bars Price Tick "B" "macd - macd_signal", "as macd";
+    BbUpper "bb_upper" CountBars Price Tick "B" "sma + 2 population deviations of the last n closes", "as sma";
+    BbLower "bb_lower" CountBars Price Tick "B" "sma - 2 population deviations", "as sma";
+    BbPos "bb_pos" CountBars Scalar Trade "T,B" "(last - bb_lower)/(bb_upper - bb_lower)", "as sma, or width 0";
+    BbWidth "bb_width" CountBars Scalar Tick "B" "(bb_upper - bb_lower)/sma", "as sma, or width 0";
+    Consecutive "consecutive" Bars Scalar Tick "B" "signed run of rising or falling closes, regular session; equal closes end it", "fewer than 2 bars";
+    RealizedVolW "realized_vol" Window Ratio Tick "B" "root of Σ r², r log returns of the 1m bars of the regular session that ended in the window; 1s bars up to 5m", "fewer than 5 returns";
+    Float "float" None Shares Tick "R" "shares that trade, from reference data", "not given";
+    SharesOutstanding "shares_outstanding" None Shares Tick "R" "shares of the company, from reference data", "not given";
+    FloatTurnover "float_turnover" None Scalar Trade "T,R" "volume/float", "float not given";
+    MarketCap "market_cap" None Money Trade "T,R" "last·shares_outstanding", "not given, or symbol never traded";
     QuoteRateW "quote_rate" Window Scalar Quote "Q" "updates of the quote per second", "no quote";
 }
 }
@@ -307,6 +392,12 @@ pub const ALIASES: &[(&str, &str)] = &[("price", "last"), ("day_open", "open")];
 
 /// Names of [`Field::Session`] by code.
 pub const SESSION_NAMES: &[&str] = &["closed", "pre", "regular", "post"];
+/// Names of [`Field::LimitState`] by code.
+pub const LIMIT_NAMES: &[&str] = &["none", "up", "down", "straddle"];
+/// Names of [`Field::HaltState`] by code. The venue does not tell a pause from a halt, and silence is not judged yet.
+pub const HALT_NAMES: &[&str] = &["trading", "paused", "halted", "suspected", "resumed_auction", "closed"];
+/// Names of [`Field::NoiType`] by code.
+pub const AUCTION_NAMES: &[&str] = &["unknown", "early_open", "open", "halt", "close", "extreme_close", "regulatory"];
 /// Names of [`Field::TradeSide`] by code.
 pub const SIDE_NAMES: &[&str] = &["none", "buy", "sell"];
 /// Names of [`Field::TradeAt`] by code.
@@ -329,6 +420,9 @@ impl Field {
     pub const fn names(self) -> &'static [&'static str] {
         match self {
             Self::Session => SESSION_NAMES,
+            Self::LimitState => LIMIT_NAMES,
+            Self::HaltState => HALT_NAMES,
+            Self::NoiType => AUCTION_NAMES,
             Self::TradeSide => SIDE_NAMES,
             Self::TradeAt => TRADE_AT_NAMES,
             _ => &[],

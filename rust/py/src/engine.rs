@@ -2,9 +2,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyMapping, PyString, PyTuple};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyString, PyTuple};
 use ringtape::engine::{self, Config, Day, Reader, Source};
 use ringtape::model::field::{self, Args, CATALOGUE, parse_window};
 use ringtape::model::units::{Nanos, TIME_UNSET};
@@ -15,6 +14,7 @@ use crate::batch::{Batch, Control, Drained, Notice, control, notice};
 use crate::errors;
 use crate::memory::{Memory, viewed};
 use crate::records::{self, Kind, float};
+use crate::reference;
 use crate::rule::PyRuleSet;
 use crate::table::{Table, TableColumn};
 
@@ -178,26 +178,13 @@ impl Engine {
     #[pyo3(signature = (table, venue="massive.stocks"))]
     fn set_reference(&self, py: Python<'_>, table: &Bound<'_, PyAny>, venue: &str) -> PyResult<usize> {
         let market = errors::venue(py, venue)?;
-        let mut rows = Vec::new();
-        if let Ok(mapping) = table.cast::<PyMapping>() {
-            for item in mapping.items()?.iter() {
-                let (symbol, value): (String, Bound<'_, PyAny>) = item.extract()?;
-                let price = reference_price(py, &symbol, &value)?;
-                rows.push((symbol, price));
-            }
-        } else {
-            for row in table.try_iter()? {
-                let row = row?;
-                let symbol: String = row.get_item("symbol")?.extract()?;
-                let price = reference_price(py, &symbol, &row)?;
-                rows.push((symbol, price));
-            }
-        }
+        let rows = reference::read(py, table)?;
+        let count = rows.len();
         let mut owned = self.own(py)?;
-        for (symbol, price) in &rows {
-            owned.engine.set_prev_close(market, symbol, *price).map_err(|error| errors::engine(py, &error))?;
+        for (symbol, data) in rows {
+            owned.engine.set_reference(market, &symbol, data).map_err(|error| errors::engine(py, &error))?;
         }
-        Ok(rows.len())
+        Ok(count)
     }
 
     fn set_sessions(&self, py: Python<'_>, venue: &str, days: Vec<(u32, i64, i64, i64, i64)>) -> PyResult<()> {
@@ -598,21 +585,6 @@ fn to_python(py: Python<'_>, field: FieldRef, value: f64) -> PyResult<Option<Bou
         Unit::Bool => PyBool::new(py, value != 0.0).to_owned().into_any(),
         _ => value.into_pyobject(py)?.into_any(),
     }))
-}
-
-/// `prev_close` of one row of a reference table: a number, or a mapping that has it.
-fn reference_price(py: Python<'_>, symbol: &str, value: &Bound<'_, PyAny>) -> PyResult<f64> {
-    let price = match value.extract::<f64>() {
-        Ok(price) => price,
-        Err(_) => value
-            .get_item("prev_close")
-            .and_then(|price| price.extract())
-            .map_err(|_| PyTypeError::new_err(format!("reference of {symbol:?}: needs a number prev_close")))?,
-    };
-    if price.is_finite() && price > 0.0 {
-        return Ok(price);
-    }
-    Err(errors::raise(py, "ConfigError", (format!("reference of {symbol:?}: prev_close {price} is no price"), symbol)))
 }
 
 fn rejected<'py>(py: Python<'py>, stats: &engine::Stats) -> PyResult<Bound<'py, PyDict>> {

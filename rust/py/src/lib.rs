@@ -10,6 +10,7 @@ mod engine;
 mod errors;
 mod memory;
 mod records;
+mod reference;
 mod rule;
 mod sim;
 mod table;

@@ -8,21 +8,33 @@
 //! A part knows since when it collects, and a field is undefined while a stretch of time that it covers passed unseen. Sums
 //! are integers: sizes of 1e-8, computed values of 2^-40, so what leaves a window is exactly what came into it.
 
+mod deal;
+mod plan;
 mod quotes;
+mod reference;
 mod rolling;
 mod sessions;
+mod status;
+mod study;
 mod tape;
 
-use ringtape_model::event::{SIDE_BUY, SIDE_NONE, SIDE_SELL};
 use ringtape_model::field::quantum;
-use ringtape_model::units::{E8, Nanos, PRICE_UNSET, SECOND, TIME_UNSET, ratio, size_to_f64};
-use ringtape_model::{ConditionRights, Field, FieldRef, Quote, Row, Trade, condition};
+use ringtape_model::units::{Nanos, PRICE_UNSET, SECOND, TIME_UNSET, ratio, size_to_f64};
+use ringtape_model::{Bar, Field, FieldRef, Quote, Row, Venue, WindowRow, condition};
 
 use crate::session::Day;
-use crate::window::{TapeKey, Windows};
-use quotes::{Book, Mean, Stood};
+use crate::window::Windows;
+use deal::Measure;
+pub(crate) use deal::{Deal, Told};
+use plan::Key;
+pub(crate) use plan::{Line, Plan, bars_of, windows_of};
+use quotes::{Book, Mean};
+pub(crate) use reference::Reference;
+pub use reference::{DayBar, ReferenceColumn, ReferenceData};
 use rolling::{Largest, Rolling, Span};
 use sessions::{Anchor, Opening, Sessions};
+use status::{Auction, Halt, Rolling24};
+use study::Study;
 use tape::{Prices, Said, Tape};
 
 /// Binary digits behind the point of a computed value.
@@ -31,147 +43,6 @@ const FIXED: u32 = 40;
 /// A computed value as an integer of 2^-40.
 fn fixed(value: f64) -> i128 {
     (value * (1u64 << FIXED) as f64).round_ties_even() as i128
-}
-
-/// Shares from which on a trade may be a block.
-const BLOCK_SIZE: i128 = 10_000 * E8 as i128;
-/// Money from which on it may be one, in 1e-16.
-const BLOCK_NOTIONAL: i128 = 200_000 * ringtape_model::units::E16;
-
-/// A trade of the current date with what the engine made of it.
-pub(crate) struct Deal<'a> {
-    pub(crate) trade: &'a Trade,
-    pub(crate) rights: ConditionRights,
-    pub(crate) late: bool,
-    /// It became the last price.
-    pub(crate) moved: bool,
-    /// Its conditions are those of US stocks.
-    pub(crate) coded: bool,
-}
-
-impl Deal<'_> {
-    pub(crate) fn has(&self, rights: u8) -> bool {
-        self.rights.has(rights)
-    }
-
-    /// May become the last price.
-    pub(crate) fn is_priced(&self) -> bool {
-        self.has(condition::LAST) && !self.late
-    }
-
-    pub(crate) fn key(&self) -> TapeKey {
-        (self.trade.ts_event, self.trade.sequence)
-    }
-
-    pub(crate) fn size(&self) -> i128 {
-        self.trade.size_e8.into()
-    }
-
-    pub(crate) fn notional(&self) -> i128 {
-        self.size() * i128::from(self.trade.price_e8)
-    }
-
-    fn any(&self, wanted: impl Fn(u16) -> bool) -> bool {
-        let conditions = self.trade.conditions.iter().take(usize::from(self.trade.n_conditions));
-        self.coded && conditions.copied().any(wanted)
-    }
-
-    /// Two parties met at this price at this time: not late, no auction, no average or contingent price.
-    pub(crate) fn is_negotiated(&self) -> bool {
-        self.has(condition::VOLUME) && !self.late && !self.any(condition::is_without_side)
-    }
-
-    fn is_block(&self) -> bool {
-        self.size() >= BLOCK_SIZE && self.notional() >= BLOCK_NOTIONAL
-    }
-}
-
-/// What is summed over a window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Measure {
-    Volume,
-    Count,
-    Buy,
-    Sell,
-    Unsided,
-    Up,
-    Down,
-    Late,
-    OddLots,
-    Blocks,
-    BlockVolume,
-    Reported,
-    AtAsk,
-    /// Effective spread over mid times size, and that size.
-    SpreadPaid,
-    SpreadSize,
-    Flow,
-    Quotes,
-}
-
-impl Measure {
-    fn of_trade(self, deal: &Deal<'_>, said: &Said) -> i128 {
-        let price = deal.trade.price_e8;
-        let size = |condition: bool| if condition { deal.size() } else { 0 };
-        match self {
-            Self::Up => i128::from(said.tick > 0),
-            Self::Down => i128::from(said.tick < 0),
-            Self::Flow | Self::Quotes => 0,
-            _ if !deal.has(condition::VOLUME) => 0,
-            Self::Volume => deal.size(),
-            Self::Count => 1,
-            Self::Buy => size(said.side == SIDE_BUY),
-            Self::Sell => size(said.side == SIDE_SELL),
-            Self::Unsided => size(said.side == SIDE_NONE),
-            Self::Late => i128::from(deal.late),
-            Self::OddLots => i128::from(deal.any(condition::is_odd_lot)),
-            Self::Blocks => i128::from(deal.is_block()),
-            Self::BlockVolume => size(deal.is_block()),
-            Self::Reported => size(deal.trade.trf_id != ringtape_model::units::CODE_UNSET),
-            Self::AtAsk => size(said.quote.is_some_and(|quote| price >= quote.ask)),
-            Self::SpreadSize => size(said.quote.is_some()),
-            Self::SpreadPaid => said.quote.map_or(0, |quote| {
-                let twice_mid = i128::from(quote.bid) + i128::from(quote.ask);
-                let away = (2 * i128::from(price) - twice_mid).abs();
-                fixed(2.0 * (away as f64 / twice_mid as f64)) * deal.size()
-            }),
-        }
-    }
-
-    const fn reads_quotes(self) -> bool {
-        matches!(self, Self::Flow | Self::Quotes)
-    }
-
-    /// Whether the tape has to say something of a trade first.
-    const fn reads_tape(self) -> bool {
-        matches!(
-            self,
-            Self::Buy
-                | Self::Sell
-                | Self::Unsided
-                | Self::Up
-                | Self::Down
-                | Self::AtAsk
-                | Self::SpreadPaid
-                | Self::SpreadSize
-        )
-    }
-}
-
-/// A part by what it collects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Key {
-    Tape,
-    Sessions,
-    Anchor(u32),
-    Opening(Nanos),
-    Prices(u32),
-    /// A sum over a window of a length and a quantum.
-    Sum(Measure, Nanos, Nanos),
-    Largest(Nanos),
-    Mean(Stood, Nanos),
-    /// Time of the newest VOL trade.
-    Newest,
 }
 
 enum Part {
@@ -184,157 +55,10 @@ enum Part {
     Largest(Largest),
     Mean(Mean),
     Newest(Nanos),
-}
-
-/// What a field needs.
-#[derive(Default)]
-struct Needs {
-    keys: Vec<Key>,
-    /// Windows of the row.
-    windows: Vec<Nanos>,
-}
-
-fn needs(field: FieldRef) -> Needs {
-    let FieldRef { field, window, count } = field;
-    let sums = |measures: &[Measure]| measures.iter().map(|&what| Key::Sum(what, window, quantum(window))).collect();
-    let keys = match field {
-        Field::HighPre
-        | Field::LowPre
-        | Field::HighPost
-        | Field::LowPost
-        | Field::OffHighPre
-        | Field::VolumePre
-        | Field::VolumeReg
-        | Field::VolumePost
-        | Field::VwapReg
-        | Field::ChangePre => vec![Key::Sessions],
-        Field::VwapAnchor => vec![Key::Anchor(count)],
-        Field::OrHigh | Field::OrLow | Field::OrPos => vec![Key::Opening(window)],
-        Field::ChangeTrades => vec![Key::Prices(count)],
-        Field::TradeSide
-        | Field::TradeSize
-        | Field::TradePrice
-        | Field::TradeLate
-        | Field::TradeAt
-        | Field::DeltaDay
-        | Field::TickStreak => vec![Key::Tape],
-        Field::BuyVolumeW => sums(&[Measure::Buy]),
-        Field::SellVolumeW => sums(&[Measure::Sell]),
-        Field::BuyRatioW | Field::SignedVolumeW | Field::TakerImbalanceW | Field::TakerRatioW => {
-            sums(&[Measure::Buy, Measure::Sell])
-        }
-        Field::UnclassifiedShareW => sums(&[Measure::Unsided, Measure::Volume]),
-        Field::AtAskRatioW => sums(&[Measure::AtAsk, Measure::Volume]),
-        Field::UptickRatioW => sums(&[Measure::Up, Measure::Down]),
-        Field::LateShareW => sums(&[Measure::Late, Measure::Count]),
-        Field::OddLotShareW => sums(&[Measure::OddLots, Measure::Count]),
-        Field::TrfShareW => sums(&[Measure::Reported, Measure::Volume]),
-        Field::BlockCountW => sums(&[Measure::Blocks]),
-        Field::BlockVolumeW => sums(&[Measure::BlockVolume]),
-        Field::MaxTradeW => vec![Key::Largest(window)],
-        Field::EffectiveSpreadW => sums(&[Measure::SpreadPaid, Measure::SpreadSize]),
-        Field::OfiW => sums(&[Measure::Flow]),
-        Field::OfiNormW => vec![Key::Sum(Measure::Flow, window, quantum(window)), Key::Mean(Stood::Depth, window)],
-        Field::QuoteRateW => sums(&[Measure::Quotes]),
-        Field::AvgSpreadBpsW => vec![Key::Mean(Stood::Spread, window)],
-        Field::VolumeSpike => {
-            let whole = window * (i64::from(count) + 1);
-            vec![Key::Sum(Measure::Volume, window, quantum(window)), Key::Sum(Measure::Volume, whole, quantum(window))]
-        }
-        Field::StreakNoTrade => vec![Key::Newest],
-        _ => Vec::new(),
-    };
-    let windows = match field {
-        Field::AccelerationW => vec![window, 2 * window],
-        _ => Vec::new(),
-    };
-    Needs { keys, windows }
-}
-
-/// The windows of the row that a derived field is made from, and the length of the bars that it needs.
-pub(crate) fn windows_of(field: FieldRef) -> Vec<Nanos> {
-    needs(field).windows
-}
-
-/// No part, no window.
-const NONE: u16 = u16::MAX;
-
-/// A field of the plan.
-#[derive(Clone, Copy)]
-pub(crate) struct Line {
-    pub(crate) field: FieldRef,
-    parts: [u16; 2],
-    /// Places of windows in the row.
-    slots: [u16; 2],
-}
-
-/// The derived fields that were asked for.
-#[derive(Default)]
-pub(crate) struct Plan {
-    lines: Vec<Line>,
-    keys: Vec<Key>,
-    tape: bool,
-    book: bool,
-    moves: bool,
-}
-
-impl Plan {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.lines.is_empty()
-    }
-
-    pub(crate) fn lines(&self) -> &[Line] {
-        &self.lines
-    }
-
-    pub(crate) fn line(&self, field: FieldRef) -> Option<&Line> {
-        self.lines.iter().find(|line| line.field == field)
-    }
-
-    /// Adds a field; `slot` gives the place of a window in the row.
-    pub(crate) fn add(&mut self, field: FieldRef, slot: impl Fn(Nanos) -> Option<usize>) {
-        let Needs { keys, windows } = needs(field);
-        let mut line = Line { field, parts: [NONE; 2], slots: [NONE; 2] };
-        for (part, key) in line.parts.iter_mut().zip(keys) {
-            *part = self.place(key) as u16;
-        }
-        for (at, window) in line.slots.iter_mut().zip(windows) {
-            *at = slot(window).map_or(NONE, |slot| slot as u16);
-        }
-        self.moves |= moves_alone(field.field);
-        self.lines.push(line);
-    }
-
-    fn place(&mut self, key: Key) -> usize {
-        self.tape |= key == Key::Tape || matches!(key, Key::Sum(what, ..) if what.reads_tape());
-        self.book |= matches!(key, Key::Sum(what, ..) if what.reads_quotes()) || matches!(key, Key::Mean(..));
-        self.keys.iter().position(|&held| held == key).unwrap_or_else(|| {
-            self.keys.push(key);
-            self.keys.len() - 1
-        })
-    }
-
-    /// Whether trades depend on the quotes before them.
-    pub(crate) fn mixes_kinds(&self) -> bool {
-        self.tape
-    }
-
-    /// Whether some field changes with engine time alone, for every symbol.
-    pub(crate) fn moves(&self) -> bool {
-        self.moves
-    }
-
-    /// A number that changes when a session or an opening range begins or ends.
-    pub(crate) fn stage(&self, day: &Day, now: Nanos) -> u64 {
-        let over = |key: &&Key| matches!(key, Key::Opening(length) if day.open + *length <= now);
-        let over = self.keys.iter().filter(over).count() as u64;
-        u64::from(day.date) << 16 | over << 2 | day.phase(now) as u64
-    }
-}
-
-/// Fields that change with engine time even where nothing happened.
-fn moves_alone(field: Field) -> bool {
-    matches!(field, Field::MinutesSinceOpen | Field::MinutesToClose | Field::StreakNoTrade)
+    Halt(Halt),
+    Auction(Auction),
+    Ticker(Box<Rolling24>),
+    Study(Box<Study>),
 }
 
 /// What a value is computed from beside the parts.
@@ -344,6 +68,7 @@ pub(crate) struct View<'a> {
     pub(crate) day: &'a Day,
     pub(crate) now: Nanos,
     pub(crate) official_close: f64,
+    pub(crate) reference: Option<&'a Reference>,
     /// A rule is looking at the newest trade.
     pub(crate) on_trade: bool,
 }
@@ -352,6 +77,24 @@ impl View<'_> {
     /// `last` where it was set on this trading date.
     pub(crate) fn today(&self) -> f64 {
         if self.row.last_date == self.row.date { self.row.last } else { PRICE_UNSET }
+    }
+
+    /// What the days before this date were.
+    pub(crate) fn dated(&self) -> Option<&Reference> {
+        self.reference.filter(|reference| reference.date == self.row.date)
+    }
+
+    pub(crate) fn volume(&self) -> f64 {
+        size_to_f64(self.row.volume.get())
+    }
+
+    pub(crate) fn seconds_since(&self, time: Nanos) -> f64 {
+        (self.now - time) as f64 / SECOND as f64
+    }
+
+    /// One of the line's windows; `None` where it is not covered yet.
+    fn window(&self, line: &Line, at: usize) -> Option<WindowRow> {
+        Some(self.windows.row(line.slots[at].into())).filter(|window| !window.is_unknown())
     }
 
     /// Price at the start of one of the line's windows.
@@ -388,7 +131,11 @@ impl Derived {
                 Key::Opening(length) => Part::Opening(Opening::new(length, trades)),
                 Key::Prices(count) => Part::Prices(Prices::new(count)),
                 Key::Sum(what, length, quantum) => {
-                    let since = if what.reads_quotes() { quotes } else { trades };
+                    let since = match what {
+                        _ if what.reads_quotes() => quotes,
+                        _ if what.reads_orders() => trades.max(quotes),
+                        _ => trades,
+                    };
                     Part::Sum(what, Rolling::new(Span::new(length, quantum, since)))
                 }
                 Key::Largest(length) => Part::Largest(Largest::new(Span::new(length, quantum(length), trades))),
@@ -397,6 +144,10 @@ impl Derived {
                     Part::Mean(Mean::new(what, span, &Book::of(row), now))
                 }
                 Key::Newest => Part::Newest(TIME_UNSET),
+                Key::Halt => Part::Halt(Halt::new(trades.max(quotes))),
+                Key::Auction => Part::Auction(Auction::default()),
+                Key::Ticker => Part::Ticker(Box::default()),
+                Key::Study(what, count, interval) => Part::Study(Box::new(Study::new(what, count, interval))),
             });
         }
     }
@@ -413,6 +164,7 @@ impl Derived {
                 Part::Sum(what, rolling) => rolling.add(time, what.of_trade(deal, &said), now),
                 Part::Largest(largest) if deal.has(condition::VOLUME) => largest.add(time, deal.size(), now),
                 Part::Newest(newest) if deal.has(condition::VOLUME) => *newest = time.max(*newest),
+                Part::Halt(halt) => halt.trade(deal),
                 _ => {}
             }
         }
@@ -436,6 +188,33 @@ impl Derived {
         }
     }
 
+    /// Takes an own bar that has ended, or has been sent again.
+    pub(crate) fn bar(&mut self, bar: &Bar, regular: bool, now: Nanos) {
+        let interval = bar.ts_end - bar.ts_event;
+        for part in &mut self.parts {
+            match part {
+                Part::Study(study) if study.interval == interval => study.bar(bar, regular, now),
+                _ => {}
+            }
+        }
+    }
+
+    /// Takes a record of a plain kind.
+    pub(crate) fn tell(&mut self, told: Told<'_>, row: &Row, now: Nanos) {
+        for part in &mut self.parts {
+            match (part, told) {
+                (Part::Halt(halt), Told::Band(band)) => halt.band(band, row),
+                (Part::Halt(halt), Told::Imbalance(imbalance)) => halt.imbalance(imbalance, row),
+                (Part::Auction(auction), Told::Imbalance(imbalance)) => auction.imbalance(imbalance),
+                (Part::Ticker(held), Told::Ticker(ticker)) => held.ticker(ticker),
+                (Part::Sum(what, rolling), Told::Liquidation(order)) => {
+                    rolling.add(order.ts_event, what.of_liquidation(order), now);
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// A new trading date.
     pub(crate) fn roll(&mut self, day: &Day) {
         if let Some(tape) = &mut self.tape {
@@ -443,7 +222,10 @@ impl Derived {
         }
         for part in &mut self.parts {
             match part {
-                Part::Tape => {}
+                // Bars and statistics of 24 hours know no dates.
+                Part::Tape | Part::Ticker(_) | Part::Study(_) => {}
+                Part::Halt(halt) => halt.roll(),
+                Part::Auction(auction) => *auction = Auction::default(),
                 Part::Sessions(sessions) => *sessions = Sessions::new(Nanos::MIN),
                 Part::Anchor(anchor) => anchor.roll(),
                 Part::Opening(opening) => opening.roll(),
@@ -463,6 +245,7 @@ impl Derived {
                 Part::Sum(_, rolling) => rolling.evict(now),
                 Part::Largest(largest) => largest.evict(now),
                 Part::Mean(mean) => mean.evict(now),
+                Part::Study(study) => study.evict(now),
                 _ => {}
             }
         }
@@ -474,6 +257,8 @@ impl Derived {
             Part::Sum(_, rolling) => rolling.is_moving(now),
             Part::Largest(largest) => largest.is_moving(now),
             Part::Mean(mean) => mean.is_moving(now),
+            Part::Auction(auction) => auction.is_moving(now),
+            Part::Study(study) => study.is_moving(),
             _ => false,
         })
     }
@@ -488,12 +273,28 @@ impl Derived {
             (Some(Part::Prices(prices)), _) => prices.value(),
             (Some(Part::Largest(largest)), _) => largest.get(view.now).map_or(PRICE_UNSET, size_to_f64),
             (Some(Part::Mean(mean)), _) => mean.spread(view.now),
-            (Some(Part::Newest(newest)), _) => streak(*newest, view),
+            (Some(Part::Newest(newest)), _) => self.streak(line, *newest, view),
+            (Some(Part::Halt(halt)), field) => halt.value(field, view),
+            (Some(Part::Auction(auction)), field) => auction.value(field, view),
+            (Some(Part::Ticker(held)), field) => held.value(field),
+            (Some(Part::Study(study)), field) => study.value(field, view),
             (Some(Part::Sum(..)), _) => self.of_sums(line, view).unwrap_or(PRICE_UNSET),
             (None, Field::AccelerationW) => acceleration(line, view),
-            (None, field) => sessions::clock(field, view),
+            (None, Field::FundingInterval | Field::FundingAnnual) => funding(line.field.field, view),
+            (None, field) if is_lasting(field) => {
+                view.reference.map_or(PRICE_UNSET, |reference| reference.lasting(field, view))
+            }
+            (None, field) if is_clock(field) => sessions::clock(field, view),
+            (None, _) => view.dated().map_or(PRICE_UNSET, |reference| reference.dated(line, view)),
         };
         if value.is_finite() { value } else { PRICE_UNSET }
+    }
+
+    /// Seconds without a VOL trade.
+    fn streak(&self, line: &Line, newest: Nanos, view: &View<'_>) -> f64 {
+        let halted = matches!(self.part(line, 1), Some(Part::Halt(halt)) if halt.is_halted());
+        let closed = view.day.phase(view.now) == crate::session::Phase::Closed;
+        if newest == TIME_UNSET || halted || closed { PRICE_UNSET } else { view.seconds_since(newest) }
     }
 
     fn part(&self, line: &Line, at: usize) -> Option<&Part> {
@@ -513,6 +314,8 @@ impl Derived {
         let first = self.sum(line, 0, view.now)?;
         let second = || self.sum(line, 1, view.now);
         Some(match field {
+            Field::LiqLongW | Field::LiqShortW if has_forced_orders(view) => ratio(first, 1 << FIXED),
+            Field::LiqImbalanceW if has_forced_orders(view) => share(first - second()?, first + second()?)?,
             Field::BlockCountW => first as f64,
             Field::BuyVolumeW | Field::SellVolumeW | Field::BlockVolumeW => size_to_f64(first),
             Field::SignedVolumeW => size_to_f64(first - second()?),
@@ -529,7 +332,7 @@ impl Derived {
                 Part::Mean(mean) => first as f64 / mean.depth(view.now)?,
                 _ => return None,
             },
-            Field::OfiW | Field::QuoteRateW => return None,
+            Field::OfiW | Field::QuoteRateW | Field::LiqLongW | Field::LiqShortW | Field::LiqImbalanceW => return None,
             _ => share(first, second()?)?,
         })
     }
@@ -550,8 +353,27 @@ fn acceleration(line: &Line, view: &View<'_>) -> f64 {
     (view.today() / near - 1.0) - (near / far - 1.0)
 }
 
-/// Seconds without a VOL trade.
-fn streak(newest: Nanos, view: &View<'_>) -> f64 {
-    let open = view.day.phase(view.now) != crate::session::Phase::Closed;
-    if newest == TIME_UNSET || !open { PRICE_UNSET } else { (view.now - newest) as f64 / SECOND as f64 }
+fn is_clock(field: Field) -> bool {
+    matches!(
+        field,
+        Field::Session | Field::OfficialClose | Field::ChangePost | Field::MinutesSinceOpen | Field::MinutesToClose
+    )
+}
+
+fn is_lasting(field: Field) -> bool {
+    matches!(field, Field::Float | Field::SharesOutstanding | Field::FloatTurnover | Field::MarketCap)
+}
+
+fn has_forced_orders(view: &View<'_>) -> bool {
+    matches!(Venue::from_code(view.row.venue as u8), Some(Venue::BinanceUsdm | Venue::BinanceCoinm))
+}
+
+/// Funding per year, or the hours between payments.
+fn funding(field: Field, view: &View<'_>) -> f64 {
+    const USUAL: f64 = 8.0;
+    const YEAR: f64 = 8_760.0;
+    let given = view.reference.map_or(PRICE_UNSET, |reference| reference.number(ReferenceColumn::FundingInterval));
+    let hours = if given.is_nan() { USUAL } else { given };
+    let rate = view.row.funding_rate;
+    if field == Field::FundingAnnual { rate * YEAR / hours } else { hours + rate * 0.0 }
 }
