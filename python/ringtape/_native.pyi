@@ -275,9 +275,9 @@ class Engine:
         """Give what is known of symbols from elsewhere and return of how many.
 
         Takes ``{"AAPL": 190.5}`` for previous closes, ``{"AAPL": {"prev_close": 190.5, "float": 1.5e10}}``, or rows
-        with a column ``symbol``. What describes past days holds for the current trading date or, before the first event, for
-        the first one; for the next date it is to be given again. A column that is left out, or None, leaves what was
-        given before; fields without their columns are undefined.
+        with a column ``symbol``. What describes past days holds for the current trading date, or for the first one if
+        there was no event yet; for the next date it is to be given again. A column that is left out, or None, leaves
+        what was given before; fields without their columns are undefined.
 
         ``prev_close``
             Close of the previous trading date, split-adjusted, quote currency; without it that of the last of ``days``.

@@ -49,6 +49,9 @@ impl Span {
     }
 }
 
+/// Buckets for which there is room from the first one on: something rare rarely has more at once.
+const ROOM: usize = 16;
+
 /// A sum of integers.
 pub(crate) struct Rolling {
     pub(crate) span: Span,
@@ -71,6 +74,9 @@ impl Rolling {
             return;
         }
         self.total += value;
+        if self.buckets.capacity() == 0 {
+            self.buckets.reserve_exact(ROOM);
+        }
         let index = match self.buckets.back() {
             Some(&(newest, _)) if at < newest => self.buckets.partition_point(|&(held, _)| held < at),
             Some(&(newest, _)) if at == newest => self.buckets.len() - 1,

@@ -17,6 +17,8 @@ const REVISE_FOR: Nanos = 900 * SECOND;
 const FAST: u32 = 12;
 const SLOW: u32 = 26;
 const SIGNAL: u32 = 9;
+/// Bars for which there is room from the first one on.
+const ROOM: usize = 32;
 /// Returns that a realised volatility takes at least.
 const RETURNS: usize = 5;
 
@@ -92,7 +94,8 @@ pub(crate) struct Study {
     what: What,
     n: u32,
     pub(crate) interval: Nanos,
-    keep: usize,
+    /// Bars that are kept.
+    most: usize,
     steps: VecDeque<Step>,
     /// Older bars were given up.
     cut: bool,
@@ -107,9 +110,9 @@ impl Study {
             What::Volatility(window) => window / interval,
             _ => i64::from(n),
         };
-        let keep = window.max(REVISE_FOR / interval) as usize + 2;
+        let most = window.max(REVISE_FOR / interval) as usize + 2;
         let (steps, result) = (VecDeque::new(), [PRICE_UNSET; 2]);
-        Self { what, n, interval, keep, steps, cut: false, result, next: Nanos::MAX }
+        Self { what, n, interval, most, steps, cut: false, result, next: Nanos::MAX }
     }
 
     /// Whether it takes bars of all sessions.
@@ -122,24 +125,41 @@ impl Study {
         if !regular && !self.takes_all() {
             return;
         }
-        let index = self.steps.partition_point(|step| step.start < bar.ts_event);
         let &Bar { ts_event: start, open, high, low, close, volume, .. } = bar;
         let step = Step { start, open, high, low, close, volume, state: State::default() };
-        match self.steps.get_mut(index) {
-            // What was made of the bars before it is not known any more.
-            _ if index == 0 && self.cut => return,
-            Some(held) if held.start == start => *held = step,
-            _ => self.steps.insert(index, step),
+        if let Some(index) = self.keep(step) {
+            for index in index..self.steps.len() {
+                self.make(index);
+            }
+            self.conclude(now);
         }
-        if self.steps.len() > self.keep {
+    }
+
+    /// Puts a bar into its place, which it gives; `None` for one that is older than what is kept.
+    fn keep(&mut self, step: Step) -> Option<usize> {
+        if self.steps.capacity() == 0 {
+            // Bars of a minute then never ask for more.
+            self.steps.reserve_exact(self.most.min(ROOM));
+        }
+        let mut index = self.steps.partition_point(|held| held.start < step.start);
+        let sent_again = self.steps.get(index).is_some_and(|held| held.start == step.start);
+        let full = self.steps.len() == self.most;
+        // INVARIANT: the first bar that is kept has its state, unless it is the first of all. What was made of the bars
+        // before it is not known any more, and no bar is sent again that late.
+        if (index == 0 && self.cut) || (index < 2 && full && !sent_again) {
+            return None;
+        }
+        if sent_again {
+            self.steps[index] = step;
+            return Some(index);
+        }
+        if full {
             self.steps.pop_front();
             self.cut = true;
+            index -= 1;
         }
-        // INVARIANT: the first bar that is kept has its state, unless it is the first of all.
-        for index in index.saturating_sub(1)..self.steps.len() {
-            self.make(index);
-        }
-        self.conclude(now);
+        self.steps.insert(index, step);
+        Some(index)
     }
 
     /// Makes the state after a bar from that before it.
