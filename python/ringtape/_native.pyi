@@ -293,6 +293,8 @@ class Engine:
             each minute from the start of the date on (04:00 New York, 00:00 UTC); half days left out.
         ``float``, ``shares_outstanding``, ``funding_interval``
             Shares, and hours between funding payments; they hold until they are given again.
+        ``open_interest``
+            Contracts, as of now: give it again whenever the venue was asked.
 
         Raises
         ------

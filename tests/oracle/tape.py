@@ -116,6 +116,11 @@ def share(part: int, whole: int) -> Value:
     return Fraction(part, whole) if whole > 0 else None
 
 
+def rounded(value: Value) -> Value:
+    """Return a value that the engine computes in doubles."""
+    return None if value is None else float(value)
+
+
 def ratio(a: Value, b: Value) -> Value:
     """Return a/b - 1 as the engine computes it, in doubles."""
     return None if a is None or b is None or b == 0 else float(a) / float(b) - 1
@@ -355,8 +360,8 @@ class Tape:
             "block_volume": Fraction(sum(one.size for one in blocks), E8),
             "max_trade": Fraction(max(one.size for one in trades), E8) if volume else None,
             "avg_trade_size": share(volume, len(trades) * E8),
-            "effective_spread": share(
-                sum(self.paid(one) * one.size for one in paid), 2**40 * sum(one.size for one in paid)
+            "effective_spread": rounded(
+                share(sum(self.paid(one) * one.size for one in paid), 2**40 * sum(one.size for one in paid))
             ),
             "acceleration": None if change is None or far is None else float(change) - float(far),
             "velocity": None if change is None else float(change) / (window / MINUTE),
@@ -397,7 +402,7 @@ class Tape:
         return {
             f"ofi({text})": Fraction(sum(flows), E8) if self.quotes else None,
             f"quote_rate({text})": Fraction(updates * SECOND, window) if self.quotes else None,
-            f"avg_spread_bps({text})": None if spread is None else spread / 2**40,
+            f"avg_spread_bps({text})": None if spread is None else float(spread / 2**40),
             f"ofi_norm({text})": None if not depth else float(sum(flows) / (depth / 2)),
         }
 

@@ -15,7 +15,7 @@ use ringtape_model::{
     Bar, FieldRef, Kind, Mark, Moment, Quote, Record, Signal, Sought, Stamp, SymbolId, SymbolTable, Trade, Value,
     Venue, VenueBar, WindowRow, condition, field, for_each_kind,
 };
-use ringtape_ring::{BarPages, Columns, EventRing, EventWriter, Latest, Pinned, prefetch};
+use ringtape_ring::{BarPages, Columns, EventRing, EventWriter, Latest, Pinned, RowWriter, prefetch};
 use ringtape_wire::{Control, Entry, Listed, Plain, Staging};
 
 use crate::bar::{BarPrint, CELL_WORDS, Cell, Forming, SENT, SENT_AGAIN};
@@ -227,7 +227,7 @@ pub struct Engine {
     scanner: Option<Scanner>,
     /// The derived fields that were asked for, and room for their values of one symbol.
     plan: Plan,
-    derived: Vec<u64>,
+    derived: Vec<(usize, u64)>,
     control: Vec<(u16, Control)>,
     notices: Vec<Notice>,
     stats: Stats,
@@ -516,7 +516,8 @@ impl Engine {
     /// the first event, the first one.
     pub fn set_reference(&mut self, venue: Venue, name: &str, data: ReferenceData) -> Result<(), EngineError> {
         let id = self.intern(venue, name).ok_or(EngineError::TooManySymbols(self.config.max_symbols))?;
-        self.states[id as usize].set_reference(data);
+        let now = self.venues[venue as usize].clock.now();
+        self.states[id as usize].set_reference(data, now);
         self.mark_dirty(id, Change::Whole);
         self.publish(venue, TIME_UNSET);
         Ok(())
@@ -580,8 +581,10 @@ impl Engine {
             }
             // Rows have the new word before readers know of it.
             self.compute_derived(id, &day, now);
-            let whole = words(&self.states[id as usize].row);
-            self.rings.latest.write(id as usize, &[(0, whole), (self.derived_at(), &self.derived)]);
+            self.rings.latest.change(id as usize, |to| {
+                to.put(0, words(&self.states[id as usize].row));
+                put_words(to, &self.derived);
+            });
         }
         self.registry_mut().derived.push(field);
         Ok(Source::Derived(self.own.derived.len() - 1))
@@ -614,12 +617,16 @@ impl Engine {
         ROW_WORDS + self.config.max_windows * WINDOW_WORDS
     }
 
-    /// Computes the derived fields of a symbol, as they are published.
+    /// Computes those derived fields of a symbol that can have changed, with their places in a row.
     fn compute_derived(&mut self, id: u32, day: &Day, now: Nanos) {
+        let at = self.derived_at();
         let state = &mut self.states[id as usize];
         state.evict(now);
+        let all = state.take_changed();
+        let lines = self.plan.lines().iter().enumerate().filter(|(_, line)| all || !line.waits);
+        let word = |(place, line): (usize, _)| (at + place, state.derived(line, day, now, false).to_bits());
         self.derived.clear();
-        self.derived.extend(self.plan.lines().iter().map(|line| state.derived(line, day, now, false).to_bits()));
+        self.derived.extend(lines.map(word));
     }
 
     /// Lists the symbols of which derived fields change with time alone.
@@ -1477,7 +1484,6 @@ impl Engine {
         self.rings.clock.write(venue as usize, &[(0, &clock)]);
         // Every dirty symbol is of this venue: each call that changes one publishes before it returns.
         let (day, now) = (own.day, own.clock.now());
-        let at = self.derived_at();
         for place in 0..std::mem::take(&mut self.dirty_count) {
             let id = self.dirty[place];
             if !self.plan.is_empty() {
@@ -1493,7 +1499,7 @@ impl Engine {
             }
             self.rings.latest.change(id as usize, |to| {
                 state.publish(to);
-                to.put(at, &self.derived);
+                put_words(to, &self.derived);
             });
             let asked = Asked { registry: &self.own, plan: &self.plan, on_trade: false };
             for (field, column) in &self.own.columns {
@@ -1697,6 +1703,14 @@ impl Asked<'_> {
         let slot = self.registry.window_slot(field.window);
         let window = slot.map_or_else(WindowRow::empty, |slot| state.windows.row(slot));
         field::value(field.field, &state.row, &window, field.window, now)
+    }
+}
+
+/// Puts single words into a row.
+#[inline]
+fn put_words(to: RowWriter<'_>, words: &[(usize, u64)]) {
+    for &(at, word) in words {
+        to.put(at, &[word]);
     }
 }
 

@@ -214,6 +214,12 @@ impl SymbolState {
         }
     }
 
+    /// Whether something can have changed every derived field, since the last time this was asked.
+    pub(crate) fn take_changed(&mut self) -> bool {
+        let windows = self.windows.has_changed();
+        self.derived.as_mut().is_some_and(|derived| derived.take_changed()) || windows
+    }
+
     /// Whether time alone can change a derived field.
     pub(crate) fn is_moving(&self, now: Nanos) -> bool {
         self.derived.as_ref().is_some_and(|derived| derived.is_moving(now))
@@ -235,10 +241,11 @@ impl SymbolState {
     }
 
     /// Gives reference data, for the current date or, before the first event, the first one.
-    pub(crate) fn set_reference(&mut self, data: ReferenceData) {
+    pub(crate) fn set_reference(&mut self, data: ReferenceData, now: Nanos) {
         let reference = self.reference.get_or_insert_with(|| Box::new(Reference::new()));
-        reference.take(data, self.row.date);
+        reference.take(data, self.row.date, now);
         let price = reference.prev_close();
+        self.change_derived();
         if !price.is_nan() {
             self.set_prev_close(price);
         }
@@ -246,6 +253,7 @@ impl SymbolState {
 
     /// Gives the close of the previous date, for the current one or, before the first event, the first one.
     pub(crate) fn set_prev_close(&mut self, price: f64) {
+        self.change_derived();
         self.reference_close = price;
         self.reference_date = self.row.date;
         self.row.prev_close = price;
@@ -446,7 +454,18 @@ impl SymbolState {
 
     /// The venue's official open, from its bars; it is known better there than here. Tells whether it is news.
     pub(crate) fn official_open(&mut self, price: f64) -> bool {
-        std::mem::replace(&mut self.row.open, price) != price
+        let news = std::mem::replace(&mut self.row.open, price) != price;
+        if news {
+            self.change_derived();
+        }
+        news
+    }
+
+    /// Something of the row has changed that derived fields are made from.
+    fn change_derived(&mut self) {
+        if let Some(derived) = &mut self.derived {
+            derived.change();
+        }
     }
 
     /// Notes how much of the row an event changed.

@@ -259,6 +259,11 @@ impl Windows {
         std::mem::take(&mut self.changed)
     }
 
+    /// Whether a row may have changed since [`Windows::take_changed`].
+    pub(crate) fn has_changed(&self) -> bool {
+        self.changed
+    }
+
     /// A new trading date: prices and volumes of the old one belong to no window.
     pub(crate) fn clear(&mut self) {
         (self.next, self.changed) = (Nanos::MIN, true);

@@ -320,6 +320,9 @@ derived {
     LiqImbalanceW "liq_imbalance" Window Scalar Tick "K" "(liq_long - liq_short)/(liq_long + liq_short)", "no forced order";
     FundingInterval "funding_interval" None Scalar Tick "R" "hours between payments, from reference data, 8 where not given", "no funding";
     FundingAnnual "funding_annual" None Ratio Tick "K,R" "funding_rate·8760/funding_interval", "no funding";
+    Oi "oi" None Shares Tick "R" "open interest as it was given last", "not given, or for longer than three times the time between the last two, 3 minutes after the first";
+    OiValue "oi_value" None Money Tick "R,K" "oi·mark", "as oi, mark";
+    OiChangeW "oi_change" Window Ratio Tick "R" "oi/open interest given last before now - w - 1", "as oi, or none in the 5 minutes before now - w";
     Change24h "change_24h" None Ratio Tick "K" "last/open - 1 of the venue's 24-hour statistics", "not sent by the venue";
     Volume24h "volume_24h" None Shares Tick "K" "volume of the venue's 24-hour statistics", "not sent by the venue";
     PrevOpen "prev_open" None Price Tick "D,R" "open of the previous trading date", "no reference for this date";

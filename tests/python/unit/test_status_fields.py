@@ -153,6 +153,29 @@ def test_forced_orders_sum_exactly(orders: list[tuple[int, str, int, int]]) -> N
     assert (engine.get("BTCUSDT", "liq_long(1m)"), engine.get("BTCUSDT", "liq_imbalance(1m)")) == (0, None)
 
 
+def test_open_interest_as_it_is_polled() -> None:
+    engine = rt.Engine()
+    fields = ["oi", "oi_value", "oi_change(5m)"]
+    engine.table(fields)
+    mark = {"e": "markPriceUpdate", "s": "BTCUSDT", "p": "100", "ap": "100", "P": "100", "i": "99", "r": "0"}
+
+    def at(minute: int, interest: float | None) -> list[Any]:
+        time = START + minute * 60_000
+        engine.feed(json.dumps(mark | {"E": time, "T": time + 1}).encode(), "binance.usdm", time * 1_000_000)
+        if interest is not None:
+            engine.set_reference({"BTCUSDT": {"open_interest": interest}}, "binance.usdm")
+        return [engine.get("BTCUSDT", field) for field in fields]
+
+    assert at(0, None) == [None, None, None]
+    assert at(1, 1_000.0) == [1_000.0, 100_000.0, None]
+    assert at(4, None) == [1_000.0, 100_000.0, None]
+    assert at(5, None) == [None, None, None]
+    assert at(6, 1_100.0) == [1_100.0, 110_000.0, pytest.approx(0.1)]
+    assert at(8, 1_200.0) == [1_200.0, 120_000.0, pytest.approx(0.2)]
+    assert at(14, None) == [1_200.0, 120_000.0, pytest.approx(0)]
+    assert at(15, None) == [None, None, None]
+
+
 def test_funding_of_a_year_and_24_hours() -> None:
     engine = rt.Engine()
     fields = ["funding_annual", "funding_interval", "change_24h", "volume_24h", "last_mark_dev"]

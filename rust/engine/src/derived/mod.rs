@@ -45,6 +45,11 @@ fn fixed(value: f64) -> i128 {
     (value * (1u64 << FIXED) as f64).round_ties_even() as i128
 }
 
+/// The value behind integers of 2^-40. A computed value is a rounded one, so its mean needs no exact quotient.
+fn unfixed(value: f64) -> f64 {
+    value / (1u64 << FIXED) as f64
+}
+
 enum Part {
     Tape,
     Sessions(Sessions),
@@ -59,6 +64,18 @@ enum Part {
     Auction(Auction),
     Ticker(Box<Rolling24>),
     Study(Box<Study>),
+}
+
+impl Part {
+    /// The window of a part that has one.
+    fn span(&self) -> Option<&Span> {
+        match self {
+            Self::Sum(_, rolling) => Some(&rolling.span),
+            Self::Largest(largest) => Some(&largest.span),
+            Self::Mean(mean) => Some(&mean.span),
+            _ => None,
+        }
+    }
 }
 
 /// What a value is computed from beside the parts.
@@ -104,14 +121,35 @@ impl View<'_> {
 }
 
 /// What is collected of one symbol.
-#[derive(Default)]
 pub(crate) struct Derived {
+    /// Until this time nothing leaves a window and none becomes known.
+    next: Nanos,
+    /// Something happened that can change a value, beside the passing of time and quotes.
+    changed: bool,
+    /// The shortest time after which something can leave a window.
+    least: Nanos,
     tape: Option<Box<Tape>>,
     book: Option<Book>,
     parts: Vec<Part>,
 }
 
+impl Default for Derived {
+    fn default() -> Self {
+        Self { next: Nanos::MIN, changed: true, least: Nanos::MAX, tape: None, book: None, parts: Vec::new() }
+    }
+}
+
 impl Derived {
+    /// Whether something happened that can change a value, since the last time this was asked.
+    pub(crate) fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Something happened that every value has to be computed for.
+    pub(crate) fn change(&mut self) {
+        (self.next, self.changed) = (Nanos::MIN, true);
+    }
+
     /// Begins with the parts of the plan that are new, at engine time `now`.
     pub(crate) fn extend(&mut self, plan: &Plan, row: &Row, now: Nanos) {
         // What has not begun on this date is not missing.
@@ -123,6 +161,7 @@ impl Derived {
         if plan.book && self.book.is_none() {
             self.book = Some(Book::of(row));
         }
+        self.change();
         for &key in plan.keys.iter().skip(self.parts.len()) {
             self.parts.push(match key {
                 Key::Tape => Part::Tape,
@@ -150,11 +189,14 @@ impl Derived {
                 Key::Study(what, count, interval) => Part::Study(Box::new(Study::new(what, count, interval))),
             });
         }
+        let spans = self.parts.iter().filter_map(Part::span);
+        self.least = spans.map(Span::least).min().unwrap_or(Nanos::MAX);
     }
 
     pub(crate) fn trade(&mut self, deal: &Deal<'_>, day: &Day, now: Nanos) {
         let said = self.tape.as_mut().map_or(Said::NOTHING, |tape| tape.trade(deal));
         let time = deal.trade.ts_event;
+        (self.next, self.changed) = (self.next.min(time.saturating_add(self.least)), true);
         for part in &mut self.parts {
             match part {
                 Part::Sessions(sessions) => sessions.trade(deal, day),
@@ -178,6 +220,7 @@ impl Derived {
         let Some(before) = self.book else { return };
         let book = Book::new(quote);
         self.book = Some(book);
+        self.next = self.next.min(quote.ts_event.saturating_add(self.least));
         for part in &mut self.parts {
             match part {
                 Part::Sum(Measure::Flow, rolling) => rolling.add(quote.ts_event, book.flow(&before), now),
@@ -190,6 +233,7 @@ impl Derived {
 
     /// Takes an own bar that has ended, or has been sent again.
     pub(crate) fn bar(&mut self, bar: &Bar, regular: bool, now: Nanos) {
+        self.change();
         let interval = bar.ts_end - bar.ts_event;
         for part in &mut self.parts {
             match part {
@@ -201,6 +245,7 @@ impl Derived {
 
     /// Takes a record of a plain kind.
     pub(crate) fn tell(&mut self, told: Told<'_>, row: &Row, now: Nanos) {
+        self.change();
         for part in &mut self.parts {
             match (part, told) {
                 (Part::Halt(halt), Told::Band(band)) => halt.band(band, row),
@@ -217,6 +262,7 @@ impl Derived {
 
     /// A new trading date.
     pub(crate) fn roll(&mut self, day: &Day) {
+        self.change();
         if let Some(tape) = &mut self.tape {
             tape.roll();
         }
@@ -239,16 +285,23 @@ impl Derived {
     }
 
     /// Lets time pass: what left a window is taken out of it.
+    #[inline]
     pub(crate) fn evict(&mut self, now: Nanos) {
-        for part in &mut self.parts {
-            match part {
-                Part::Sum(_, rolling) => rolling.evict(now),
-                Part::Largest(largest) => largest.evict(now),
-                Part::Mean(mean) => mean.evict(now),
-                Part::Study(study) => study.evict(now),
-                _ => {}
-            }
+        if now >= self.next {
+            self.evict_all(now);
         }
+    }
+
+    #[inline(never)]
+    fn evict_all(&mut self, now: Nanos) {
+        let next = self.parts.iter_mut().map(|part| match part {
+            Part::Sum(_, rolling) => rolling.evict(now),
+            Part::Largest(largest) => largest.evict(now),
+            Part::Mean(mean) => mean.evict(now),
+            Part::Study(study) => study.evict(now),
+            _ => Nanos::MAX,
+        });
+        (self.next, self.changed) = (next.min().unwrap_or(Nanos::MAX), true);
     }
 
     /// Whether time alone can change some value.
@@ -282,7 +335,7 @@ impl Derived {
             (None, Field::AccelerationW) => acceleration(line, view),
             (None, Field::FundingInterval | Field::FundingAnnual) => funding(line.field.field, view),
             (None, field) if is_lasting(field) => {
-                view.reference.map_or(PRICE_UNSET, |reference| reference.lasting(field, view))
+                view.reference.map_or(PRICE_UNSET, |reference| reference.lasting(line, view))
             }
             (None, field) if is_clock(field) => sessions::clock(field, view),
             (None, _) => view.dated().map_or(PRICE_UNSET, |reference| reference.dated(line, view)),
@@ -321,7 +374,7 @@ impl Derived {
             Field::SignedVolumeW => size_to_f64(first - second()?),
             Field::BuyRatioW => share(first, first + second()?)?,
             Field::TakerImbalanceW | Field::UptickRatioW => share(first - second()?, first + second()?)?,
-            Field::EffectiveSpreadW => share(first, second()? << FIXED)?,
+            Field::EffectiveSpreadW => unfixed(first as f64 / second()? as f64),
             Field::VolumeSpike => {
                 let before = second()? - first;
                 share(first * i128::from(count), before)?
@@ -361,7 +414,16 @@ fn is_clock(field: Field) -> bool {
 }
 
 fn is_lasting(field: Field) -> bool {
-    matches!(field, Field::Float | Field::SharesOutstanding | Field::FloatTurnover | Field::MarketCap)
+    matches!(
+        field,
+        Field::Float
+            | Field::SharesOutstanding
+            | Field::FloatTurnover
+            | Field::MarketCap
+            | Field::Oi
+            | Field::OiValue
+            | Field::OiChangeW
+    )
 }
 
 fn has_forced_orders(view: &View<'_>) -> bool {

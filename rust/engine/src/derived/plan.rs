@@ -1,6 +1,6 @@
 //! What has been asked for: the derived fields of an engine, and the parts that they need.
 
-use ringtape_model::field::quantum;
+use ringtape_model::field::{Moment, quantum};
 use ringtape_model::units::{Nanos, SECOND};
 use ringtape_model::{Field, FieldRef};
 
@@ -157,6 +157,8 @@ pub(crate) struct Line {
     pub(super) parts: [u16; 2],
     /// Places of windows in the row.
     pub(super) slots: [u16; 2],
+    /// Neither quotes nor the passing of time change it, unless something leaves a window.
+    pub(crate) waits: bool,
 }
 
 /// The derived fields that were asked for.
@@ -190,7 +192,7 @@ impl Plan {
     /// Adds a field; `slot` gives the place of a window in the row.
     pub(crate) fn add(&mut self, field: FieldRef, slot: impl Fn(Nanos) -> Option<usize>) {
         let Needs { keys, windows } = needs(field);
-        let mut line = Line { field, parts: [NONE; 2], slots: [NONE; 2] };
+        let mut line = Line { field, parts: [NONE; 2], slots: [NONE; 2], waits: waits(field.field) };
         for (part, key) in line.parts.iter_mut().zip(keys) {
             *part = self.place(key) as u16;
         }
@@ -241,6 +243,29 @@ impl Plan {
     }
 }
 
+/// Fields that only trades, and what is rarer, can change.
+fn waits(field: Field) -> bool {
+    // These change when a session or opening range ends, when news grows old, or with the mark price.
+    let ends = matches!(
+        field,
+        Field::Session
+            | Field::ChangePost
+            | Field::HaltState
+            | Field::OrHigh
+            | Field::OrLow
+            | Field::OrPos
+            | Field::NoiQty
+            | Field::NoiPaired
+            | Field::NoiPrice
+            | Field::NoiType
+            | Field::NoiRatio
+            | Field::NoiDev
+            | Field::FundingInterval
+            | Field::FundingAnnual
+    );
+    field.info().moment != Moment::Quote && !moves_alone(field) && !ends
+}
+
 /// Fields that change with engine time even where nothing happened.
 fn moves_alone(field: Field) -> bool {
     matches!(
@@ -250,6 +275,9 @@ fn moves_alone(field: Field) -> bool {
             | Field::StreakNoTrade
             | Field::HaltSince
             | Field::SinceResume
+            | Field::Oi
+            | Field::OiValue
+            | Field::OiChangeW
             | Field::VolumeExpected
             | Field::Rvol
             | Field::RvolW

@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 
-use ringtape_model::units::{Nanos, PRICE_UNSET, TIME_UNSET, ratio};
+use ringtape_model::units::{Nanos, PRICE_UNSET, TIME_UNSET};
 use ringtape_model::{Quote, Row};
 
 use super::rolling::Span;
-use super::{FIXED, fixed};
+use super::{fixed, unfixed};
 use crate::window::floor;
 
 /// A quote in integers of 1e-8; the side that is empty has price 0.
@@ -129,11 +129,13 @@ impl Mean {
         };
     }
 
-    pub(crate) fn evict(&mut self, now: Nanos) {
+    /// Forgets changes from before the window; gives the time of the next look.
+    pub(crate) fn evict(&mut self, now: Nanos) -> Nanos {
         let start = self.span.start(now);
         while self.marks.front().is_some_and(|mark| mark.at < start) {
             self.marks.pop_front();
         }
+        self.span.next(self.marks.front().map(|mark| mark.at), now)
     }
 
     /// What stood, weighted, and for how long, after [`Mean::evict`]; `None` where nothing did or a part passed unseen.
@@ -152,12 +154,12 @@ impl Mean {
 
     /// The mean of the spread as a fraction of mid.
     pub(crate) fn spread(&self, now: Nanos) -> f64 {
-        self.difference(now).map_or(PRICE_UNSET, |(weighted, stood)| ratio(weighted, stood << FIXED))
+        self.difference(now).map_or(PRICE_UNSET, |(weighted, stood)| unfixed(weighted as f64 / stood as f64))
     }
 
     /// The mean size of both sides in 1e-8.
     pub(crate) fn depth(&self, now: Nanos) -> Option<f64> {
-        self.difference(now).map(|(weighted, stood)| ratio(weighted, stood * 2))
+        self.difference(now).map(|(weighted, stood)| weighted as f64 / stood as f64 / 2.0)
     }
 
     /// The mean changes with time as long as a change of the quote is inside.

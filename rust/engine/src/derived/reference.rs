@@ -3,6 +3,8 @@
 //! What describes past days holds for the date that it was given for; on the next one it is undefined until it is given
 //! again. Everything that takes a loop over days is computed when it is given.
 
+use std::collections::VecDeque;
+
 use ringtape_model::Field;
 use ringtape_model::units::{Nanos, PRICE_UNSET, SECOND, TIME_UNSET, size_to_f64};
 
@@ -39,11 +41,12 @@ pub enum ReferenceColumn {
     Float,
     SharesOutstanding,
     FundingInterval,
+    OpenInterest,
 }
 
 impl ReferenceColumn {
     /// Every column, in order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::PrevClose,
         Self::PrevOpen,
         Self::PrevHigh,
@@ -53,6 +56,7 @@ impl ReferenceColumn {
         Self::Float,
         Self::SharesOutstanding,
         Self::FundingInterval,
+        Self::OpenInterest,
     ];
 
     /// The name of the column.
@@ -67,12 +71,13 @@ impl ReferenceColumn {
             Self::Float => "float",
             Self::SharesOutstanding => "shares_outstanding",
             Self::FundingInterval => "funding_interval",
+            Self::OpenInterest => "open_interest",
         }
     }
 
     /// It holds on every date, not only on the one that it was given for.
     const fn stays(self) -> bool {
-        matches!(self, Self::Float | Self::SharesOutstanding | Self::FundingInterval)
+        matches!(self, Self::Float | Self::SharesOutstanding | Self::FundingInterval | Self::OpenInterest)
     }
 }
 
@@ -97,6 +102,7 @@ pub(crate) struct Reference {
     pub(crate) days: Days,
     volume: Profile,
     trades: Profile,
+    interest: Interest,
 }
 
 impl Reference {
@@ -107,16 +113,20 @@ impl Reference {
             days: Days::default(),
             volume: Profile::default(),
             trades: Profile::default(),
+            interest: Interest::default(),
         }
     }
 
-    /// Takes what is given for a date.
-    pub(crate) fn take(&mut self, data: ReferenceData, date: u32) {
+    /// Takes what is given for a date, at engine time `now`.
+    pub(crate) fn take(&mut self, data: ReferenceData, date: u32, now: Nanos) {
         if self.date != date {
             self.forget();
         }
         self.date = date;
         for (column, value) in data.numbers {
+            if column == ReferenceColumn::OpenInterest {
+                self.interest.add(now, value);
+            }
             self.numbers[column as usize] = value;
         }
         if let Some(days) = data.days {
@@ -151,6 +161,39 @@ impl Reference {
 /// The first of two numbers that is known.
 fn first_of(first: f64, second: f64) -> f64 {
     if first.is_nan() { second } else { first }
+}
+
+/// Open interest that is remembered: a day of samples five minutes apart, and some.
+const SAMPLES: usize = 512;
+/// How old open interest may be where nothing tells how often it comes.
+const FIRST_AGE: Nanos = 180 * SECOND;
+/// How far before the beginning of a window its first sample may lie.
+const SAMPLE_AGE: Nanos = 300 * SECOND;
+
+/// Open interest over time, as it was given.
+#[derive(Default)]
+struct Interest(VecDeque<(Nanos, f64)>);
+
+impl Interest {
+    fn add(&mut self, time: Nanos, value: f64) {
+        if self.0.len() == SAMPLES {
+            self.0.pop_front();
+        }
+        self.0.push_back((time, value));
+    }
+
+    fn newest(&self, now: Nanos) -> f64 {
+        let Some(&(time, value)) = self.0.back() else { return PRICE_UNSET };
+        let before = self.0.len().checked_sub(2).map(|at| self.0[at].0);
+        let age = before.map_or(FIRST_AGE, |before| 3 * time.saturating_sub(before));
+        if time == TIME_UNSET || now - time > age { PRICE_UNSET } else { value }
+    }
+
+    fn before(&self, time: Nanos) -> f64 {
+        let after = self.0.partition_point(|&(at, _)| at <= time);
+        let held = after.checked_sub(1).map(|at| self.0[at]);
+        held.filter(|&(at, _)| time.saturating_sub(at) <= SAMPLE_AGE).map_or(PRICE_UNSET, |(_, value)| value)
+    }
 }
 
 /// Days of a year on which stocks trade.
@@ -397,8 +440,12 @@ fn at_least(value: f64, floor: f64) -> f64 {
 
 impl Reference {
     /// Fields that hold on every date.
-    pub(crate) fn lasting(&self, field: Field, view: &View<'_>) -> f64 {
-        match field {
+    pub(crate) fn lasting(&self, line: &Line, view: &View<'_>) -> f64 {
+        let interest = || self.interest.newest(view.now);
+        match line.field.field {
+            Field::Oi => interest(),
+            Field::OiValue => interest() * view.row.mark,
+            Field::OiChangeW => interest() / self.interest.before(view.now.saturating_sub(line.field.window)) - 1.0,
             Field::Float => self.number(ReferenceColumn::Float),
             Field::FloatTurnover => view.volume() / self.number(ReferenceColumn::Float),
             Field::SharesOutstanding => self.number(ReferenceColumn::SharesOutstanding),

@@ -43,6 +43,17 @@ impl Span {
         self.before(now) >= self.since
     }
 
+    /// The shortest time after which something can leave the window.
+    pub(crate) const fn least(&self) -> Nanos {
+        self.length - self.quantum
+    }
+
+    /// When a look at the window finds something new: its oldest bucket leaves, or all of it is known.
+    pub(crate) fn next(&self, oldest: Option<Nanos>, now: Nanos) -> Nanos {
+        let leaves = oldest.map_or(Nanos::MAX, |at| at + self.length);
+        if self.is_known(now) { leaves } else { leaves.min(floor(now, self.quantum).saturating_add(self.quantum)) }
+    }
+
     /// A new trading date: the window begins anew.
     pub(crate) fn clear(&mut self) {
         self.since = Nanos::MIN;
@@ -88,13 +99,14 @@ impl Rolling {
         }
     }
 
-    /// Takes out what has left the window.
-    pub(crate) fn evict(&mut self, now: Nanos) {
+    /// Takes out what has left the window; gives the time of the next look.
+    pub(crate) fn evict(&mut self, now: Nanos) -> Nanos {
         let before = self.span.before(now);
         while let Some(&(_, sum)) = self.buckets.front().filter(|&&(at, _)| at <= before) {
             self.total -= sum.get();
             self.buckets.pop_front();
         }
+        self.span.next(self.buckets.front().map(|&(at, _)| at), now)
     }
 
     /// The sum, after [`Rolling::evict`]; `None` where a part of the window passed unseen.
@@ -143,11 +155,12 @@ impl Largest {
         self.entries.insert(index, (at, value));
     }
 
-    pub(crate) fn evict(&mut self, now: Nanos) {
+    pub(crate) fn evict(&mut self, now: Nanos) -> Nanos {
         let before = self.span.before(now);
         while self.entries.front().is_some_and(|&(at, _)| at <= before) {
             self.entries.pop_front();
         }
+        self.span.next(self.entries.front().map(|&(at, _)| at), now)
     }
 
     /// The largest, after [`Largest::evict`]; `None` where there is none or a part of the window passed unseen.

@@ -250,11 +250,12 @@ impl Study {
         [if known { squares.sum::<f64>().sqrt() } else { PRICE_UNSET }, PRICE_UNSET]
     }
 
-    /// Lets time pass.
-    pub(crate) fn evict(&mut self, now: Nanos) {
+    /// Lets time pass; gives the time of the next look.
+    pub(crate) fn evict(&mut self, now: Nanos) -> Nanos {
         if now >= self.next {
             self.conclude(now);
         }
+        self.next
     }
 
     pub(crate) fn is_moving(&self) -> bool {

@@ -6,12 +6,14 @@
 //! cmp   = sum [ rel sum [ rel sum ]                              two-sided form, one direction only
 //!             | ( "crosses" | "crosses_above" | "crosses_below" ) sum
 //!             | [ "not" ] "in" sum ".." sum                      closed at both ends
+//!             | ( "==" | "!=" ) name | [ "not" ] "in" "[" name { "," name } "]"    names of a field of codes
 //!             | "is" [ "not" ] "undefined" ]
 //! sum   = prod { ( "+" | "-" ) prod }
 //! prod  = unary { ( "*" | "/" ) unary }
 //! unary = [ "-" ] primary
 //! primary = number | percent | duration | "true" | "false" | "(" expr ")"
 //!         | field [ "(" arg { "," arg } ")" ] | function "(" expr { "," expr } ")"
+//! name  = a text in quotation marks
 //! arg   = duration | number | digits "t" | hh ":" mm             see `ringtape_model::field`
 //! ```
 //!

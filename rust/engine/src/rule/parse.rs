@@ -76,6 +76,8 @@ pub(super) enum Kind {
     Ratio(f64),
     Duration(Nanos),
     Bool(bool),
+    /// The code of a name, compared with a field of codes.
+    Code(usize),
     Field(FieldRef),
     Negate(Id),
     Abs(Id),
@@ -352,6 +354,11 @@ impl Parser<'_> {
     }
 
     fn relation(&mut self, left: Id, rel: Rel) -> Parsed {
+        if let (Token::Text, Kind::Field(field)) = (self.here().token, self.tree.nodes[left].kind)
+            && !field.field.names().is_empty()
+        {
+            return self.named(left, rel, field);
+        }
         let middle = self.sum()?;
         let operator = self.here();
         let Some(second) = Rel::from_token(operator.token) else {
@@ -369,6 +376,62 @@ impl Parser<'_> {
             return self.fail(third.span, "a chained comparison has two sides", "join with and");
         }
         self.binary(Kind::Chain(rel, second, [left, middle, right]), left, right)
+    }
+
+    /// A field of codes compared with one of its names.
+    fn named(&mut self, left: Id, rel: Rel, field: FieldRef) -> Parsed {
+        if rel.direction() != 0 {
+            let span = self.here().span;
+            return self.fail(span, "names have no order", "compare them with == or !=");
+        }
+        let name = self.member(field)?;
+        self.binary(Kind::Compare(rel, left, name), left, name)
+    }
+
+    /// A name of a field of codes, in quotation marks.
+    fn member(&mut self, field: FieldRef) -> Parsed {
+        let Lexeme { token, span } = self.here();
+        let (text, names) = (span.of(self.text), field.field.names());
+        if token != Token::Text {
+            return self.fail(span, "a name in quotation marks is needed here", format!("such as \"{}\"", names[0]));
+        }
+        self.advance();
+        if let Some(code) = names.iter().position(|name| text.get(1..text.len() - 1) == Some(name)) {
+            return self.push(Kind::Code(code), span);
+        }
+        let hint = format!("members: {}", names.join(", "));
+        self.fail(span, format!("{} has no member {text}", field.text()), hint)
+    }
+
+    /// `field in ["a", "b"]`: one comparison for each name, joined by or.
+    fn one_of(&mut self, left: Id, field: FieldRef) -> Parsed {
+        let mut found = None;
+        loop {
+            self.advance();
+            // INVARIANT: each comparison has its own operand, which keeps the tree in post-order.
+            let operand = if found.is_none() { left } else { self.push(Kind::Field(field), self.span(left))? };
+            let Ok(name) = self.member(field) else {
+                while !matches!(self.advance().token, Token::Stray | Token::End) {}
+                return Err(Stop);
+            };
+            let equal = self.binary(Kind::Compare(Rel::Equal, operand, name), left, name)?;
+            found = Some(match found {
+                Some(before) => self.binary(Kind::Or(before, equal), left, name)?,
+                None => equal,
+            });
+            let next = self.here();
+            if next.token == Token::Comma {
+                continue;
+            }
+            if next.token == Token::End {
+                return self.fail(self.span(left), "unclosed list, end of rule reached", "add ]");
+            }
+            if next.span.of(self.text) != "]" {
+                return self.fail(next.span, format!("unexpected '{}'", next.span.of(self.text)), "expected ]");
+            }
+            self.advance();
+            return found.ok_or(Stop);
+        }
     }
 
     fn chain_hint(&self, left: Id, rel: Rel, middle: Id, second: Span, right: Id) -> String {
@@ -405,12 +468,13 @@ impl Parser<'_> {
     fn range(&mut self, left: Id, operator: Span) -> Parsed {
         self.advance();
         let next = self.here();
-        match next.token {
-            Token::Bracket => {
+        match (next.token, self.tree.nodes[left].kind) {
+            (Token::Bracket, Kind::Field(field)) if !field.field.names().is_empty() => return self.one_of(left, field),
+            (Token::Bracket, _) => {
                 while !matches!(self.advance().token, Token::Stray | Token::End) {}
                 return self.later(next.span, "lists of values");
             }
-            Token::At => return self.later(next.span, "named lists such as @watch"),
+            (Token::At, _) => return self.later(next.span, "named lists such as @watch"),
             _ => {}
         }
         let low = self.sum()?;
