@@ -15,7 +15,8 @@ HEAD = """\
 # Fields
 
 Generated from the catalogue by `make docs`; `ringtape fields` prints the same. A field has one name everywhere: in
-rules, `Engine.get`, `Engine.table`, `Engine.column` and on the screen. `price` is another name of `last`.
+rules, `Engine.get`, `Engine.table`, `Engine.column` and on the screen. `price` is another name of
+`last`, `day_open` of `open`.
 
 An undefined field is `None` from `get` and `row`, and NaN in tables and columns. Undefined is not zero.
 

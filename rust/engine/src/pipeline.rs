@@ -539,7 +539,7 @@ impl Engine {
         windows.push(length);
         for (id, state) in self.states.iter_mut().enumerate() {
             let now = venue_of(state, &self.venues).clock.now();
-            state.windows.register(&windows, now, now);
+            state.register(&windows, now, now);
             state.windows.evict(now);
             // Rows have the new window before readers know of it.
             let rows: Vec<WindowRow> = (0..windows.len()).map(|slot| state.windows.row(slot)).collect();
@@ -581,8 +581,9 @@ impl Engine {
             }
             // Rows have the new word before readers know of it.
             self.compute_derived(id, &day, now);
+            let state = &mut self.states[id as usize];
             self.rings.latest.change(id as usize, |to| {
-                to.put(0, words(&self.states[id as usize].row));
+                state.publish(to);
                 put_words(to, &self.derived);
             });
         }
@@ -860,7 +861,7 @@ impl Engine {
             debug_assert_eq!(twin, Ok(SymbolId(id)));
             let mut state = SymbolState::new(venue, self.series.len());
             let own = &mut self.venues[venue as usize];
-            state.windows.register(&self.own.windows, own.clock.now(), Nanos::MIN);
+            state.register(&self.own.windows, own.clock.now(), Nanos::MIN);
             if own.day_ends != TIME_UNSET {
                 state.roll(&own.day);
             }

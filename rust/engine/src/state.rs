@@ -9,7 +9,7 @@ use ringtape_ring::{RowWriter, prefetch};
 use crate::bar::{BarPrint, Cell, Forming};
 use crate::derived::{Deal, Derived, Line, Plan, Reference, ReferenceData, Told, View};
 use crate::session::Day;
-use crate::window::{Print, TAPE_START, TapeKey, Windows, widen};
+use crate::window::{NO_PRICE, Print, TAPE_START, TapeKey, Windows, widen};
 
 /// Which stream of trades owns a symbol's trade-derived state. The first to speak does; the other would
 /// count the same trades twice.
@@ -196,6 +196,14 @@ impl SymbolState {
         if let Some(derived) = &mut self.derived {
             derived.tell(told, &self.row, now);
         }
+    }
+
+    /// Registers windows that are new; trades before `since` may have passed unseen.
+    pub(crate) fn register(&mut self, windows: &[Nanos], now: Nanos, since: Nanos) {
+        let row = &self.row;
+        let priced = row.last_date == row.date && row.last_time != TIME_UNSET;
+        let last = if priced { (row.last, (row.last_time, self.last_sequence)) } else { NO_PRICE };
+        self.windows.register(windows, now, since, last);
     }
 
     /// Collects what the plan asks for, from now on.

@@ -293,8 +293,8 @@ derived {
     BlockVolumeW "block_volume" Window Shares Trade "T" "Σ size of such trades", "never";
     MaxTradeW "max_trade" Window Shares Trade "T" "largest size of a VOL trade", "no trade";
     VolumeSpike "volume_spike" WindowCount Scalar Trade "T" "volume(w)/mean volume of the k windows of length w before it", "nothing in those";
-    StreakNoTrade "streak_no_trade" None Seconds Tick "E" "now - time of the newest VOL trade of the date", "no trade today, or closed";
-    EffectiveSpreadW "effective_spread" Window Ratio Trade "T,Q" "mean of 2·|price - mid|/mid, mid of the quote before the trade, weighted by size", "no trade with a quote before it";
+    StreakNoTrade "streak_no_trade" None Seconds Tick "E" "now - time of the newest VOL trade of the date", "no trade today, halted, or closed";
+    EffectiveSpreadW "effective_spread" Window Ratio Trade "T,Q" "mean of 2·abs(price - mid)/mid, mid of the quote before the trade, weighted by size", "no trade with a quote before it";
     AvgSpreadBpsW "avg_spread_bps" Window Ratio Quote "Q" "mean of spread/mid weighted by the time that it stood, shown in basis points", "no spread stood";
     OfiW "ofi" Window Shares Quote "Q" "Σ [b>=b']B - [b<=b']B' - [a<=a']A + [a>=a']A' over updates between two-sided quotes (b, a prices, B, A sizes, ' before)", "no quote";
     OfiNormW "ofi_norm" Window Scalar Quote "Q" "ofi(w)/mean of (bid_size + ask_size)/2 weighted by time", "no size stood";
@@ -313,7 +313,7 @@ derived {
     NoiPaired "noi_paired" None Shares Tick "N" "shares of it that are paired", "as noi_qty";
     NoiPrice "noi_price" None Price Tick "N" "its book clearing price", "as noi_qty, or price 0";
     NoiType "noi_type" None Code Tick "N" "its auction: early_open, open, halt, close, extreme_close, regulatory", "as noi_qty";
-    NoiRatio "noi_ratio" None Ratio Tick "N" "|noi_qty|/(|noi_qty| + noi_paired)", "as noi_qty, or both 0";
+    NoiRatio "noi_ratio" None Ratio Tick "N" "abs(noi_qty)/(abs(noi_qty) + noi_paired)", "as noi_qty, or both 0";
     NoiDev "noi_dev" None Ratio Trade "N,T" "noi_price/last - 1", "as noi_price";
     LiqLongW "liq_long" Window Money Tick "K" "Σ size·average price of forced orders that sold; the venue sends at most one a second, so it is a lower bound", "a venue without forced orders";
     LiqShortW "liq_short" Window Money Tick "K" "Σ size·average price of forced orders that bought; a lower bound", "a venue without forced orders";
@@ -871,11 +871,21 @@ mod tests {
     }
 
     #[test]
+    fn no_line_breaks_a_table() {
+        for FieldInfo { name, formula, undefined, .. } in CATALOGUE {
+            assert!(![formula, undefined].iter().any(|text| text.contains(['|', '\n'])), "{name}");
+        }
+    }
+
+    #[test]
     fn field_text_round_trips() {
-        let texts = ["last", "change(5m)", "volume(250s)", "high(100ms)", "low(30m)", "trade_rate(1h)", "change(50t)"];
-        for text in texts.into_iter().chain(["vwap_anchor(10:30)", "or_high(15m)"]) {
-            let Ok(field) = FieldRef::parse(text) else { panic!("{text}") };
-            assert_eq!(field.text(), text);
+        for info in CATALOGUE {
+            let text = format!("{}{}", info.name, info.args.example());
+            let Ok(field) = FieldRef::parse(&text) else { panic!("{text}") };
+            assert_eq!((field.field, field.text()), (info.field, text));
+        }
+        for text in ["volume(250s)", "high(100ms)", "low(30m)", "vwap_anchor(10:30:15)"] {
+            assert_eq!(FieldRef::parse(text).map(|field| field.text()), Ok(text.to_owned()));
         }
         assert_eq!(FieldRef::parse("change( 50t )").map(|f| f.text()), Ok("change(50t)".to_owned()));
         assert_eq!(FieldRef::parse("price").map(|f| f.text()), Ok("last".to_owned()));

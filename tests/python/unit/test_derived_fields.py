@@ -32,7 +32,7 @@ CONDITIONS = [(), (), (), (), (37,), (12,), (12, 37), (13,), (32,), (10,), (2,),
 class Pair:
     """The engine and the oracle, told the same."""
 
-    def __init__(self, clock: str, day: str, kind: str) -> None:
+    def __init__(self, clock: str, day: str, kind: str, *, late: bool = False) -> None:
         self.engine = rt.Engine()
         self.engine.set_reference({"XYZ": 10.0})
         self.time = ns(clock, day)
@@ -41,7 +41,9 @@ class Pair:
         self.tape = oracle.Tape(days, reference=10.0, now=self.time)
         self.number = 0
         self.expected = self.expected_trades if kind == "trades" else self.expected_quotes
-        self.engine.table(list(self.expected()))
+        self.late = late
+        if not late:
+            self.engine.table(list(self.expected()))
         # Another symbol starts the clock.
         self.feed({"ev": "T", "sym": "OTHER", "p": 1, "s": 1, "t": self.time // 1_000_000})
 
@@ -104,7 +106,11 @@ class Pair:
     def check(self, expected: dict[str, oracle.Value]) -> None:
         table = self.engine.table(list(expected))
         for name, value in expected.items():
-            agree(name, float(table[name][0]), value)
+            got = float(table[name][0])
+            if not (self.late and math.isnan(got)):
+                agree(name, got, value)
+        if self.late:
+            return
         for name in list(expected)[::7]:
             got = self.engine.get("XYZ", name)
             agree(name, math.nan if got is None else got, expected[name])
@@ -148,6 +154,33 @@ def test_derived_fields_equal_their_definitions(kind: str, start: tuple[str, str
         {"trade": pair.trade, "quote": pair.quote, "pause": pair.pass_time}[what](*step)
         if at % 5 == 4 or at == len(steps) - 1:
             pair.check(pair.expected())
+
+
+@pytest.mark.parametrize("kind", ["trades", "quotes"])
+@settings(deadline=None)
+@given(
+    start=st.sampled_from(STARTS),
+    before=st.lists(st.one_of(TRADE, TRADE, QUOTE, PAUSE), max_size=30),
+    after=st.lists(st.one_of(TRADE, TRADE, QUOTE, PAUSE), min_size=1, max_size=30),
+)
+def test_a_field_asked_for_late_is_undefined_or_right(
+    kind: str, start: tuple[str, str], before: list[Any], after: list[Any]
+) -> None:
+    pair = Pair(*start, kind, late=True)
+    for what, *step in before:
+        {"trade": pair.trade, "quote": pair.quote, "pause": pair.pass_time}[what](*step)
+    pair.check(pair.expected())
+    for what, *step in after:
+        {"trade": pair.trade, "quote": pair.quote, "pause": pair.pass_time}[what](*step)
+        pair.check(pair.expected())
+    date = pair.tape.day.date
+    while pair.tape.day.date == date:
+        pair.pass_time(6 * 3_600_000)
+    # On the next date nothing is missing.
+    pair.late = False
+    for what, *step in after:
+        {"trade": pair.trade, "quote": pair.quote, "pause": pair.pass_time}[what](*step)
+    pair.check(pair.expected())
 
 
 def quote(clock: str, number: int, bid: float, ask: float, size: int = 100) -> dict[str, Any]:

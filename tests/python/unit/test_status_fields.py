@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_derived_fields import asked, quote
-from test_engine_state import ns
+from test_engine_state import Tape, ns
 
 import ringtape as rt
 
@@ -115,6 +115,19 @@ def test_a_halt_before_anybody_asked_is_not_called_trading() -> None:
     assert tape.get("halt_state") is None
     tape.feed(tape.trade("10:00:01", 10.01))
     assert tape.get("halt_state") == 0
+
+
+def test_a_symbol_of_which_only_bands_are_known() -> None:
+    tape = asked("volume_pre")
+    event = band("10:00:00", 1, 21) | {"T": "NEW"}
+    feed(tape, event, "10:00:00")
+    late = Tape()
+    feed(late, event, "10:00:00")
+    for engine in (tape.engine, late.engine):
+        fields = ("luld_up", "high(1m)", "volume(1m)", "volume_pre", "last", "prev_high")
+        assert [engine.get("NEW", field) for field in fields] == [None, None, 0, 0, None, None]
+    feed(late, event | {"q": 2}, "10:00:01")
+    assert late.engine.get("NEW", "luld_up") == 11.0
 
 
 START = 1_795_190_400_000

@@ -59,7 +59,8 @@ enum Part {
     Sum(Measure, Rolling),
     Largest(Largest),
     Mean(Mean),
-    Newest(Nanos),
+    /// And since when trades are seen.
+    Newest(Nanos, Nanos),
     Halt(Halt),
     Auction(Auction),
     Ticker(Box<Rolling24>),
@@ -156,7 +157,7 @@ impl Derived {
         let trades = if row.last_any.is_nan() { Nanos::MIN } else { now };
         let quotes = if row.quote_time == TIME_UNSET { Nanos::MIN } else { now };
         if plan.tape && self.tape.is_none() {
-            self.tape = Some(Box::new(Tape::new(trades)));
+            self.tape = Some(Box::new(Tape::new(trades, quotes)));
         }
         if plan.book && self.book.is_none() {
             self.book = Some(Book::of(row));
@@ -182,7 +183,7 @@ impl Derived {
                     let span = Span::new(length, quantum(length), quotes);
                     Part::Mean(Mean::new(what, span, &Book::of(row), now))
                 }
-                Key::Newest => Part::Newest(TIME_UNSET),
+                Key::Newest => Part::Newest(TIME_UNSET, trades),
                 Key::Halt => Part::Halt(Halt::new(trades.max(quotes))),
                 Key::Auction => Part::Auction(Auction::default()),
                 Key::Ticker => Part::Ticker(Box::default()),
@@ -203,9 +204,17 @@ impl Derived {
                 Part::Anchor(anchor) => anchor.trade(deal, day),
                 Part::Opening(opening) => opening.trade(deal, day),
                 Part::Prices(prices) => prices.trade(deal),
-                Part::Sum(what, rolling) => rolling.add(time, what.of_trade(deal, &said), now),
+                Part::Sum(what, rolling) => {
+                    rolling.add(time, what.of_trade(deal, &said), now);
+                    if said.unsure && what.reads_tape() {
+                        rolling.span.forget(time);
+                        self.next = Nanos::MIN;
+                    }
+                }
                 Part::Largest(largest) if deal.has(condition::VOLUME) => largest.add(time, deal.size(), now),
-                Part::Newest(newest) if deal.has(condition::VOLUME) => *newest = time.max(*newest),
+                Part::Newest(newest, since) if deal.has(condition::VOLUME) && time >= *since => {
+                    *newest = time.max(*newest);
+                }
                 Part::Halt(halt) => halt.trade(deal),
                 _ => {}
             }
@@ -279,7 +288,7 @@ impl Derived {
                 Part::Sum(_, rolling) => rolling.clear(),
                 Part::Largest(largest) => largest.clear(),
                 Part::Mean(mean) => mean.roll(day.start),
-                Part::Newest(newest) => *newest = TIME_UNSET,
+                Part::Newest(newest, since) => (*newest, *since) = (TIME_UNSET, Nanos::MIN),
             }
         }
     }
@@ -326,7 +335,7 @@ impl Derived {
             (Some(Part::Prices(prices)), _) => prices.value(),
             (Some(Part::Largest(largest)), _) => largest.get(view.now).map_or(PRICE_UNSET, size_to_f64),
             (Some(Part::Mean(mean)), _) => mean.spread(view.now),
-            (Some(Part::Newest(newest)), _) => self.streak(line, *newest, view),
+            (Some(Part::Newest(newest, _)), _) => self.streak(line, *newest, view),
             (Some(Part::Halt(halt)), field) => halt.value(field, view),
             (Some(Part::Auction(auction)), field) => auction.value(field, view),
             (Some(Part::Ticker(held)), field) => held.value(field),

@@ -54,6 +54,11 @@ impl Span {
         if self.is_known(now) { leaves } else { leaves.min(floor(now, self.quantum).saturating_add(self.quantum)) }
     }
 
+    /// What happened up to a time is not known.
+    pub(crate) fn forget(&mut self, until: Nanos) {
+        self.since = self.since.max(until);
+    }
+
     /// A new trading date: the window begins anew.
     pub(crate) fn clear(&mut self) {
         self.since = Nanos::MIN;

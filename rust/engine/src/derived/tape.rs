@@ -32,10 +32,12 @@ pub(crate) struct Said {
     pub(crate) tick: i8,
     /// The quote before it, where the trade was made at the time that it is printed at.
     pub(crate) quote: Option<Prevailing>,
+    /// What came before the trade is not known well enough to say any of this.
+    pub(crate) unsure: bool,
 }
 
 impl Said {
-    pub(crate) const NOTHING: Self = Self { side: SIDE_NONE, tick: 0, quote: None };
+    pub(crate) const NOTHING: Self = Self { side: SIDE_NONE, tick: 0, quote: None, unsure: false };
 }
 
 /// The trade that a rule is looking at.
@@ -43,13 +45,17 @@ struct Trigger {
     price: f64,
     size: f64,
     late: bool,
-    side: u8,
+    side: f64,
     at: f64,
 }
 
 /// The tape of one symbol on one date.
 pub(crate) struct Tape {
+    /// Trades and quotes before these passed unseen.
     since: Nanos,
+    quotes_since: Nanos,
+    /// The side of some trade of the date may not be known.
+    missed: bool,
     quotes: VecDeque<Prevailing>,
     /// Price of the newest LAST trade in 1e-8.
     last: Option<i64>,
@@ -64,9 +70,11 @@ pub(crate) struct Tape {
 }
 
 impl Tape {
-    pub(crate) fn new(since: Nanos) -> Self {
+    pub(crate) fn new(since: Nanos, quotes_since: Nanos) -> Self {
         Self {
             since,
+            quotes_since,
+            missed: false,
             quotes: VecDeque::with_capacity(QUOTES),
             last: None,
             direction: 0,
@@ -102,7 +110,8 @@ impl Tape {
 
     /// Takes a trade and says what it was.
     pub(crate) fn trade(&mut self, deal: &Deal<'_>) -> Said {
-        let price = deal.trade.price_e8;
+        let (price, unsure) = (deal.trade.price_e8, self.is_unsure(deal));
+        self.missed |= unsure;
         let quote = if deal.is_negotiated() { self.prevailing(deal.trade.ts_event) } else { None };
         let side = self.side(deal, quote);
         let mut tick = 0;
@@ -122,10 +131,18 @@ impl Tape {
             price: deal.trade.price,
             size: deal.trade.size,
             late: deal.late,
-            side,
-            at: quote.map_or(PRICE_UNSET, |quote| place(price, quote)),
+            side: if unsure { PRICE_UNSET } else { f64::from(side) },
+            at: quote.filter(|_| !unsure).map_or(PRICE_UNSET, |quote| place(price, quote)),
         });
-        Said { side, tick, quote }
+        Said { side, tick, quote, unsure }
+    }
+
+    /// After a beginning within the date the quotes before a trade, and which way the price changed last, are not known at
+    /// first.
+    fn is_unsure(&self, deal: &Deal<'_>) -> bool {
+        let blind = self.quotes_since != Nanos::MIN && deal.trade.ts_event <= self.quotes_since + QUOTE_AGE;
+        let without_past = self.since != Nanos::MIN && self.direction == 0;
+        (blind || without_past) && deal.trade.side == SIDE_NONE
     }
 
     fn side(&self, deal: &Deal<'_>, quote: Option<Prevailing>) -> u8 {
@@ -157,9 +174,8 @@ impl Tape {
 
     /// A new date: quotes stay, prices and sums do not.
     pub(crate) fn roll(&mut self) {
-        let quotes = std::mem::take(&mut self.quotes);
-        *self =
-            Self { quotes, since: Nanos::MIN, last: None, direction: 0, streak: 0, count: 0, delta: 0, trigger: None };
+        (self.since, self.missed, self.last, self.direction) = (Nanos::MIN, false, None, 0);
+        (self.streak, self.count, self.delta, self.trigger) = (0, 0, 0, None);
     }
 
     pub(crate) fn value(&self, field: Field, view: &View<'_>) -> f64 {
@@ -170,9 +186,9 @@ impl Tape {
             Field::TradePrice => of(|trade| trade.price),
             Field::TradeSize => of(|trade| trade.size),
             Field::TradeLate => of(|trade| f64::from(u8::from(trade.late))),
-            Field::TradeSide => of(|trade| f64::from(trade.side)),
+            Field::TradeSide => of(|trade| trade.side),
             Field::TradeAt => of(|trade| trade.at),
-            Field::DeltaDay if whole_day => size_to_f64(self.delta),
+            Field::DeltaDay if whole_day && !self.missed => size_to_f64(self.delta),
             Field::TickStreak if whole_day && self.count > 1 => self.streak as f64,
             _ => PRICE_UNSET,
         }
