@@ -116,12 +116,7 @@ fn strangers() {
         let [crowded, quiet] = [&engine, &alone].map(|engine| {
             let reader = engine.reader();
             assert_eq!(reader.registry().symbols.len(), known.len());
-            let read = reader.row_and_window(SymbolId(id), Venue::BinanceUsdm, 0);
-            let (snapshot, window) = read.unwrap_or_else(|| panic!("a whole row"));
-            fields.map(|field| {
-                let now = snapshot.now;
-                ringtape::model::field::value(field.field, &snapshot.row, &window, field.window, now).to_bits()
-            })
+            fields.map(|field| reader.value(SymbolId(id), Venue::BinanceUsdm, field).map(f64::to_bits))
         });
         assert_eq!(crowded, quiet);
     }

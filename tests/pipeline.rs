@@ -9,7 +9,7 @@ use ringtape::engine::rule::{RuleSource, compile};
 use ringtape::engine::{BarSpec, Config, Engine};
 use ringtape::model::row::{ROW_WORDS, WINDOW_WORDS};
 use ringtape::model::units::SECOND;
-use ringtape::model::{Bar, Record, Trade, Venue};
+use ringtape::model::{Bar, FieldRef, Record, Trade, Venue};
 use ringtape::ring::EventRing;
 use ringtape::sim::{self, Kind, Market, Route};
 
@@ -73,10 +73,106 @@ fn engine(max_symbols: usize) -> Engine {
     }
 }
 
+/// One derived field of every part, and of every sum.
+const DERIVED: &[&str] = &[
+    "volume_reg",
+    "vwap_anchor(10:30)",
+    "or_high(5m)",
+    "change(50t)",
+    "acceleration(5s)",
+    "delta_day",
+    "buy_ratio(5s)",
+    "unclassified_share(1s)",
+    "at_ask_ratio(5s)",
+    "uptick_ratio(5s)",
+    "late_share(5s)",
+    "odd_lot_share(5s)",
+    "trf_share(5s)",
+    "block_count(1s)",
+    "block_volume(1s)",
+    "max_trade(5s)",
+    "volume_spike(1s,5)",
+    "streak_no_trade",
+    "effective_spread(5s)",
+    "avg_spread_bps(5s)",
+    "ofi(5s)",
+    "ofi_norm(11s)",
+    "quote_rate(5s)",
+    "halt_state",
+    "limit_state",
+    "noi_qty",
+    "liq_long(5s)",
+    "liq_short(5s)",
+    "change_24h",
+    "funding_annual",
+    "return_z(5s)",
+    "bar_close(1m,1)",
+    "sma(5,1m)",
+    "ema(5,1m)",
+    "rsi(5,1m)",
+    "atr(5,1m)",
+    "macd(1m)",
+    "bb_width(5,1m)",
+    "consecutive(1m)",
+    "realized_vol(10m)",
+    "rvol(5s)",
+    "session",
+];
+
+fn ask_for_derived(engine: &mut Engine) {
+    for text in DERIVED {
+        let Ok(field) = FieldRef::parse(text) else { panic!("{text}") };
+        assert!(engine.register_field(field).is_ok(), "{text}");
+    }
+}
+
+/// The derived fields of every symbol.
+fn derived(engine: &Engine) -> Vec<Vec<u64>> {
+    let reader = engine.reader();
+    let (symbols, fields): (Vec<_>, Vec<_>) = {
+        let registry = reader.registry();
+        (registry.symbols.iter().map(|(id, venue, _)| (id, venue)).collect(), registry.derived.clone())
+    };
+    let values =
+        |(id, venue)| fields.iter().map(|&field| reader.value(id, venue, field).map_or(0, f64::to_bits)).collect();
+    symbols.into_iter().map(values).collect()
+}
+
 #[test]
 fn a_warm_engine_does_not_allocate() {
-    let frames = market(60, 2_000, 20, Kind::Stocks);
+    warm_engine_does_not_allocate(engine(1_000), 60);
+}
+
+#[test]
+fn derived_fields_do_not_allocate_either() {
     let mut engine = engine(1_000);
+    ask_for_derived(&mut engine);
+    // What is rare has windows so short that there is room for all of their buckets.
+    warm_engine_does_not_allocate(engine, 120);
+}
+
+#[test]
+fn derived_fields_do_not_depend_on_how_frames_are_cut() {
+    let run = |per_frame: usize| {
+        let mut engine = engine(1_000);
+        ask_for_derived(&mut engine);
+        let mut now = 0;
+        for (time, frame) in market(15, 2_000, per_frame, Kind::Stocks) {
+            engine.feed(&frame, Venue::MassiveStocks, time, 0);
+            now = time;
+        }
+        engine.advance(now);
+        derived(&engine)
+    };
+    let one = run(1);
+    let defined = |row: &Vec<u64>| row.iter().filter(|word| !f64::from_bits(**word).is_nan()).count();
+    assert!(one.iter().any(|row| defined(row) > 20), "{:?}", one.iter().map(defined).collect::<Vec<_>>());
+    assert_eq!(one, run(7));
+    assert_eq!(one, run(100));
+}
+
+fn warm_engine_does_not_allocate(mut engine: Engine, seconds: i64) {
+    let frames = market(seconds, 2_000, 20, Kind::Stocks);
     let warm = frames.len() * 5 / 6;
     for (now, frame) in &frames[..warm] {
         engine.feed(frame, Venue::MassiveStocks, *now, 0);
@@ -176,6 +272,7 @@ fn other_markets_and_kinds_do_not_allocate_either() {
     let venues = [Venue::MassiveStocks, Venue::MassiveCrypto, Venue::MassiveForex, Venue::MassiveIndices];
     for venue in venues.into_iter().chain([Venue::MassiveFutures, Venue::BinanceUsdm]) {
         let mut engine = engine(1_000);
+        ask_for_derived(&mut engine);
         let times = START / SECOND..START / SECOND + 600;
         let frames: Vec<(i64, Vec<u8>)> =
             times.map(|t| (t * SECOND + SECOND / 2, frame(venue, t).into_bytes())).collect();
@@ -246,7 +343,7 @@ fn one_event_a_frame_or_many_give_the_same_trades() {
             .symbols
             .iter()
             .filter_map(|(id, venue, name)| {
-                let row = reader.row(id, venue)?.row;
+                let row = reader.row(id, venue)?;
                 let sums = (row.volume.get(), row.notional.get(), row.trade_count);
                 Some(format!("{name} {} {} {} {sums:?}", row.last, row.bid, row.ask))
             })

@@ -232,6 +232,8 @@ class Engine:
         Places for windows in every row, at most 64.
     max_columns
         Places for live columns, at most 64.
+    max_fields
+        Places for derived fields in every row, at most 64; see docs/fields.md.
     max_bars
         Bars kept over all symbols and intervals; beyond it the coldest symbols give theirs up, counted.
     rollover
@@ -259,6 +261,7 @@ class Engine:
         ring_size: int = 65_536,
         max_windows: int = 16,
         max_columns: int = 32,
+        max_fields: int = 64,
         max_bars: int = 1_000_000,
         shared_group: str | None = None,
         rollover: str | None = None,
@@ -292,13 +295,38 @@ class Engine:
         """Return what came since the last drain. A forgotten drain ends in `Batch.lost`, not in growth."""
     def set_reference(
         self,
-        table: Mapping[str, float | Mapping[str, float]] | Iterable[Mapping[str, Any]],
+        table: Mapping[str, float | Mapping[str, Any]] | Iterable[Mapping[str, Any]],
         venue: str = "massive.stocks",
     ) -> int:
-        """Give previous closes and return how many.
+        """Give what is known of symbols from elsewhere and return of how many.
 
-        Takes ``{"AAPL": 190.5}``, ``{"AAPL": {"prev_close": 190.5}}``, or rows with ``symbol`` and ``prev_close``. They
-        hold for the current trading date or, before the first event, for the first one.
+        Takes ``{"AAPL": 190.5}`` for previous closes, ``{"AAPL": {"prev_close": 190.5, "float": 1.5e10}}``, or rows
+        with a column ``symbol``. What describes past days holds for the current trading date, or for the first one if
+        there was no event yet; for the next date it is to be given again. A column that is left out, or None, leaves
+        what was given before; fields without their columns are undefined.
+
+        ``prev_close``
+            Close of the previous trading date, split-adjusted, quote currency; without it that of the last of ``days``.
+        ``prev_open``, ``prev_high``, ``prev_low``, ``prev_volume``
+            The same date's; without them those of the last of ``days``.
+        ``days``
+            Completed days, oldest first, the last one the previous trading date: each (open, high, low, close, volume),
+            with True behind it for a half day, or a mapping of these names and ``half``.
+        ``sigma_1m``
+            Deviation of one-minute returns of the regular session, a fraction.
+        ``volume_profile``, ``trade_profile``
+            Of each of the last 20 comparable days, oldest first, the volume or number of trades so far at the end of
+            each minute from the start of the date on (04:00 New York, 00:00 UTC); half days left out.
+        ``float``, ``shares_outstanding``, ``funding_interval``
+            Shares, and hours between funding payments; they hold until they are given again.
+        ``open_interest``
+            Contracts, as of now: give it again whenever the venue was asked.
+
+        Raises
+        ------
+        ConfigError
+            An unknown column, with the nearest one, or a value that cannot be: no price, a day that is no bar, a
+            running sum that falls.
         """
     def set_sessions(self, venue: str, days: Sequence[tuple[int, int, int, int, int]]) -> None:
         """Give trading days as (yyyymmdd, start, open, close, end), Unix ns.
@@ -320,16 +348,17 @@ class Engine:
 
         ``symbol`` is a name, or ``venue:name`` where several venues have it. Windows are as of the symbol's last
         change or the last `advance`, whichever came later. A window that is not registered is
-        computed from what others still hold, or is None.
+        computed from what others still hold, or is None. A derived field is collected from the first time it is asked
+        for; what passed before is missing. Codes come as numbers, see docs/fields.md.
 
         Raises
         ------
         UnknownSymbol, AmbiguousSymbol, UnknownField
         """
     def row(self, symbol: str) -> dict[str, float | int | None]:
-        """Return every field of a symbol, and its windowed fields for the registered windows."""
+        """Return every field of a symbol: windowed ones for registered windows, derived ones that were asked for."""
     def table(self, fields: Sequence[str]) -> Table:
-        """Return the fields of every symbol as a copy, one row a symbol; new windows are registered."""
+        """Return the fields of every symbol as a copy, one row a symbol; what is new of them is registered."""
     def column(self, field: str, copy: bool = True) -> NDArray[np.float64]:
         """Return one field of every symbol, in symbol-id order.
 
@@ -496,7 +525,10 @@ def decode(frame: Buffer, venue: str) -> tuple[list[tuple[str, dict[str, Any]]],
     """Decode one frame into events as (kind, record), control messages and skipped events."""
 
 def fields() -> list[dict[str, Any]]:
-    """Return the field catalogue, one dict a field."""
+    """Return the field catalogue, one dict a field.
+
+    Keys: name, args, unit, moment, formula, inputs, undefined, derived, and names for codes.
+    """
 
 def record_columns() -> dict[str, list[Any]]:
     """Return the columns of every kind of record, as numpy's dtype takes them."""

@@ -34,6 +34,5 @@ def fields(
     for title in ("field", "unit", "in", "formula", "undefined when"):
         table.add_column(title, overflow="fold")
     for line in lines:
-        shown = f"{line['name']}(w)" if line["windowed"] else line["name"]
-        table.add_row(shown, line["unit"], line["inputs"], line["formula"], line["undefined"])
+        table.add_row(line["name"] + line["args"], line["unit"], line["inputs"], line["formula"], line["undefined"])
     Console().print(table)

@@ -6,6 +6,7 @@
 
 mod bar;
 mod clock;
+mod derived;
 mod pipeline;
 mod read;
 pub mod rule;
@@ -19,8 +20,9 @@ mod store;
 mod window;
 
 pub use bar::{BarSpec, Measure, SpecError};
+pub use derived::{DayBar, ReferenceColumn, ReferenceData};
 pub use pipeline::{Config, Engine, EngineError, Notice, Rings, Series};
-pub use read::{Reader, Registry, Snapshot};
+pub use read::{Reader, Registry, Seen, Source};
 pub use session::Day;
 pub use stats::{Sample, Stats, VenueTime};
 pub use store::{Header, OpenError, Sizes, Writer};

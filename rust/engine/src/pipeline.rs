@@ -16,12 +16,13 @@ use ringtape_model::{
     Bar, FieldRef, Kind, Mark, Moment, Quote, Record, SYMBOL_MAX, Signal, Sought, Stamp, SymbolId, Trade, Value, Venue,
     VenueBar, WindowRow, condition, field, for_each_kind,
 };
-use ringtape_ring::{BarPages, Columns, EventRing, EventWriter, Latest, Pinned, Words, prefetch};
+use ringtape_ring::{BarPages, Columns, EventRing, EventWriter, Latest, Pinned, RowWriter, Words, prefetch};
 use ringtape_wire::{Control, Entry, Listed, Plain, Staging};
 
 use crate::bar::{BarPrint, BarSpec};
 use crate::clock::Clock;
-use crate::read::{Reader, Registry};
+use crate::derived::{self, Plan, ReferenceData, Told};
+use crate::read::{Reader, Registry, Source};
 use crate::scan::Scanner;
 use crate::seen::{Identity, Seen};
 use crate::sequence::Order;
@@ -59,6 +60,8 @@ pub struct Config {
     pub max_windows: usize,
     /// Most live columns, at most 64.
     pub max_columns: usize,
+    /// Most derived fields, at most 64.
+    pub max_fields: usize,
     /// Most bars kept over all symbols and series.
     pub max_bars: usize,
     /// Records kept in each event ring.
@@ -75,6 +78,7 @@ impl Default for Config {
             max_symbols: 20_000,
             max_windows: 16,
             max_columns: 32,
+            max_fields: 64,
             max_bars: 1_000_000,
             ring_size: 65_536,
             pin: Vec::new(),
@@ -93,6 +97,10 @@ pub enum EngineError {
     BadWindow(Nanos, &'static str),
     /// All places for windows are taken: how many there are.
     TooManyWindows(usize),
+    /// No bars of that length are kept: those that are.
+    NoSeries(Nanos, Vec<Nanos>),
+    /// All places for derived fields are taken: how many there are.
+    TooManyFields(usize),
     /// All symbols are taken: how many there are.
     TooManySymbols(usize),
     /// A name that no symbol has: empty, or longer than 64 bytes.
@@ -114,6 +122,14 @@ impl std::fmt::Display for EngineError {
             Self::SameBars(spec) => write!(f, "bars {spec} are listed twice"),
             Self::BadWindow(ns, why) => write!(f, "window of {ns} ns: {why}"),
             Self::TooManyWindows(most) => write!(f, "all {most} windows are taken: raise max_windows (at most 64)"),
+            Self::NoSeries(interval, kept) => {
+                let kept: Vec<String> = kept.iter().map(|&one| field::window_text(one)).collect();
+                let wanted = field::window_text(*interval);
+                write!(f, "no bars of {wanted}: this engine keeps {}; see bars", kept.join(", "))
+            }
+            Self::TooManyFields(most) => {
+                write!(f, "all {most} places for derived fields are taken: raise max_fields (at most 64)")
+            }
             Self::TooManySymbols(most) => write!(f, "all {most} symbols are taken: raise max_symbols"),
             Self::BadSymbol(name) => write!(f, "symbol {name:?}: a name has 1 to {SYMBOL_MAX} bytes"),
             Self::TooManyColumns(most) => {
@@ -220,6 +236,8 @@ struct VenueState {
     /// Bars that end at this time or before it were sent.
     ended: Nanos,
     moving: Vec<u32>,
+    /// [`Plan::stage`] when it was last looked at.
+    stage: u64,
 }
 
 /// The engine. One owner feeds it; [`Engine::reader`] gives handles that read from any thread.
@@ -253,6 +271,9 @@ pub struct Engine {
     dirty: Vec<u32>,
     dirty_count: usize,
     scanner: Option<Scanner>,
+    /// The derived fields that were asked for, and room for their values of one symbol.
+    plan: Plan,
+    derived: Vec<(usize, u64)>,
     control: Vec<(u16, Control)>,
     notices: Vec<Notice>,
     stats: Stats,
@@ -296,13 +317,14 @@ impl Engine {
             next_end: vec![Nanos::MAX; intervals.len()],
             ended: TIME_UNSET,
             moving: Vec::new(),
+            stage: 0,
         };
         let venues = (0..Venue::COUNT).map(|_| venue()).collect();
         let (windows, max_symbols) = (config.windows.clone(), config.max_symbols);
-        let (max_windows, max_columns) = (store.sizes.max_windows, store.sizes.max_columns);
+        let Sizes { max_windows, max_columns, max_fields, .. } = store.sizes;
         let registry = || Registry::new(max_symbols);
         let mut engine = Self {
-            config: Config { max_windows, max_columns, ..config },
+            config: Config { max_windows, max_columns, max_fields, ..config },
             sampled: series.len() - intervals.len(),
             series,
             intervals,
@@ -322,6 +344,8 @@ impl Engine {
             dirty: vec![0],
             dirty_count: 0,
             scanner: None,
+            plan: Plan::default(),
+            derived: Vec::new(),
             control: Vec::new(),
             notices: Vec::new(),
             stats: Stats::default(),
@@ -430,6 +454,7 @@ impl Engine {
             }
             self.tick_venue(venue, recv);
             self.touch_moving(venue);
+            self.touch_derived(venue);
             self.scan_tick(venue, recv);
             self.publish(venue, recv);
             self.refresh_ages(venue);
@@ -487,10 +512,14 @@ impl Engine {
     ///
     /// # Errors
     ///
-    /// The rules need more windows than the engine has places for; the old rules then stay.
+    /// The rules need more windows or derived fields than the engine has places for; the old rules then stay.
     pub fn set_rules(&mut self, rules: crate::rule::RuleSet) -> Result<(), EngineError> {
         for &window in rules.windows() {
             self.register_window(window)?;
+        }
+        let shown = rules.rules().iter().flat_map(crate::rule::Rule::show);
+        for &field in rules.fields().iter().chain(shown) {
+            self.register_field(field)?;
         }
         let mut scanner = Scanner::new(rules);
         scanner.grow(self.states.len());
@@ -512,6 +541,17 @@ impl Engine {
         Ok(())
     }
 
+    /// Gives reference data of a symbol, which is interned if it is new. It holds for the current trading date or, before
+    /// the first event, the first one.
+    pub fn set_reference(&mut self, venue: Venue, name: &str, data: ReferenceData) -> Result<(), EngineError> {
+        let id = self.intern(venue, name).ok_or(EngineError::TooManySymbols(self.config.max_symbols))?;
+        let now = self.venues[venue as usize].clock.now();
+        self.states[id as usize].set_reference(data, now);
+        self.mark_dirty(id, Change::Whole);
+        self.publish(venue, TIME_UNSET);
+        Ok(())
+    }
+
     /// Place of a window in every row, given out now if it is new.
     pub fn register_window(&mut self, length: Nanos) -> Result<usize, EngineError> {
         let length = field::check_window(length).map_err(|error| match error {
@@ -528,7 +568,7 @@ impl Engine {
         windows.push(length);
         for (id, state) in self.states.iter_mut().enumerate() {
             let now = venue_of(state, &self.venues).clock.now();
-            state.windows.register(&windows, now, now);
+            state.register(&windows, now, now);
             state.windows.evict(now);
             // Rows have the new window before readers know of it.
             let rows: Vec<WindowRow> = (0..windows.len()).map(|slot| state.windows.row(slot)).collect();
@@ -541,11 +581,112 @@ impl Engine {
         Ok(self.own.windows.len() - 1)
     }
 
+    /// Sees to it that a field is published: its window, or what a derived field needs, is collected from now on.
+    pub fn register_field(&mut self, field: FieldRef) -> Result<Source, EngineError> {
+        if let Some(source) = self.own.source(field) {
+            return Ok(source);
+        }
+        if !field.field.is_derived() {
+            return self.register_window(field.window).map(Source::Window);
+        }
+        if self.own.derived.len() >= self.config.max_fields {
+            return Err(EngineError::TooManyFields(self.config.max_fields));
+        }
+        if let Some(interval) = derived::bars_of(field)
+            && self.series_at(interval).is_none()
+        {
+            return Err(EngineError::NoSeries(interval, self.intervals.to_vec()));
+        }
+        for window in derived::windows_of(field) {
+            self.register_window(window)?;
+        }
+        self.plan.add(field, |window| self.own.window_slot(window));
+        self.own.derived.push(field);
+        for id in 0..self.states.len() as u32 {
+            let venue = venue_of(&self.states[id as usize], &self.venues);
+            let (day, now) = (venue.day, venue.clock.now());
+            self.states[id as usize].collect(&self.plan, now);
+            if let Some(at) = derived::bars_of(field).and_then(|interval| self.series_at(interval)) {
+                self.study_kept_bars(id, at);
+            }
+            // Rows have the new word before readers know of it.
+            self.compute_derived(id, &day, now);
+            let state = &mut self.states[id as usize];
+            self.rings.latest.change(id as usize, |to| {
+                state.publish(to);
+                put_words(to, &self.derived);
+            });
+        }
+        self.registry_mut().derived.push(field);
+        self.store.directory.add_derived(&field.text());
+        Ok(Source::Derived(self.own.derived.len() - 1))
+    }
+
+    /// Shows derived fields the bars of a series that are kept, oldest first.
+    fn study_kept_bars(&mut self, id: u32, at: usize) {
+        let chain = self.pages.chain(at, id as usize);
+        for number in self.pages.first(chain)..self.pages.count(chain) {
+            let cell = self.cell(chain, number);
+            if cell.is_shown() {
+                let venue = self.states[id as usize].row.venue as u8;
+                let bar = cell.to_bar(id, venue, at, self.interval(at), TIME_UNSET);
+                self.study(&bar);
+            }
+        }
+    }
+
+    /// Shows derived fields an own bar that has ended, or has been sent again.
+    fn study(&mut self, bar: &Bar) {
+        let own = &self.venues[usize::from(bar.venue)];
+        let current = own.day_ends != TIME_UNSET && (own.day.start..own.day_ends).contains(&bar.ts_event);
+        let day = if current { own.day } else { own.calendar.day_at(bar.ts_event).0 };
+        let now = own.clock.now();
+        self.states[bar.symbol as usize].bar(bar, day.is_regular(bar.ts_event), now);
+    }
+
+    /// First word of the derived fields in a row.
+    fn derived_at(&self) -> usize {
+        self.store.sizes.derived_at()
+    }
+
+    /// Place of the time bars of a length.
+    fn series_at(&self, interval: Nanos) -> Option<usize> {
+        self.intervals.iter().position(|&kept| kept == interval)
+    }
+
+    /// Computes those derived fields of a symbol that can have changed, with their places in a row.
+    fn compute_derived(&mut self, id: u32, day: &Day, now: Nanos) {
+        let at = self.derived_at();
+        let state = &mut self.states[id as usize];
+        state.evict(now);
+        let all = state.take_changed();
+        let lines = self.plan.lines().iter().enumerate().filter(|(_, line)| all || !line.waits);
+        let word = |(place, line): (usize, _)| (at + place, state.derived(line, day, now, false).to_bits());
+        self.derived.clear();
+        self.derived.extend(lines.map(word));
+    }
+
+    /// Lists the symbols of which derived fields change with time alone.
+    fn touch_derived(&mut self, venue: Venue) {
+        if self.plan.is_empty() {
+            return;
+        }
+        let own = &mut self.venues[venue as usize];
+        let now = own.clock.now();
+        let stage = self.plan.stage(&own.day, now);
+        let all = self.plan.moves() || std::mem::replace(&mut own.stage, stage) != stage;
+        let mut dirty = DirtyList { ids: &mut self.dirty, count: &mut self.dirty_count };
+        for &id in &own.symbols {
+            let state = &mut self.states[id as usize];
+            if all || state.is_moving(now) {
+                dirty.mark(state, id, Change::Quote);
+            }
+        }
+    }
+
     /// The live column of a field, kept from now on.
     pub fn register_column(&mut self, field: FieldRef) -> Result<Columns, EngineError> {
-        if field.window != 0 {
-            self.register_window(field.window)?;
-        }
+        self.register_field(field)?;
         if let Some((_, column)) = self.own.columns.iter().find(|(held, _)| *held == field) {
             return Ok(column.clone());
         }
@@ -557,10 +698,12 @@ impl Engine {
         column.clear();
         self.own.columns.push((field, column.clone()));
         self.registry_mut().columns.push((field, column.clone()));
-        let slot = self.own.window_slot(field.window);
+        let asked = Asked { registry: &self.own, plan: &self.plan, on_trade: false };
         for (id, state) in self.states.iter_mut().enumerate() {
-            let now = venue_of(state, &self.venues).clock.now();
-            column.set(id, value_of(state, field, slot, now));
+            let venue = venue_of(state, &self.venues);
+            let (day, now) = (venue.day, venue.clock.now());
+            state.evict(now);
+            column.set(id, asked.value(state, field, &day, now));
         }
         self.store.directory.add_column(&field.text());
         Ok(column)
@@ -569,6 +712,7 @@ impl Engine {
     /// Value of a field over a window that is not registered, from what other windows still hold; `None` where
     /// that is not enough.
     pub fn scan_window(&mut self, id: SymbolId, field: FieldRef) -> Option<f64> {
+        debug_assert!(!field.field.is_derived());
         let state = self.states.get_mut(id.index())?;
         let now = venue_of(state, &self.venues).clock.now();
         state.windows.evict(now);
@@ -756,10 +900,11 @@ impl Engine {
             debug_assert_eq!(twin, Ok(SymbolId(id)));
             let mut state = SymbolState::new(venue, self.intervals.len(), self.sampled);
             let own = &mut self.venues[venue as usize];
-            state.windows.register(&self.own.windows, own.clock.now(), Nanos::MIN);
+            state.register(&self.own.windows, own.clock.now(), Nanos::MIN);
             if own.day_ends != TIME_UNSET {
-                state.roll(own.day.date);
+                state.roll(&own.day);
             }
+            state.collect(&self.plan, own.clock.now());
             own.symbols.push(id);
             self.states.push(state);
             self.rings.latest.introduce(id as usize);
@@ -773,6 +918,10 @@ impl Engine {
                 let rings = self.series.iter().map(|series| Pinned::new(series.retention, Bar::WORDS));
                 self.pinned.push((id, rings.collect()));
             }
+            if !self.plan.is_empty() {
+                // A row that was never written has no derived fields, not even those that begin with zero.
+                self.mark_dirty(id, Change::Whole);
+            }
         }
         Some(id)
     }
@@ -780,13 +929,13 @@ impl Engine {
     /// Applies every entry.
     ///
     /// In the order of the frame where that could be seen: by rules, which look at one kind's fields when another's
-    /// event comes, and where a date begins. Else kind by kind, since kinds change nothing of each other, and which one
+    /// event comes, by derived fields that compare trades with quotes, and where a date begins. Else kind by kind, since kinds change nothing of each other, and which one
     /// comes next is nobody's guess (5 ns an event).
     fn apply_events(&mut self, venue: Venue, staging: &mut Staging, newest: Nanos, recv: Nanos, limit: Nanos) -> usize {
-        let Staging { trades, quotes, bars, marks, entries, .. } = staging;
+        let Staging { trades, quotes, bars, marks, entries, plain, .. } = staging;
         let mut applied = 0;
         let day_ends = self.venues[venue as usize].day_ends;
-        if self.scanner.is_some() || newest >= day_ends || day_ends == TIME_UNSET {
+        if self.scanner.is_some() || self.plan.mixes_kinds() || newest >= day_ends || day_ends == TIME_UNSET {
             for &Entry { kind, index, .. } in &*entries {
                 let index = index as usize;
                 applied += usize::from(match kind {
@@ -794,8 +943,13 @@ impl Engine {
                     Kind::Quote => self.quote(venue, &mut quotes[index], recv, limit),
                     Kind::VenueBar => self.venue_bar(venue, &mut bars[index], limit),
                     Kind::Mark => self.mark(venue, &mut marks[index], recv, limit),
-                    // Plain kinds change nothing that a rule could see: they are handed on afterwards.
-                    _ => false,
+                    // Plain kinds are handed on afterwards; what derived fields want of them is taken at its place.
+                    _ => {
+                        if self.plan.takes_plain() {
+                            self.tell(venue, plain, kind, index, recv, limit);
+                        }
+                        false
+                    }
                 });
             }
             return applied;
@@ -816,6 +970,30 @@ impl Engine {
             applied += usize::from(self.mark(venue, mark, recv, limit));
         }
         applied
+    }
+
+    /// Takes what derived fields want of a plain record.
+    fn tell(&mut self, venue: Venue, plain: &Plain, kind: Kind, index: usize, recv: Nanos, limit: Nanos) {
+        let told = match kind {
+            Kind::Band => Told::Band(&plain.bands[index]),
+            Kind::Imbalance => Told::Imbalance(&plain.imbalances[index]),
+            Kind::Liquidation => Told::Liquidation(&plain.liquidations[index]),
+            Kind::Ticker => Told::Ticker(&plain.tickers[index]),
+            _ => return,
+        };
+        let (id, time) = told.whose();
+        if id == NOBODY || time > limit {
+            return;
+        }
+        let own = &self.venues[venue as usize];
+        if own.day_ends == TIME_UNSET || time >= own.day_ends {
+            self.roll(venue, time, recv);
+        }
+        let own = &self.venues[venue as usize];
+        if time >= own.day.start {
+            self.states[id as usize].tell(told, own.clock.now());
+            self.mark_dirty(id, Change::Quote);
+        }
     }
 
     /// Keeps the frame's rare events for the next drain.
@@ -957,7 +1135,7 @@ impl Engine {
         if self.refuses(id, quote.ts_event, limit) || !self.is_current(venue, quote.ts_event, recv) {
             return false;
         }
-        let taken = self.quote_taker().take(quote);
+        let taken = self.quote_taker(venue).take(quote);
         if taken == Some(true) {
             self.scan(Moment::Quote, id, quote.ts_event, recv);
         }
@@ -967,7 +1145,7 @@ impl Engine {
     /// The same for many, where no rules look and no date begins.
     fn quotes(&mut self, venue: Venue, quotes: &[Quote], limit: Nanos) -> usize {
         let start = self.venues[venue as usize].day.start;
-        let mut taker = self.quote_taker();
+        let mut taker = self.quote_taker(venue);
         let (mut taken, mut ahead, mut past) = (0, 0, 0);
         for quote in quotes {
             if quote.symbol == NOBODY {
@@ -984,8 +1162,9 @@ impl Engine {
         taken
     }
 
-    fn quote_taker(&mut self) -> QuoteTaker<'_> {
+    fn quote_taker(&mut self, venue: Venue) -> QuoteTaker<'_> {
         QuoteTaker {
+            now: self.venues[venue as usize].clock.now(),
             states: &mut self.states,
             ring: self.rings.quotes.writer(),
             dirty: DirtyList { ids: &mut self.dirty, count: &mut self.dirty_count },
@@ -1050,7 +1229,7 @@ impl Engine {
         (own.day, own.day_ends) = (day, ends);
         let symbols = std::mem::take(&mut own.symbols);
         for &id in &symbols {
-            self.states[id as usize].roll(day.date);
+            self.states[id as usize].roll(&day);
             if let Some(scanner) = &mut self.scanner {
                 scanner.rollover(id);
             }
@@ -1106,10 +1285,11 @@ impl Engine {
     fn evaluate(&mut self, moment: Moment, id: u32, ts_event: Nanos, recv: Nanos) {
         let Some(scanner) = self.scanner.as_mut().filter(|scanner| scanner.wants(moment)) else { return };
         let state = &mut self.states[id as usize];
-        let now = venue_of(state, &self.venues).clock.now();
-        state.windows.evict(now);
-        let registry = &self.own;
-        let value = |_, field: FieldRef| value_of(state, field, registry.window_slot(field.window), now);
+        let venue = venue_of(state, &self.venues);
+        let now = venue.clock.now();
+        state.evict(now);
+        let asked = Asked { registry: &self.own, plan: &self.plan, on_trade: moment == Moment::Trade };
+        let value = |_, field: FieldRef| asked.value(state, field, &venue.day, now);
         let (rings, stats, seq) = (&self.rings, &mut self.stats, &mut self.seq);
         scanner.evaluate(moment, id, now, value, |rule, firing| {
             *seq += 1;
@@ -1156,9 +1336,12 @@ impl Engine {
         let clock: [u64; CLOCK_WORDS] = times.map(i64::cast_unsigned);
         self.rings.clock.write(venue as usize, &[(0, &clock)]);
         // Every dirty symbol is of this venue: each call that changes one publishes before it returns.
-        let now = own.clock.now();
-        let registry = &self.own;
-        for &id in &self.dirty[..std::mem::take(&mut self.dirty_count)] {
+        let (day, now) = (own.day, own.clock.now());
+        for place in 0..std::mem::take(&mut self.dirty_count) {
+            let id = self.dirty[place];
+            if !self.plan.is_empty() {
+                self.compute_derived(id, &day, now);
+            }
             let state = &mut self.states[id as usize];
             debug_assert_eq!(state.row.venue, venue as u32);
             state.dirty = false;
@@ -1167,9 +1350,13 @@ impl Engine {
             if recv != TIME_UNSET {
                 state.row.ts_recv = recv;
             }
-            self.rings.latest.change(id as usize, |to| state.publish(to));
-            for (field, column) in &registry.columns {
-                column.set(id as usize, value_of(state, *field, registry.window_slot(field.window), now));
+            self.rings.latest.change(id as usize, |to| {
+                state.publish(to);
+                put_words(to, &self.derived);
+            });
+            let asked = Asked { registry: &self.own, plan: &self.plan, on_trade: false };
+            for (field, column) in &self.own.columns {
+                column.set(id as usize, asked.value(state, *field, &day, now));
             }
         }
         let rings = &self.rings;
@@ -1187,11 +1374,13 @@ impl Engine {
     fn refresh_ages(&mut self, venue: Venue) {
         let registry = &self.own;
         let own = &self.venues[venue as usize];
-        let ages =
-            registry.columns.iter().filter(|(field, _)| field.field.info().unit == ringtape_model::Unit::Seconds);
+        let asked = Asked { registry, plan: &self.plan, on_trade: false };
+        let is_age = |field: &FieldRef| field.field.info().unit == ringtape_model::Unit::Seconds;
+        // Derived ages are kept with the rows that time moves.
+        let ages = registry.columns.iter().filter(|(field, _)| is_age(field) && !field.field.is_derived());
         for (field, column) in ages {
             for &id in &own.symbols {
-                column.set(id as usize, value_of(&self.states[id as usize], *field, None, own.clock.now()));
+                column.set(id as usize, asked.value(&self.states[id as usize], *field, &own.day, own.clock.now()));
             }
         }
     }
@@ -1307,6 +1496,7 @@ impl DirtyList<'_> {
 
 /// What quotes change, apart from the rest of the engine, so that a run of them has it at hand.
 struct QuoteTaker<'a> {
+    now: Nanos,
     states: &'a mut [SymbolState],
     ring: EventWriter<'a>,
     dirty: DirtyList<'a>,
@@ -1322,7 +1512,7 @@ impl QuoteTaker<'_> {
             self.stats.duplicates += 1;
             return None;
         }
-        let newer = state.quote(quote);
+        let newer = state.quote(quote, self.now);
         self.ring.push(bytemuck::cast_ref::<_, [u64; Quote::WORDS]>(quote));
         self.stats.quotes += 1;
         if newer {
@@ -1346,11 +1536,35 @@ fn venue_of<'a>(state: &SymbolState, venues: &'a [VenueState]) -> &'a VenueState
     &venues[state.row.venue as usize]
 }
 
-/// Value of a field from a symbol's state; its windows must have been evicted to `now`.
+/// What is needed to find the value of a field.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    registry: &'a Registry,
+    plan: &'a Plan,
+    /// A rule is looking at the newest trade.
+    on_trade: bool,
+}
+
+impl Asked<'_> {
+    /// Value of a field from a symbol's state; its windows must have been evicted to `now`.
+    #[inline]
+    fn value(self, state: &SymbolState, field: FieldRef, day: &Day, now: Nanos) -> f64 {
+        if field.field.is_derived() {
+            let line = self.plan.line(field);
+            return line.map_or(f64::NAN, |line| state.derived(line, day, now, self.on_trade));
+        }
+        let slot = self.registry.window_slot(field.window);
+        let window = slot.map_or_else(WindowRow::empty, |slot| state.windows.row(slot));
+        field::value(field.field, &state.row, &window, field.window, now)
+    }
+}
+
+/// Puts single words into a row.
 #[inline]
-fn value_of(state: &SymbolState, field: FieldRef, slot: Option<usize>, now: Nanos) -> f64 {
-    let window = slot.map_or_else(WindowRow::empty, |slot| state.windows.row(slot));
-    field::value(field.field, &state.row, &window, field.window, now)
+fn put_words(to: RowWriter<'_>, words: &[(usize, u64)]) {
+    for &(at, word) in words {
+        to.put(at, &[word]);
+    }
 }
 
 /// A record as ring words.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use ringtape_model::row::{ROW_WORDS, WINDOW_WORDS};
-use ringtape_model::units::{Nanos, TIME_UNSET};
+use ringtape_model::units::{Nanos, PRICE_UNSET, TIME_UNSET};
 use ringtape_model::{Bar, FieldRef, Record, Row, SymbolId, SymbolTable, Venue, WindowRow, field};
 use ringtape_ring::{BarReader, ChainId, Columns, Latest, Words};
 
@@ -21,12 +21,14 @@ pub struct Registry {
     pub windows: Vec<Nanos>,
     /// Live columns.
     pub columns: Vec<(FieldRef, Columns)>,
+    /// Derived fields, in the order of their words in a row.
+    pub derived: Vec<FieldRef>,
 }
 
 impl Registry {
     /// Room for `max_symbols`, nothing known yet.
     pub(crate) fn new(max_symbols: usize) -> Self {
-        Self { symbols: SymbolTable::new(max_symbols), windows: Vec::new(), columns: Vec::new() }
+        Self { symbols: SymbolTable::new(max_symbols), windows: Vec::new(), columns: Vec::new(), derived: Vec::new() }
     }
 
     /// Place of a window; `None` for 0 and for windows that are not registered.
@@ -36,16 +38,62 @@ impl Registry {
     }
 }
 
-/// One row with the time at which it is read.
-#[derive(Clone, Copy)]
-pub struct Snapshot {
+/// Where the value of a field is found in what is published of a symbol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// In its row alone.
+    Row,
+    /// In its row and the window of that place.
+    Window(usize),
+    /// In the word of that place.
+    Derived(usize),
+}
+
+impl Registry {
+    /// Where a field is found; `None` for a window or a derived field that is not registered.
+    pub fn source(&self, field: FieldRef) -> Option<Source> {
+        if field.field.is_derived() {
+            return self.derived.iter().position(|&held| held == field).map(Source::Derived);
+        }
+        if field.window == 0 { Some(Source::Row) } else { self.window_slot(field.window).map(Source::Window) }
+    }
+}
+
+/// A whole copy of what is published of a symbol, with the time at which it is read.
+pub struct Seen<'a> {
     /// The row.
     pub row: Row,
     /// Engine time of its venue now.
     pub now: Nanos,
-    /// How often the row was changed, twice over: rises with every change.
+    /// How often the row was changed, twice over: rises with every change; 0 for one that never was.
     pub sequence: u64,
+    words: &'a [u64],
+    derived_at: usize,
 }
+
+impl Seen<'_> {
+    /// Value of a field, NaN where it is undefined or beyond what was copied.
+    #[inline]
+    pub fn value(&self, field: FieldRef, source: Source) -> f64 {
+        let window = match source {
+            Source::Derived(place) => {
+                let word = self.words.get(self.derived_at + place).filter(|_| self.sequence > 0);
+                return word.map_or(PRICE_UNSET, |&word| f64::from_bits(word));
+            }
+            Source::Window(slot) if self.sequence > 0 => {
+                let at = ROW_WORDS + slot * WINDOW_WORDS;
+                self.words.get(at..at + WINDOW_WORDS).map_or(WindowRow::unknown(), from_words)
+            }
+            _ => WindowRow::empty(),
+        };
+        field::value(field.field, &self.row, &window, field.window, self.now)
+    }
+}
+
+/// Words of a row without derived fields and with four windows.
+const NEAR_WORDS: usize = ROW_WORDS + 4 * WINDOW_WORDS;
+/// Words of the longest row.
+const FAR_WORDS: usize = ROW_WORDS + 64 * WINDOW_WORDS + 64;
 
 /// A handle for reading, from any thread.
 #[derive(Clone)]
@@ -59,6 +107,8 @@ pub struct Reader {
     pages: BarReader,
     venue_pages: BarReader,
     series: Vec<Series>,
+    /// First word of the derived fields in a row, and how many there can be.
+    derived_words: (usize, usize),
 }
 
 #[derive(Clone)]
@@ -107,8 +157,9 @@ impl Elsewhere {
     }
 
     fn counts(registry: &Registry) -> Counts {
-        let Registry { symbols, windows, columns } = registry;
-        Counts { symbols: symbols.len(), windows: windows.len(), columns: columns.len() }
+        let Registry { symbols, windows, columns, derived } = registry;
+        let (symbols, windows) = (symbols.len(), windows.len());
+        Counts { symbols, windows, columns: columns.len(), derived: derived.len() }
     }
 
     /// Takes over what was named since.
@@ -126,9 +177,12 @@ impl Elsewhere {
             registry.windows.push(self.directory.window(place));
         }
         for place in registry.columns.len()..counts.columns {
-            let field = self.directory.column(place).and_then(|text| FieldRef::parse(&text).ok());
-            let Some(field) = field else { break };
+            let Some(field) = self.directory.column(place) else { break };
             registry.columns.push((field, store::column(&self.values, self.max_symbols, place)));
+        }
+        for place in registry.derived.len()..counts.derived {
+            let Some(field) = self.directory.derived(place) else { break };
+            registry.derived.push(field);
         }
     }
 }
@@ -157,6 +211,7 @@ impl Reader {
             pages,
             venue_pages,
             series: store.sizes.series.clone(),
+            derived_words: (store.sizes.derived_at(), store.sizes.max_fields),
         }
     }
 
@@ -229,77 +284,73 @@ impl Reader {
     }
 
     /// A whole copy of a symbol's row; `None` if the writer died inside it.
-    pub fn row(&self, id: SymbolId, venue: Venue) -> Option<Snapshot> {
-        let mut words = [0; ROW_WORDS];
-        let sequence = self.row_words(id.index(), &mut words)?;
-        let row = if sequence == 0 { Row::unset(venue as u8) } else { bytemuck::cast(words) };
-        Some(Snapshot { row, now: self.now(venue), sequence })
+    pub fn row(&self, id: SymbolId, venue: Venue) -> Option<Row> {
+        self.look(id, venue, ROW_WORDS, |seen| seen.row)
     }
 
-    /// A whole copy of a symbol's row with one of its windows.
-    pub fn row_and_window(&self, id: SymbolId, venue: Venue, slot: usize) -> Option<(Snapshot, WindowRow)> {
-        let mut words = [0; ROW_WORDS + 64 * WINDOW_WORDS];
-        let used = ROW_WORDS + (slot + 1) * WINDOW_WORDS;
-        let sequence = self.row_words(id.index(), &mut words[..used])?;
-        if sequence == 0 {
-            let row = Row::unset(venue as u8);
-            return Some((Snapshot { row, now: self.now(venue), sequence }, WindowRow::empty()));
+    /// Value of a field that is published, NaN where it is undefined; `None` for one that is not, or if the writer died
+    /// inside the row.
+    pub fn value(&self, id: SymbolId, venue: Venue, field: FieldRef) -> Option<f64> {
+        let source = self.registry().source(field)?;
+        self.look(id, venue, self.end(source), |seen| seen.value(field, source))
+    }
+
+    /// Words of a row up to the end of what a source needs.
+    pub fn end(&self, source: Source) -> usize {
+        match source {
+            Source::Row => ROW_WORDS,
+            Source::Window(slot) => ROW_WORDS + (slot + 1) * WINDOW_WORDS,
+            Source::Derived(place) => self.derived_words.0 + place + 1,
         }
-        let mut head = [0; ROW_WORDS];
-        head.copy_from_slice(&words[..ROW_WORDS]);
-        let mut tail = [0; WINDOW_WORDS];
-        tail.copy_from_slice(&words[used - WINDOW_WORDS..used]);
-        Some((Snapshot { row: bytemuck::cast(head), now: self.now(venue), sequence }, bytemuck::cast(tail)))
     }
 
-    /// A whole copy of a symbol's row with all of its windows.
-    pub fn row_and_windows(&self, id: SymbolId, venue: Venue, count: usize) -> Option<(Snapshot, Vec<WindowRow>)> {
-        let mut words = vec![0; ROW_WORDS + count * WINDOW_WORDS];
-        let sequence = self.row_words(id.index(), &mut words)?;
+    /// Shows a whole copy of the first `end` words of a symbol's row; `None` if the writer died inside it.
+    #[inline]
+    pub fn look<R>(&self, id: SymbolId, venue: Venue, end: usize, look: impl FnOnce(&Seen<'_>) -> R) -> Option<R> {
         let now = self.now(venue);
-        if sequence == 0 {
-            return Some((Snapshot { row: Row::unset(venue as u8), now, sequence }, vec![WindowRow::empty(); count]));
+        // Most looks need no more, and room that nobody needs has to be cleared, too.
+        if end <= NEAR_WORDS {
+            self.look_into(&mut [0; NEAR_WORDS], (id, venue, now), end, look)
+        } else {
+            self.look_into(&mut [0; FAR_WORDS], (id, venue, now), end, look)
         }
-        let windows = words[ROW_WORDS..].chunks_exact(WINDOW_WORDS).map(from_words).collect();
-        Some((Snapshot { row: from_words(&words[..ROW_WORDS]), now, sequence }, windows))
+    }
+
+    #[inline(always)]
+    fn look_into<const N: usize, R>(
+        &self,
+        words: &mut [u64; N],
+        (id, venue, now): (SymbolId, Venue, Nanos),
+        end: usize,
+        look: impl FnOnce(&Seen<'_>) -> R,
+    ) -> Option<R> {
+        let words = words.get_mut(..end)?;
+        let sequence = self.row_words(id.index(), words)?;
+        let row = if sequence == 0 { Row::unset(venue as u8) } else { from_words(&words[..ROW_WORDS]) };
+        Some(look(&Seen { row, now, sequence, words, derived_at: self.derived_words.0 }))
     }
 
     /// Fills one column for each field from a whole copy of each symbol's row; gives the range of row sequences.
     ///
-    /// `slots` are the fields' windows, see [`Registry::window_slot`]. Rows are whole; the table is not one
-    /// instant.
+    /// With each field goes where it is found, see [`Registry::source`]. Rows are whole; the table is not one instant.
     pub fn table(
         &self,
         venues: &[Venue],
-        fields: &[(FieldRef, Option<usize>)],
+        fields: &[(FieldRef, Source)],
         mut put: impl FnMut(usize, usize, f64, &Row),
     ) -> (u64, u64) {
-        let deepest = fields.iter().filter_map(|&(_, slot)| slot).max();
-        let used = ROW_WORDS + deepest.map_or(0, |slot| (slot + 1) * WINDOW_WORDS);
-        let mut words = [0; ROW_WORDS + 64 * WINDOW_WORDS];
-        let mut nows = [TIME_UNSET; Venue::COUNT];
-        for venue in Venue::ALL {
-            nows[venue as usize] = self.now(venue);
-        }
+        let end = fields.iter().map(|&(_, source)| self.end(source)).max().unwrap_or(ROW_WORDS);
+        let mut words = [0; FAR_WORDS];
+        let nows = Venue::ALL.map(|venue| self.now(venue));
         let (mut least, mut most) = (u64::MAX, 0);
         for (index, &venue) in venues.iter().enumerate() {
-            let Some(sequence) = self.row_words(index, &mut words[..used]) else { continue };
-            (least, most) = (least.min(sequence), most.max(sequence));
-            let mut head = [0; ROW_WORDS];
-            head.copy_from_slice(&words[..ROW_WORDS]);
-            let row: Row = if sequence == 0 { Row::unset(venue as u8) } else { bytemuck::cast(head) };
-            for (column, &(field, slot)) in fields.iter().enumerate() {
-                let window = match slot {
-                    Some(slot) if sequence > 0 => {
-                        let mut tail = [0; WINDOW_WORDS];
-                        let at = ROW_WORDS + slot * WINDOW_WORDS;
-                        tail.copy_from_slice(&words[at..at + WINDOW_WORDS]);
-                        bytemuck::cast(tail)
-                    }
-                    _ => WindowRow::empty(),
-                };
-                put(index, column, field::value(field.field, &row, &window, field.window, nows[venue as usize]), &row);
-            }
+            let who = (SymbolId(index as u32), venue, nows[venue as usize]);
+            self.look_into(&mut words, who, end, |seen| {
+                (least, most) = (least.min(seen.sequence), most.max(seen.sequence));
+                for (column, &(field, source)) in fields.iter().enumerate() {
+                    put(index, column, seen.value(field, source), &seen.row);
+                }
+            });
         }
         if venues.is_empty() { (0, 0) } else { (least, most) }
     }

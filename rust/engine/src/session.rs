@@ -22,6 +22,16 @@ pub struct Day {
     pub end: Nanos,
 }
 
+/// A part of a trading date; the codes are those of the field `session`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    Closed = 0,
+    Pre = 1,
+    Regular = 2,
+    Post = 3,
+}
+
 impl Day {
     /// The UTC date of a time.
     pub fn utc(time: Nanos) -> Self {
@@ -34,6 +44,38 @@ impl Day {
     #[inline]
     pub fn is_regular(&self, time: Nanos) -> bool {
         self.open <= time && time < self.close
+    }
+}
+
+impl Day {
+    /// True for a venue without sessions.
+    pub(crate) const fn is_utc(&self) -> bool {
+        self.open == self.start
+    }
+
+    /// The session at a time of this date.
+    pub(crate) fn phase(&self, time: Nanos) -> Phase {
+        if time < self.start || time >= self.end { Phase::Closed } else { self.phase_of_print(time) }
+    }
+
+    /// The session that a trade belongs to: one that is printed after the last session belongs to that.
+    pub(crate) fn phase_of_print(&self, time: Nanos) -> Phase {
+        if time < self.open {
+            Phase::Pre
+        } else if time < self.close {
+            Phase::Regular
+        } else {
+            Phase::Post
+        }
+    }
+
+    /// When a session begins.
+    pub(crate) const fn start_of(&self, phase: Phase) -> Nanos {
+        match phase {
+            Phase::Regular => self.open,
+            Phase::Post => self.close,
+            Phase::Closed | Phase::Pre => self.start,
+        }
     }
 }
 

@@ -3,13 +3,14 @@
 use ringtape_model::event::{TRADE_AGGREGATE, TRADE_LATE};
 use ringtape_model::row::{QUOTE_WORDS, ROW_WORDS, TRADE_WORDS, WINDOW_WORDS};
 use ringtape_model::units::{ID_UNSET, Nanos, PRICE_UNSET, TIME_UNSET};
-use ringtape_model::{ConditionRights, Mark, Quote, Row, Trade, Value, Venue, condition};
+use ringtape_model::{Bar, ConditionRights, Mark, Quote, Row, Trade, Value, Venue, condition};
 use ringtape_ring::{RowWriter, prefetch};
 
 use crate::bar::{BarPrint, Cell, Forming, Sampler};
+use crate::derived::{Deal, Derived, Line, Plan, Reference, ReferenceData, Told, View};
 use crate::sequence::{Ids, Order};
 use crate::session::Day;
-use crate::window::{Print, TAPE_START, TapeKey, Windows, widen};
+use crate::window::{NO_PRICE, Print, TAPE_START, TapeKey, Windows, widen};
 
 /// Which stream of trades owns a symbol's trade-derived state. The first to speak does; the other would
 /// count the same trades twice.
@@ -52,6 +53,9 @@ pub(crate) struct SymbolState {
     reference_date: u32,
     /// The forming bar of each series that is not of time bars.
     pub(crate) samplers: Box<[Sampler]>,
+    /// What derived fields need, where one was asked for.
+    derived: Option<Box<Derived>>,
+    reference: Option<Box<Reference>>,
 }
 
 /// How much of a row an event changes.
@@ -84,6 +88,8 @@ impl SymbolState {
             official_close: PRICE_UNSET,
             reference_close: PRICE_UNSET,
             reference_date: 0,
+            derived: None,
+            reference: None,
         }
     }
 
@@ -127,7 +133,8 @@ impl SymbolState {
     }
 
     /// Starts a trading date: sums, extremes and windows of the old one end, the last price stays and is stale.
-    pub(crate) fn roll(&mut self, date: u32) {
+    pub(crate) fn roll(&mut self, day: &Day) {
+        let date = day.date;
         let venue = self.row.venue;
         let fresh = Row::unset(venue as u8);
         self.row = Row {
@@ -158,10 +165,92 @@ impl SymbolState {
         self.official_close = PRICE_UNSET;
         self.any_key = TAPE_START;
         self.windows.clear();
+        if let Some(derived) = &mut self.derived {
+            derived.roll(day);
+        }
+        if let Some(reference) = self.reference.as_mut().filter(|reference| reference.date == 0) {
+            reference.date = date;
+        }
+    }
+
+    /// Takes an own bar for derived fields.
+    pub(crate) fn bar(&mut self, bar: &Bar, regular: bool, now: Nanos) {
+        if let Some(derived) = &mut self.derived {
+            derived.bar(bar, regular, now);
+        }
+    }
+
+    /// Takes a record of a plain kind for derived fields.
+    pub(crate) fn tell(&mut self, told: Told<'_>, now: Nanos) {
+        if let Some(derived) = &mut self.derived {
+            derived.tell(told, &self.row, now);
+        }
+    }
+
+    /// Registers windows that are new; trades before `since` may have passed unseen.
+    pub(crate) fn register(&mut self, windows: &[Nanos], now: Nanos, since: Nanos) {
+        let row = &self.row;
+        let priced = row.last_date == row.date && row.last_time != TIME_UNSET;
+        let last = if priced { (row.last, (row.last_time, self.last_sequence)) } else { NO_PRICE };
+        self.windows.register(windows, now, since, last);
+    }
+
+    /// Collects what the plan asks for, from now on.
+    pub(crate) fn collect(&mut self, plan: &Plan, now: Nanos) {
+        if !plan.is_empty() {
+            self.derived.get_or_insert_default().extend(plan, &self.row, now);
+        }
+    }
+
+    /// Lets time pass for windows and derived fields.
+    #[inline]
+    pub(crate) fn evict(&mut self, now: Nanos) {
+        self.windows.evict(now);
+        if let Some(derived) = &mut self.derived {
+            derived.evict(now);
+        }
+    }
+
+    /// Whether something can have changed every derived field, since the last time this was asked.
+    pub(crate) fn take_changed(&mut self) -> bool {
+        let windows = self.windows.has_changed();
+        self.derived.as_mut().is_some_and(|derived| derived.take_changed()) || windows
+    }
+
+    /// Whether time alone can change a derived field.
+    pub(crate) fn is_moving(&self, now: Nanos) -> bool {
+        self.derived.as_ref().is_some_and(|derived| derived.is_moving(now))
+    }
+
+    /// Value of a derived field, after [`SymbolState::evict`]; NaN where it is undefined.
+    pub(crate) fn derived(&self, line: &Line, day: &Day, now: Nanos, on_trade: bool) -> f64 {
+        let Some(derived) = &self.derived else { return PRICE_UNSET };
+        let view = View {
+            row: &self.row,
+            windows: &self.windows,
+            day,
+            now,
+            official_close: self.official_close,
+            reference: self.reference.as_deref(),
+            on_trade,
+        };
+        derived.value(line, &view)
+    }
+
+    /// Gives reference data, for the current date or, before the first event, the first one.
+    pub(crate) fn set_reference(&mut self, data: ReferenceData, now: Nanos) {
+        let reference = self.reference.get_or_insert_with(|| Box::new(Reference::new()));
+        reference.take(data, self.row.date, now);
+        let price = reference.prev_close();
+        self.change_derived();
+        if !price.is_nan() {
+            self.set_prev_close(price);
+        }
     }
 
     /// Gives the close of the previous date, for the current one or, before the first event, the first one.
     pub(crate) fn set_prev_close(&mut self, price: f64) {
+        self.change_derived();
         self.reference_close = price;
         self.reference_date = self.row.date;
         self.row.prev_close = price;
@@ -234,7 +323,8 @@ impl SymbolState {
             }
         }
         let priced = rights.has(condition::LAST) && !late;
-        if priced && print.key >= (row.last_time, self.last_sequence) {
+        let moved = priced && print.key >= (row.last_time, self.last_sequence);
+        if moved {
             row.last = trade.price;
             row.last_size = trade.size;
             row.last_time = trade.ts_event;
@@ -268,12 +358,16 @@ impl SymbolState {
             },
             now,
         );
+        if let Some(derived) = &mut self.derived {
+            let coded = venue == Venue::MassiveStocks;
+            derived.trade(&Deal { trade, rights, late, moved, coded }, day, now);
+        }
         print
     }
 
     /// Applies a quote if it is newer than the one held; tells whether it was.
     #[inline]
-    pub(crate) fn quote(&mut self, quote: &Quote) -> bool {
+    pub(crate) fn quote(&mut self, quote: &Quote, now: Nanos) -> bool {
         let row = &mut self.row;
         if (quote.ts_event, quote.sequence) < (row.quote_time, self.quote_sequence) {
             return false;
@@ -282,6 +376,9 @@ impl SymbolState {
         row.quote_time = quote.ts_event;
         (row.bid, row.bid_size) = side(quote.bid, quote.bid_size);
         (row.ask, row.ask_size) = side(quote.ask, quote.ask_size);
+        if let Some(derived) = &mut self.derived {
+            derived.quote(quote, now);
+        }
         true
     }
 
@@ -325,12 +422,29 @@ impl SymbolState {
         }
         let key = (value.ts_event, ID_UNSET);
         self.windows.add(Print { key, price: value.value, size: 0, notional: 0, count: 0, priced: true }, now);
+        if let Some(derived) = &mut self.derived {
+            let rights = ConditionRights(condition::HIGH_LOW | condition::LAST);
+            let (price, ts_event) = (value.value, value.ts_event);
+            let trade = Trade { price, price_e8: value.value_e8, ts_event, size: 0.0, size_e8: 0, ..Trade::UNSET };
+            derived.trade(&Deal { trade: &trade, rights, late: false, moved: newer, coded: false }, day, now);
+        }
         newer
     }
 
     /// The venue's official open, from its bars; it is known better there than here. Tells whether it is news.
     pub(crate) fn official_open(&mut self, price: f64) -> bool {
-        std::mem::replace(&mut self.row.open, price) != price
+        let news = std::mem::replace(&mut self.row.open, price) != price;
+        if news {
+            self.change_derived();
+        }
+        news
+    }
+
+    /// Something of the row has changed that derived fields are made from.
+    fn change_derived(&mut self) {
+        if let Some(derived) = &mut self.derived {
+            derived.change();
+        }
     }
 
     /// Notes how much of the row an event changed.

@@ -5,10 +5,11 @@
 //! symbols     count | ... | name 0: venue and length, 64 bytes | name 1 | ...
 //! windows     count | lengths in ns, by their places in a row
 //! columns     count | ... | name 0: length, 64 bytes | name 1 | ...
+//! derived     the same, by their words in a row
 //! values      column 0: a double a symbol | column 1 | ...
 //! counters    one row: `Stats::NUMBERS`
 //! clock       a row a venue: engine time, watermark, date, receive time, lag
-//! latest      a row a symbol: `Row`, then a `WindowRow` for each place
+//! latest      a row a symbol: `Row`, a `WindowRow` for each place, a double for each derived field
 //! own pages, own chains, venue pages, venue chains
 //! rings       trades, quotes, bars, venue bars, marks, signals, then the plain kinds
 //! ```
@@ -18,7 +19,7 @@
 
 use ringtape_model::row::{ROW_WORDS, WINDOW_WORDS};
 use ringtape_model::units::Nanos;
-use ringtape_model::{Bar, Column, Kind, Mark, Quote, Record, SYMBOL_MAX, Signal, Trade, Venue, VenueBar};
+use ringtape_model::{Bar, Column, FieldRef, Kind, Mark, Quote, Record, SYMBOL_MAX, Signal, Trade, Venue, VenueBar};
 use ringtape_ring::{BarPages, BarReader, Columns, EventRing, Latest, PAGE_WORDS, Words};
 
 use crate::bar::{BarSpec, CELL_WORDS};
@@ -59,7 +60,7 @@ const NAME_WORDS: usize = 1 + SYMBOL_MAX / 8;
 /// Words before the names of a list, the first of them their count.
 const LIST_HEAD: usize = 8;
 const HOT: usize = 6;
-const PARTS: usize = 12 + HOT + Kind::PLAIN.len();
+const PARTS: usize = 13 + HOT + Kind::PLAIN.len();
 
 /// What decides the size of a block.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +71,8 @@ pub struct Sizes {
     pub max_windows: usize,
     /// Most live columns.
     pub max_columns: usize,
+    /// Most derived fields.
+    pub max_fields: usize,
     /// Most bars of our own, and as many of the venues'.
     pub max_bars: usize,
     /// Records kept in each event ring.
@@ -85,6 +88,7 @@ impl Sizes {
             max_symbols: config.max_symbols,
             max_windows: config.max_windows.min(64),
             max_columns: config.max_columns.min(64),
+            max_fields: config.max_fields.min(64),
             max_bars: config.max_bars,
             ring_size: config.ring_size,
             series,
@@ -97,6 +101,7 @@ impl Sizes {
         (1..=4_000_000).contains(&self.max_symbols)
             && self.max_windows <= 64
             && self.max_columns <= 64
+            && self.max_fields <= 64
             && (1..=1 << 31).contains(&self.max_bars)
             && (1..=1 << 26).contains(&self.ring_size)
             && self.series.len() <= SERIES_MAX
@@ -117,6 +122,11 @@ impl Sizes {
     }
 
     pub(crate) fn row_words(&self) -> usize {
+        self.derived_at() + self.max_fields
+    }
+
+    /// First word of the derived fields in a row.
+    pub(crate) fn derived_at(&self) -> usize {
         ROW_WORDS + self.max_windows * WINDOW_WORDS
     }
 
@@ -129,6 +139,7 @@ impl Sizes {
             LIST_HEAD + self.max_symbols * NAME_WORDS,
             LIST_HEAD + self.max_windows,
             LIST_HEAD + self.max_columns * NAME_WORDS,
+            LIST_HEAD + self.max_fields * NAME_WORDS,
             self.max_columns * self.max_symbols,
             Latest::len(1, Stats::NUMBERS.len()),
             Latest::len(Venue::COUNT, CLOCK_WORDS),
@@ -157,9 +168,10 @@ impl Sizes {
 
     /// The words by which a header says them.
     fn put(&self, header: &Words) {
-        let sizes = [self.max_symbols, self.max_windows, self.max_columns, self.max_bars, self.ring_size];
+        let sizes =
+            [self.max_symbols, self.max_windows, self.max_columns, self.max_fields, self.max_bars, self.ring_size];
         header.store(at::SIZES, &sizes.map(|size| size as u64));
-        header.store(at::SIZES + 5, &[self.series.len() as u64]);
+        header.store(at::SIZES + 6, &[self.series.len() as u64]);
         for (place, series) in self.series.iter().enumerate() {
             let [kind, low, high] = series.spec.to_words();
             header.store(at::SERIES + 4 * place, &[kind, low, high, series.retention as u64]);
@@ -168,7 +180,7 @@ impl Sizes {
 
     fn get(header: &Words) -> Option<Self> {
         let number = |at| usize::try_from(header.load(at)).ok();
-        let count = number(at::SIZES + 5).filter(|&count| count <= SERIES_MAX)?;
+        let count = number(at::SIZES + 6).filter(|&count| count <= SERIES_MAX)?;
         let series = |place: usize| {
             let spec = BarSpec::from_words([0, 1, 2].map(|word| header.load(at::SERIES + 4 * place + word)))?;
             Some(Series { spec, retention: number(at::SERIES + 4 * place + 3)? })
@@ -177,8 +189,9 @@ impl Sizes {
             max_symbols: number(at::SIZES)?,
             max_windows: number(at::SIZES + 1)?,
             max_columns: number(at::SIZES + 2)?,
-            max_bars: number(at::SIZES + 3)?,
-            ring_size: number(at::SIZES + 4)?,
+            max_fields: number(at::SIZES + 3)?,
+            max_bars: number(at::SIZES + 4)?,
+            ring_size: number(at::SIZES + 5)?,
             series: (0..count).map(series).collect::<Option<_>>()?,
         };
         sizes.are_sound().then_some(sizes)
@@ -315,12 +328,13 @@ impl Header {
     }
 }
 
-/// Lists of names that only grow: symbols, windows, columns.
+/// Lists of names that only grow: symbols, windows, columns, derived fields.
 #[derive(Clone)]
 pub(crate) struct Directory {
     symbols: Words,
     windows: Words,
     columns: Words,
+    derived: Words,
 }
 
 /// What a directory holds.
@@ -329,6 +343,7 @@ pub(crate) struct Counts {
     pub(crate) symbols: usize,
     pub(crate) windows: usize,
     pub(crate) columns: usize,
+    pub(crate) derived: usize,
 }
 
 impl Directory {
@@ -340,6 +355,7 @@ impl Directory {
             symbols: names(&self.symbols),
             windows: (self.windows.acquire(0) as usize).min(self.windows.len() - LIST_HEAD),
             columns: names(&self.columns),
+            derived: names(&self.derived),
         }
     }
 
@@ -366,8 +382,16 @@ impl Directory {
         add(&self.columns, field, 0);
     }
 
-    pub(crate) fn column(&self, place: usize) -> Option<String> {
-        name(&self.columns, place).map(|(name, _)| name)
+    pub(crate) fn column(&self, place: usize) -> Option<FieldRef> {
+        field(&self.columns, place)
+    }
+
+    pub(crate) fn add_derived(&self, field: &str) {
+        add(&self.derived, field, 0);
+    }
+
+    pub(crate) fn derived(&self, place: usize) -> Option<FieldRef> {
+        field(&self.derived, place)
     }
 }
 
@@ -384,6 +408,11 @@ fn add(list: &Words, name: &str, beside: u64) {
     let count = list.load(0);
     list.store(LIST_HEAD + count as usize * NAME_WORDS, &entry);
     list.release(0, count + 1);
+}
+
+/// A name as a field's text.
+fn field(list: &Words, place: usize) -> Option<FieldRef> {
+    FieldRef::parse(&name(list, place)?.0).ok()
 }
 
 /// A name with the byte beside it.
@@ -432,7 +461,7 @@ impl Store {
         let mut rest = parts.into_iter();
         let mut next = || rest.next().unwrap_or_else(|| unreachable!("as many as were cut"));
         let header = Header(next());
-        let directory = Directory { symbols: next(), windows: next(), columns: next() };
+        let directory = Directory { symbols: next(), windows: next(), columns: next(), derived: next() };
         let values = next();
         let counters = Latest::over(next(), 1, Stats::NUMBERS.len());
         let clock = Latest::over(next(), Venue::COUNT, CLOCK_WORDS);

@@ -29,6 +29,9 @@ pub(crate) type TapeKey = (Nanos, i64);
 /// The oldest possible place on the tape.
 pub(crate) const TAPE_START: TapeKey = (TIME_UNSET, i64::MIN);
 
+/// Where no price came before.
+pub(crate) const NO_PRICE: (f64, TapeKey) = (PRICE_UNSET, TAPE_START);
+
 /// What a window needs to know of a trade.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Print {
@@ -189,9 +192,9 @@ impl Windows {
     }
 
     /// Registers windows that are not known yet; they start with what their lane still holds. Trades before `since`
-    /// may have passed unseen: until a window has left that time behind it is unknown, unless a longer one was there
-    /// before.
-    pub(crate) fn register(&mut self, lengths: &[Nanos], now: Nanos, since: Nanos) {
+    /// may have passed unseen, the newest price among them is `last`: until a window has left that time behind it is
+    /// unknown, unless a longer one was there before.
+    pub(crate) fn register(&mut self, lengths: &[Nanos], now: Nanos, since: Nanos, last: (f64, TapeKey)) {
         (self.next, self.changed, self.all_known) = (Nanos::MIN, true, false);
         let mut lanes = std::mem::take(&mut self.lanes).into_vec();
         let mut held = std::mem::take(&mut self.held).into_vec();
@@ -201,11 +204,14 @@ impl Windows {
                 lanes.push(Lane::new(quantum, length));
                 lanes.len() - 1
             });
-            let kept = held.iter().any(|held: &Window| held.lane == lane && held.length >= length);
+            let longer = held.iter().filter(|held: &&Window| held.lane == lane && held.length >= length);
+            let best = longer.min_by_key(|held| held.since);
             lanes[lane].span = lanes[lane].span.max(length);
             lanes[lane].shortest = lanes[lane].shortest.min(length);
             let mut window = Window::new(lane, length);
-            window.since = if kept { Nanos::MIN } else { since };
+            // What is before a longer window is before this one, and so is, once this one is known, all that came unseen.
+            let (base, from) = best.map_or((last, since), |held| ((held.row.base, held.base_key), held.since));
+            ((window.row.base, window.base_key), window.since) = (base, from);
             window.known = window.since == Nanos::MIN;
             window.rebuild(&lanes[lane], now);
             // INVARIANT: an engine has no more than 64 windows.
@@ -257,6 +263,11 @@ impl Windows {
     #[inline]
     pub(crate) fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.changed)
+    }
+
+    /// Whether a row may have changed since [`Windows::take_changed`].
+    pub(crate) fn has_changed(&self) -> bool {
+        self.changed
     }
 
     /// A new trading date: prices and volumes of the old one belong to no window.
@@ -564,7 +575,7 @@ fn ones(mut bits: u64) -> impl Iterator<Item = usize> {
 
 /// The newest bucket that a window of this length no longer holds.
 #[inline]
-fn before(now: Nanos, quantum: Nanos, length: Nanos) -> Nanos {
+pub(crate) fn before(now: Nanos, quantum: Nanos, length: Nanos) -> Nanos {
     floor(now, quantum).saturating_sub(length)
 }
 
@@ -574,7 +585,7 @@ const FINEST: Nanos = quantum(1);
 const MIDDLE: Nanos = quantum(60 * SECOND);
 
 #[inline]
-fn floor(time: Nanos, quantum: Nanos) -> Nanos {
+pub(crate) fn floor(time: Nanos, quantum: Nanos) -> Nanos {
     if time == TIME_UNSET {
         return time;
     }
@@ -632,7 +643,7 @@ mod tests {
         ) {
             let lengths = [SECOND, 300 * MILLI, 5 * SECOND, 12 * SECOND, 60 * SECOND, 11 * SECOND];
             let mut windows = Windows::new();
-            windows.register(&lengths, 0, Nanos::MIN);
+            windows.register(&lengths, 0, Nanos::MIN, NO_PRICE);
             let mut prints: Vec<Print> = Vec::new();
             let mut now = 1_000_000 * SECOND;
             for (sequence, &(ahead, back, price, kind, pause)) in (0..).zip(&steps) {
@@ -667,7 +678,7 @@ mod tests {
     #[test]
     fn an_emptied_window_is_exactly_zero() {
         let mut windows = Windows::new();
-        windows.register(&[60 * SECOND], 0, Nanos::MIN);
+        windows.register(&[60 * SECOND], 0, Nanos::MIN, NO_PRICE);
         let print = Print { key: (SECOND, 1), price: 1.1, size: 3, notional: 33, count: 1, priced: true };
         windows.add(print, SECOND);
         windows.evict(62 * SECOND);
@@ -679,7 +690,7 @@ mod tests {
     #[test]
     fn a_window_registered_late_is_unknown_until_it_is_covered() {
         let mut windows = Windows::new();
-        windows.register(&[60 * SECOND], 0, Nanos::MIN);
+        windows.register(&[60 * SECOND], 0, Nanos::MIN, NO_PRICE);
         let print = |second: i64| Print {
             key: (second * SECOND, second),
             price: 10.0,
@@ -689,7 +700,12 @@ mod tests {
             priced: true,
         };
         windows.add(print(100), 100 * SECOND);
-        windows.register(&[60 * SECOND, 300 * SECOND, 30 * SECOND], 100 * SECOND, 100 * SECOND);
+        windows.register(
+            &[60 * SECOND, 300 * SECOND, 30 * SECOND],
+            100 * SECOND,
+            100 * SECOND,
+            (10.0, (100 * SECOND, 100)),
+        );
         windows.evict(100 * SECOND);
         assert!(windows.row(1).is_unknown());
         // A longer window was there, so nothing of the shorter one is missing.
@@ -704,7 +720,7 @@ mod tests {
     #[test]
     fn unregistered_windows_are_scanned_from_what_is_held() {
         let mut windows = Windows::new();
-        windows.register(&[60 * SECOND], 0, Nanos::MIN);
+        windows.register(&[60 * SECOND], 0, Nanos::MIN, NO_PRICE);
         for second in 0..40 {
             let print = Print {
                 key: (second * SECOND, second),

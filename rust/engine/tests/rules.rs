@@ -479,6 +479,46 @@ fn literals_mean_what_python_reads() {
 }
 
 #[test]
+fn fields_of_codes_are_compared_with_names() {
+    assert_eq!(truth("session == \"regular\"", &[("session", 2.0)]), Some(true));
+    assert_eq!(truth("session != \"regular\"", &[("session", 1.0)]), Some(true));
+    let list = "trade_at in [\"ask\", \"above_ask\"]";
+    assert_eq!([0.0, 1.0, 2.0].map(|at| truth(list, &[("trade_at", at)])), [Some(true), Some(true), Some(false)]);
+    assert_eq!(truth("trade_at not in [\"bid\"]", &[("trade_at", 3.0)]), Some(false));
+    assert_eq!(truth(list, &[]), None);
+}
+
+/// Example rules of a scanner, as far as their conditions need nothing but fields.
+#[test]
+fn rules_of_a_scanner_are_accepted() {
+    for text in [
+        "price >= 1 and dollar_volume > 1M",
+        "rvol > 5 and volume > 200K",
+        "last crosses_above prev(high) and rvol > 2 and spread_bps < 80bp",
+        "change(5m) > 3% and volume(5m) > 50K and return_z(5m) > 3",
+        "gap_indicative > 4% and volume_pre > 100K and float < 20M",
+        "last crosses_above or_high(5m) and rvol > 1.5",
+        "luld_dist_up < 2% and change(1m) > 1%",
+        "since_resume < 2m and change_since_halt > 5%",
+        "trade_size >= 10K and trade_at in [\"ask\",\"above_ask\"] and not trade_late",
+        "volume_z > 3 and move_sigma in -0.5..0.5",
+        "high(30m) / low(30m) - 1 < 0.8% and last crosses_above prev(high(30m))",
+        "spread_bps > 5 * avg_spread_bps(10m) and spread_bps > 30bp",
+        "buy_ratio(1m) < 30% and rvol(1m) > 3 and vwap_dist < 0%",
+        "liq_long(1m) > 2M and change(1m) < -1%",
+        "basis crosses_below 0% and abs(funding_rate) > 0.05%",
+        "session == \"regular\" and halt_state == \"trading\" and last_age > 60s and trade_rate_rel(15m) > 0.5",
+        "change(50t) > 1% and volume_spike(1m,10) >= 4",
+        "rsi(14,1m) > 80 or last > bb_upper(20,1m) or ema(9,1m) crosses_above ema(20,1m)",
+        "last crosses_above sma(200,1d) and high_lookback >= 20",
+    ] {
+        if let Err(errors) = compile(&[RuleSource::new("r", text)]) {
+            panic!("{}", errors[0]);
+        }
+    }
+}
+
+#[test]
 fn sound_units_are_accepted() {
     for text in [
         "last * volume > 1M and last * volume > dollar_volume",

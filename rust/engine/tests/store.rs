@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use ringtape_engine::{Config, Engine, OpenError, Reader, Writer};
+use ringtape_model::row::ROW_WORDS;
 use ringtape_model::{FieldRef, SymbolId, Venue};
 use ringtape_ring::{PAGE_WORDS, Words};
 
@@ -46,26 +47,23 @@ fn another_reader_sees_what_the_engines_own_sees() {
         engine.advance(START + second * SECOND + 2);
         if second == 100 {
             assert!(engine.register_window(60 * SECOND).is_ok());
+            assert!(FieldRef::parse("signed_volume(10s)").is_ok_and(|field| engine.register_field(field).is_ok()));
             assert!(FieldRef::parse("last").is_ok_and(|field| engine.register_column(field).is_ok()));
         }
     }
     let (held, seen) = (own.registry(), other.registry());
     assert_eq!(seen.symbols.iter().collect::<Vec<_>>(), held.symbols.iter().collect::<Vec<_>>());
-    assert_eq!(seen.windows, held.windows);
+    assert_eq!((&seen.windows, &seen.derived), (&held.windows, &held.derived));
     let mut columns = [[0.0; 3]; 2];
     held.columns[0].1.copy(&mut columns[0]);
     seen.columns[0].1.copy(&mut columns[1]);
     assert_eq!(columns, [[299.0, 300.0, 301.0]; 2]);
+    let fields = ["last", "vwap", "volume(10s)", "high(1m)", "signed_volume(10s)"];
+    let fields = fields.map(|text| FieldRef::parse(text).unwrap_or_else(|error| panic!("{text}: {error:?}")));
     for id in [SymbolId(0), SymbolId(2)] {
-        for slot in 0..2 {
-            let [own, other] = [&own, &other].map(|reader| {
-                let read = reader.row_and_window(id, Venue::BinanceUsdm, slot);
-                read.map(|(snapshot, window)| {
-                    let row: [u64; ringtape_model::row::ROW_WORDS] = bytemuck::cast(snapshot.row);
-                    (row, snapshot.now, snapshot.sequence, bytemuck::bytes_of(&window).to_vec())
-                })
-            });
-            assert!(own.is_some());
+        for field in fields {
+            let [own, other] = [&own, &other].map(|reader| reader.value(id, Venue::BinanceUsdm, field));
+            assert!(own.is_some_and(f64::is_finite), "{}", field.text());
             assert_eq!(own, other);
         }
         for series in 0..2 {
@@ -123,10 +121,9 @@ proptest! {
         let Ok(reader) = Reader::open(&words) else { return Ok(()) };
         let symbols = reader.registry().symbols.len();
         prop_assert!(symbols <= 50);
-        let count = reader.registry().windows.len();
         for id in 0..symbols as u32 {
             // A row whose sequence stays odd is a writer that died; that look takes its time.
-            let _ = reader.row_and_windows(SymbolId(id), Venue::BinanceUsdm, count);
+            let _ = reader.look(SymbolId(id), Venue::BinanceUsdm, ROW_WORDS + 2, |seen| seen.sequence);
             for series in 0..reader.series().len() {
                 let _ = reader.bars(SymbolId(id), Venue::BinanceUsdm, series, 100);
                 let _ = reader.venue_bars(SymbolId(id), series, 100);

@@ -123,6 +123,36 @@ pub fn is_official_close(condition: u16) -> bool {
     condition == 15
 }
 
+/// Auctions, and prices that were agreed on otherwise: nobody took a side at this price at this time.
+#[inline]
+pub fn is_without_side(condition: u16) -> bool {
+    matches!(condition, 8 | 19 | 17 | 25 | 18 | 28 | 2 | 52 | 53)
+}
+
+/// Re-opening prints after a halt.
+#[inline]
+pub fn is_reopening(condition: u16) -> bool {
+    matches!(condition, 18 | 28)
+}
+
+/// Markers of the short-sale restriction.
+#[inline]
+pub fn is_restriction(condition: u16) -> bool {
+    matches!(condition, 57..=60)
+}
+
+/// The restriction is over.
+#[inline]
+pub fn ends_restriction(condition: u16) -> bool {
+    condition == 59
+}
+
+/// An odd lot says so itself: round lots have had several sizes since 2025.
+#[inline]
+pub fn is_odd_lot(condition: u16) -> bool {
+    condition == 37
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,10 +2,9 @@
 
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyMapping, PyString, PyTuple};
-use ringtape::engine::{self, Config};
+use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
+use ringtape::engine::{self, Config, Source};
 use ringtape::model::units::Nanos;
 use ringtape::model::{self, Bar, FieldRef, Record, SymbolId, Venue};
 
@@ -14,6 +13,7 @@ use crate::errors;
 use crate::memory::{Memory, viewed};
 use crate::reads::{self, Reads, length, to_python};
 use crate::records::{self, Kind};
+use crate::reference;
 use crate::rule::PyRuleSet;
 use crate::table::Table;
 use crate::{sessions, shared};
@@ -43,7 +43,8 @@ impl Engine {
     #[new]
     #[pyo3(signature = (
         bars=None, windows=None, max_symbols=20_000, pin=None, shared=None, *,
-        ring_size=65_536, max_windows=16, max_columns=32, max_bars=1_000_000, shared_group=None, rollover=None,
+        ring_size=65_536, max_windows=16, max_columns=32, max_fields=64, max_bars=1_000_000, shared_group=None,
+        rollover=None,
     ))]
     fn new(
         py: Python<'_>,
@@ -55,6 +56,7 @@ impl Engine {
         ring_size: usize,
         max_windows: usize,
         max_columns: usize,
+        max_fields: usize,
         max_bars: usize,
         shared_group: Option<String>,
         rollover: Option<String>,
@@ -72,7 +74,7 @@ impl Engine {
                 return Err(errors::raise(py, "ConfigError", (why, key)));
             }
         }
-        for (key, value) in [("max_windows", max_windows), ("max_columns", max_columns)] {
+        for (key, value) in [("max_windows", max_windows), ("max_columns", max_columns), ("max_fields", max_fields)] {
             if value > 64 {
                 let why = format!("{key} is {value}: write a number up to 64");
                 return Err(errors::raise(py, "ConfigError", (why, key)));
@@ -84,6 +86,7 @@ impl Engine {
             max_symbols,
             max_windows,
             max_columns,
+            max_fields,
             max_bars,
             ring_size,
             pin: pin.unwrap_or_default(),
@@ -156,26 +159,13 @@ impl Engine {
     #[pyo3(signature = (table, venue="massive.stocks"))]
     fn set_reference(&self, py: Python<'_>, table: &Bound<'_, PyAny>, venue: &str) -> PyResult<usize> {
         let market = errors::venue(py, venue)?;
-        let mut rows = Vec::new();
-        if let Ok(mapping) = table.cast::<PyMapping>() {
-            for item in mapping.items()?.iter() {
-                let (symbol, value): (String, Bound<'_, PyAny>) = item.extract()?;
-                let price = reference_price(py, &symbol, &value)?;
-                rows.push((symbol, price));
-            }
-        } else {
-            for row in table.try_iter()? {
-                let row = row?;
-                let symbol: String = row.get_item("symbol")?.extract()?;
-                let price = reference_price(py, &symbol, &row)?;
-                rows.push((symbol, price));
-            }
-        }
+        let rows = reference::read(py, table)?;
+        let count = rows.len();
         let mut owned = self.own(py)?;
-        for (symbol, price) in &rows {
-            owned.engine.set_prev_close(market, symbol, *price).map_err(|error| errors::engine(py, &error))?;
+        for (symbol, data) in rows {
+            owned.engine.set_reference(market, &symbol, data).map_err(|error| errors::engine(py, &error))?;
         }
-        Ok(rows.len())
+        Ok(count)
     }
 
     fn set_sessions(&self, py: Python<'_>, venue: &str, days: Vec<(u32, i64, i64, i64, i64)>) -> PyResult<()> {
@@ -213,9 +203,15 @@ impl Engine {
     fn get<'py>(&self, py: Python<'py>, symbol: &str, field: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
         let (id, venue) = self.reads.symbol(py, symbol)?;
         let field = errors::field(py, field)?;
-        if field.window != 0 && self.reads.slot(field).is_none() {
-            let value = self.own(py)?.engine.scan_window(id, field);
-            return value.map(|value| to_python(py, field, value)).transpose().map(Option::flatten);
+        match self.reads.source(field) {
+            None if field.field.is_derived() => {
+                self.source(py, field)?;
+            }
+            None => {
+                let value = self.own(py)?.engine.scan_window(id, field);
+                return value.map(|value| to_python(py, field, value)).transpose().map(Option::flatten);
+            }
+            Some(_) => {}
         }
         self.reads.get(py, id, venue, field)
     }
@@ -225,7 +221,7 @@ impl Engine {
     }
 
     fn table(&self, py: Python<'_>, fields: Vec<String>) -> PyResult<Table> {
-        self.reads.table(py, fields, |field| self.slot(py, field))
+        self.reads.table(py, fields, |field| self.source(py, field))
     }
 
     #[pyo3(signature = (field, copy=true))]
@@ -310,16 +306,12 @@ impl Engine {
         }
     }
 
-    /// Place of a field's window, registered now if it is new.
-    fn slot(&self, py: Python<'_>, field: FieldRef) -> PyResult<Option<usize>> {
-        if field.window == 0 {
-            return Ok(None);
+    /// Where a field is published; it is registered now if it is new.
+    fn source(&self, py: Python<'_>, field: FieldRef) -> PyResult<Source> {
+        if let Some(source) = self.reads.source(field) {
+            return Ok(source);
         }
-        if let Some(slot) = self.reads.slot(field) {
-            return Ok(Some(slot));
-        }
-        let mut owned = self.own(py)?;
-        owned.engine.register_window(field.window).map(Some).map_err(|error| errors::engine(py, &error))
+        self.own(py)?.engine.register_field(field).map_err(|error| errors::engine(py, &error))
     }
 
     fn pinned<'py>(
@@ -361,21 +353,6 @@ impl Owned {
         self.venue = Some((name.clone().unbind(), venue));
         Ok(venue)
     }
-}
-
-/// `prev_close` of one row of a reference table: a number, or a mapping that has it.
-fn reference_price(py: Python<'_>, symbol: &str, value: &Bound<'_, PyAny>) -> PyResult<f64> {
-    let price = match value.extract::<f64>() {
-        Ok(price) => price,
-        Err(_) => value
-            .get_item("prev_close")
-            .and_then(|price| price.extract())
-            .map_err(|_| PyTypeError::new_err(format!("reference of {symbol:?}: needs a number prev_close")))?,
-    };
-    if price.is_finite() && price > 0.0 {
-        return Ok(price);
-    }
-    Err(errors::raise(py, "ConfigError", (format!("reference of {symbol:?}: prev_close {price} is no price"), symbol)))
 }
 
 fn rejected<'py>(py: Python<'py>, stats: &engine::Stats) -> PyResult<Bound<'py, PyDict>> {

@@ -3,7 +3,7 @@
 use pyo3::call::PyCallArgs;
 use pyo3::prelude::*;
 use ringtape::engine::EngineError;
-use ringtape::model::field::{CATALOGUE, FieldError};
+use ringtape::model::field::FieldError;
 use ringtape::model::{FieldRef, Unit, Venue, nearest};
 
 /// An instance of a class of `ringtape.errors` as an error to raise.
@@ -27,11 +27,8 @@ pub(crate) fn field(py: Python<'_>, text: &str) -> PyResult<FieldRef> {
         match error {
             FieldError::Unknown(near) => raise(py, "UnknownField", (text, near)),
             FieldError::NeedsWindow => raise(py, "UnknownField", (text, vec![format!("{name}(5m)")])),
-            FieldError::TakesNoWindow => {
-                let windowed = CATALOGUE.iter().any(|info| info.name == name && info.windowed);
-                let near = if windowed { format!("{name}(5m)") } else { name.to_owned() };
-                raise(py, "UnknownField", (text, vec![near]))
-            }
+            FieldError::TakesNoWindow => raise(py, "UnknownField", (text, vec![name.to_owned()])),
+            FieldError::Arguments(ways) => raise(py, "UnknownField", (text, ways)),
             FieldError::BadWindow(why) => raise(py, "ConfigError", (format!("field {text:?}: {why}"),)),
         }
     })

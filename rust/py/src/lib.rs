@@ -12,6 +12,7 @@ mod errors;
 mod memory;
 mod reads;
 mod records;
+mod reference;
 mod rule;
 mod sessions;
 mod shared;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
-use ringtape::engine::{BarSpec, Reader};
-use ringtape::model::field::{self, CATALOGUE, parse_window};
+use pyo3::types::{PyBool, PyDict};
+use ringtape::engine::{BarSpec, Reader, Source};
+use ringtape::model::field::{self, Args, CATALOGUE, parse_window};
 use ringtape::model::units::{Nanos, TIME_UNSET};
-use ringtape::model::{Bar, FieldRef, SymbolId, Unit, Venue, WindowRow, nearest};
+use ringtape::model::{Bar, FieldRef, SymbolId, Unit, Venue, nearest};
 use ringtape::ring::Columns;
 
 use crate::errors;
@@ -65,12 +65,12 @@ impl Reads {
         name.ok_or_else(|| errors::raise(py, "UnknownSymbol", (format!("#{id}"),)))
     }
 
-    /// Place of a field's window, if it has one that is registered.
-    pub(crate) fn slot(&self, field: FieldRef) -> Option<usize> {
-        self.reader.registry().window_slot(field.window)
+    /// Where a field is published, if it is.
+    pub(crate) fn source(&self, field: FieldRef) -> Option<Source> {
+        self.reader.registry().source(field)
     }
 
-    /// One value of one field; its window must be registered.
+    /// One value of one field; `None` where it is undefined or not published.
     pub(crate) fn get<'py>(
         &self,
         py: Python<'py>,
@@ -78,61 +78,69 @@ impl Reads {
         venue: Venue,
         field: FieldRef,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let slot = self.slot(field).unwrap_or(0);
-        let Some((snapshot, window)) = self.reader.row_and_window(id, venue, slot) else {
-            return Ok(None);
-        };
         if field.field.info().unit == Unit::Time {
-            let time = field::time_value(field.field, &snapshot.row);
+            let time = self.reader.row(id, venue).map_or(TIME_UNSET, |row| field::time_value(field.field, &row));
             return Ok((time != TIME_UNSET).then(|| time.into_pyobject(py)).transpose()?.map(Bound::into_any));
         }
-        to_python(py, field, field::value(field.field, &snapshot.row, &window, field.window, snapshot.now))
+        let value = self.reader.value(id, venue, field);
+        value.map_or(Ok(None), |value| to_python(py, field, value))
     }
 
-    /// Every field, windowed ones for each registered window.
+    /// Every field, windowed ones for each registered window, derived ones where they were asked for; all of one moment.
     pub(crate) fn row<'py>(&self, py: Python<'py>, symbol: &str) -> PyResult<Bound<'py, PyDict>> {
         let (id, venue) = self.symbol(py, symbol)?;
-        let lengths = self.reader.registry().windows.clone();
+        let fields = self.published();
+        let end = fields.iter().map(|&(_, source)| self.reader.end(source)).max().unwrap_or_default();
         let out = PyDict::new(py);
-        let Some((snapshot, windows)) = self.reader.row_and_windows(id, venue, lengths.len()) else { return Ok(out) };
-        let row = &snapshot.row;
-        for info in CATALOGUE {
-            if info.windowed {
-                for (&length, window) in lengths.iter().zip(&windows) {
-                    let field = FieldRef { field: info.field, window: length };
-                    let value = field::value(info.field, row, window, length, snapshot.now);
-                    out.set_item(field.text(), to_python(py, field, value)?)?;
-                }
-            } else if info.unit == Unit::Time {
-                let time = field::time_value(info.field, row);
-                out.set_item(info.name, (time != TIME_UNSET).then_some(time))?;
+        let copied = self.reader.look(id, venue, end, |seen| {
+            let value = |&(field, source): &(FieldRef, Source)| (field, seen.value(field, source));
+            (seen.row, fields.iter().map(value).collect::<Vec<_>>())
+        });
+        let Some((row, values)) = copied else { return Ok(out) };
+        for (field, value) in values {
+            if field.field.info().unit == Unit::Time {
+                let time = field::time_value(field.field, &row);
+                out.set_item(field.text(), (time != TIME_UNSET).then_some(time))?;
             } else {
-                let field = FieldRef { field: info.field, window: 0 };
-                let value = field::value(info.field, row, &WindowRow::empty(), 0, snapshot.now);
-                out.set_item(info.name, to_python(py, field, value)?)?;
+                out.set_item(field.text(), to_python(py, field, value)?)?;
             }
         }
         Ok(out)
     }
 
-    /// Some fields of every symbol; `slot` gives the place of a field's window.
+    /// Every field that is published, in the order of the catalogue, derived ones last.
+    fn published(&self) -> Vec<(FieldRef, Source)> {
+        let registry = self.reader.registry();
+        let mut fields = Vec::new();
+        for info in CATALOGUE.iter().filter(|info| !info.field.is_derived()) {
+            if info.args == Args::Window {
+                let windows = registry.windows.iter().enumerate();
+                fields
+                    .extend(windows.map(|(slot, &length)| (FieldRef::over(info.field, length), Source::Window(slot))));
+            } else {
+                fields.push((FieldRef::plain(info.field), Source::Row));
+            }
+        }
+        let derived = registry.derived.iter().enumerate();
+        fields.extend(derived.map(|(place, &field)| (field, Source::Derived(place))));
+        fields
+    }
+
+    /// Some fields of every symbol; `source` gives where a field is published.
     pub(crate) fn table(
         &self,
         py: Python<'_>,
         fields: Vec<String>,
-        slot: impl Fn(FieldRef) -> PyResult<Option<usize>>,
+        source: impl Fn(FieldRef) -> PyResult<Source>,
     ) -> PyResult<Table> {
         let parsed: Vec<FieldRef> = fields.iter().map(|text| errors::field(py, text)).collect::<PyResult<_>>()?;
-        let mut slots = Vec::new();
-        for &field in &parsed {
-            slots.push((field, slot(field)?));
-        }
+        let sources = parsed.iter().map(|&field| Ok((field, source(field)?))).collect::<PyResult<Vec<_>>>()?;
         let (symbols, markets): (Vec<String>, Vec<Venue>) = {
             let registry = self.reader.registry();
             registry.symbols.iter().map(|(_, venue, name)| (name.to_owned(), venue)).unzip()
         };
         let mut columns: Vec<Vec<u64>> = vec![vec![0; symbols.len()]; parsed.len()];
-        let sequence = self.reader.table(&markets, &slots, |row, column, value, snapshot| {
+        let sequence = self.reader.table(&markets, &sources, |row, column, value, snapshot| {
             let field = parsed[column].field;
             columns[column][row] = if field.info().unit == Unit::Time {
                 field::time_value(field, snapshot) as u64
@@ -264,11 +272,12 @@ pub(crate) fn length(py: Python<'_>, text: &str) -> PyResult<Nanos> {
     })
 }
 
-/// A value as Python shows it: `None` where undefined, whole numbers for counts.
+/// A value as Python shows it: `None` where undefined, whole numbers for counts and codes.
 pub(crate) fn to_python(py: Python<'_>, field: FieldRef, value: f64) -> PyResult<Option<Bound<'_, PyAny>>> {
     let Some(value) = float(value) else { return Ok(None) };
-    if field.field.info().unit == Unit::Count {
-        return Ok(Some((value as i64).into_pyobject(py)?.into_any()));
-    }
-    Ok(Some(value.into_pyobject(py)?.into_any()))
+    Ok(Some(match field.field.info().unit {
+        Unit::Count | Unit::Code => (value as i64).into_pyobject(py)?.into_any(),
+        Unit::Bool => PyBool::new(py, value != 0.0).to_owned().into_any(),
+        _ => value.into_pyobject(py)?.into_any(),
+    }))
 }

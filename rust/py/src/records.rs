@@ -206,18 +206,21 @@ pub(crate) fn venues() -> Vec<&'static str> {
     Venue::ALL.map(Venue::name).to_vec()
 }
 
-/// The field catalogue: one dict a field with name, windowed, unit, moment, formula, inputs, undefined.
+/// The field catalogue: one dict a field with name, args, unit, moment, formula, inputs, undefined,
+/// derived and, for codes, their names.
 #[pyfunction]
 pub(crate) fn fields(py: Python<'_>) -> PyResult<Vec<Bound<'_, PyDict>>> {
     let line = |info: &ringtape::model::field::FieldInfo| {
         let dict = PyDict::new(py);
         dict.set_item("name", info.name)?;
-        dict.set_item("windowed", info.windowed)?;
+        dict.set_item("args", info.args.shown())?;
         dict.set_item("unit", info.unit.name())?;
         dict.set_item("moment", info.moment.name())?;
         dict.set_item("formula", info.formula)?;
         dict.set_item("inputs", info.inputs)?;
         dict.set_item("undefined", info.undefined)?;
+        dict.set_item("derived", info.field.is_derived())?;
+        dict.set_item("names", info.field.names())?;
         Ok(dict)
     };
     CATALOGUE.iter().map(line).collect()

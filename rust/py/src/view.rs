@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use ringtape::engine::Stats;
+use ringtape::engine::{Source, Stats};
 use ringtape::model::FieldRef;
 use ringtape::model::field::window_text;
 
@@ -68,7 +68,7 @@ impl View {
         let reads = self.living(py)?;
         let (id, venue) = reads.symbol(py, symbol)?;
         let field = errors::field(py, field)?;
-        self.slot(py, field)?;
+        self.source(py, field)?;
         let value = reads.get(py, id, venue, field)?;
         self.whole(py)?;
         Ok(value)
@@ -81,7 +81,7 @@ impl View {
     }
 
     fn table(&self, py: Python<'_>, fields: Vec<String>) -> PyResult<Table> {
-        let table = self.living(py)?.table(py, fields, |field| self.slot(py, field))?;
+        let table = self.living(py)?.table(py, fields, |field| self.source(py, field))?;
         self.whole(py)?;
         Ok(table)
     }
@@ -182,17 +182,17 @@ impl View {
         Ok(())
     }
 
-    /// Place of a field's window, which only the writer can register.
-    fn slot(&self, py: Python<'_>, field: FieldRef) -> PyResult<Option<usize>> {
-        if field.window == 0 {
-            return Ok(None);
-        }
-        let slot = self.reads.slot(field).ok_or_else(|| {
-            let kept: Vec<String> =
-                self.reads.reader.registry().windows.iter().map(|&length| window_text(length)).collect();
+    /// Where a field is published, which only the writer can bring about.
+    fn source(&self, py: Python<'_>, field: FieldRef) -> PyResult<Source> {
+        self.reads.source(field).ok_or_else(|| {
+            let registry = self.reads.reader.registry();
+            if field.field.is_derived() {
+                let kept: Vec<String> = registry.derived.iter().map(FieldRef::text).collect();
+                return unkept(py, "field", &field.text(), &kept);
+            }
+            let kept: Vec<String> = registry.windows.iter().map(|&length| window_text(length)).collect();
             unkept(py, "window", &window_text(field.window), &kept)
-        })?;
-        Ok(Some(slot))
+        })
     }
 }
 

@@ -10,6 +10,7 @@ use ringtape_ring::{ChainId, Pinned};
 use super::{Engine, EngineError, Series, VenueState, words};
 use crate::bar::span::Span;
 use crate::bar::{BarPrint, BarSpec, CELL_WORDS, Cell, Forming, Sampler};
+use crate::state::Change;
 
 /// How long after its end a bar may still change.
 const REVISE_FOR: Nanos = 900 * SECOND;
@@ -55,7 +56,7 @@ impl Engine {
     }
 
     /// Length of the bars of a series, 0 where they do not end by time.
-    fn interval(&self, series: usize) -> Nanos {
+    pub(super) fn interval(&self, series: usize) -> Nanos {
         self.intervals.get(series).copied().unwrap_or_default()
     }
 
@@ -181,6 +182,11 @@ impl Engine {
         let mut bar = cell.to_bar(id, venue as u8, at, self.interval(at), recv);
         bar.seq = self.next_seq();
         self.rings.bars.push(bytemuck::cast_ref::<_, [u64; Bar::WORDS]>(&bar));
+        // Studies are of time bars.
+        if self.plan.takes_bars() && bar.interval_ms != 0 {
+            self.study(&bar);
+            self.mark_dirty(id, Change::Quote);
+        }
         self.stats.bars += 1;
         self.stats.bars_revised += u64::from(bar.flags & BAR_REVISED != 0);
         if let Some((_, kept)) = self.pinned.iter().find(|(pinned, _)| *pinned == id) {
@@ -270,7 +276,7 @@ impl Engine {
         }
     }
 
-    fn cell(&self, chain: ChainId, number: u64) -> Cell {
+    pub(super) fn cell(&self, chain: ChainId, number: u64) -> Cell {
         let mut words = [0; CELL_WORDS];
         self.pages.get(chain, number, &mut words);
         bytemuck::cast(words)

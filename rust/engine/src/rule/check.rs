@@ -83,6 +83,7 @@ impl Checker<'_> {
             Kind::Number { scaled, .. } => Type::Bare { scaled },
             Kind::Ratio(_) => Type::Of(Unit::Ratio),
             Kind::Duration(_) => Type::Of(Unit::Seconds),
+            Kind::Code(_) => Type::Of(Unit::Code),
             Kind::Bool(_) | Kind::Defined | Kind::Undefined => Type::Bool,
             Kind::Field(field) => self.field(id, field.field.info().unit),
             Kind::Negate(inner) | Kind::Abs(inner) => self.number(inner),
@@ -257,7 +258,7 @@ impl Checker<'_> {
     }
 
     fn is_in_basis_points(&self, id: Id) -> bool {
-        matches!(self.tree.nodes[id].kind, Kind::Field(FieldRef { field: Field::SpreadBps, .. }))
+        matches!(self.tree.nodes[id].kind, Kind::Field(FieldRef { field: Field::SpreadBps | Field::MicroDev, .. }))
     }
 
     /// "change(5m) is a ratio", "1m is a duration (one minute)".
@@ -275,6 +276,7 @@ impl Checker<'_> {
                 Unit::Count => "is a count".to_owned(),
                 Unit::Scalar => "is a plain number".to_owned(),
                 Unit::Money => "is an amount of money".to_owned(),
+                Unit::Code => "is one of some names".to_owned(),
                 unit => format!("is in {}", unit.name()),
             },
         };

@@ -61,6 +61,7 @@ impl Program {
             Kind::Number { value, .. } | Kind::Ratio(value) => Op::Const(value),
             Kind::Duration(length) => Op::Const(length as f64 / SECOND as f64),
             Kind::Bool(value) => Op::Const(truth(value)),
+            Kind::Code(code) => Op::Const(code as f64),
             Kind::Field(field) => {
                 let slot = slot(field);
                 self.slots.push(slot);

@@ -6,12 +6,15 @@
 //! cmp   = sum [ rel sum [ rel sum ]                              two-sided form, one direction only
 //!             | ( "crosses" | "crosses_above" | "crosses_below" ) sum
 //!             | [ "not" ] "in" sum ".." sum                      closed at both ends
+//!             | ( "==" | "!=" ) name | [ "not" ] "in" "[" name { "," name } "]"    names of a field of codes
 //!             | "is" [ "not" ] "undefined" ]
 //! sum   = prod { ( "+" | "-" ) prod }
 //! prod  = unary { ( "*" | "/" ) unary }
 //! unary = [ "-" ] primary
 //! primary = number | percent | duration | "true" | "false" | "(" expr ")"
-//!         | field [ "(" duration ")" ] | function "(" expr { "," expr } ")"
+//!         | field [ "(" arg { "," arg } ")" ] | function "(" expr { "," expr } ")"
+//! name  = a text in quotation marks
+//! arg   = duration | number | digits "t" | hh ":" mm             see `ringtape_model::field`
 //! ```
 //!
 //! `lex` makes tokens, `parse` a tree with a span on every node, `check` gives each node a unit, `eval` turns the
@@ -28,7 +31,7 @@ mod parse;
 
 use std::fmt;
 
-use ringtape_model::field::{FieldError, Moment, check_window};
+use ringtape_model::field::{FieldError, Moment};
 use ringtape_model::{FieldRef, Nanos, nearest};
 
 pub use eval::Program;
@@ -409,7 +412,7 @@ impl Desk<'_> {
             ));
         }
         for &(field, span) in &fields {
-            if !self.set.add_window(field.window) {
+            if !self.set.add_window(field.row_window()) {
                 let reason = format!("window {} is one too many", ringtape_model::field::window_text(field.window));
                 faults.push(Fault::new(
                     span,
@@ -464,14 +467,11 @@ impl Desk<'_> {
             FieldError::Unknown(near) => ("unknown field", did_you_mean(&near)),
             FieldError::NeedsWindow => ("the field needs a window", format!("write {}(1m)", text.trim())),
             FieldError::TakesNoWindow => ("the field takes no window", String::new()),
+            FieldError::Arguments(ways) => ("the field takes other arguments", format!("write {}", listed(&ways))),
             FieldError::BadWindow(hint) => ("bad window", hint.to_owned()),
         });
         match field {
-            Ok(field)
-                if field.window == 0 || check_window(field.window).is_ok() && self.set.add_window(field.window) =>
-            {
-                Some(field)
-            }
+            Ok(field) if self.set.add_window(field.row_window()) => Some(field),
             Ok(_) => {
                 self.refuse("show", text, format!("more than {WINDOWS_MAX} windows"), "");
                 None

@@ -3,11 +3,11 @@
 //! Several mistakes are found in one run: after a mistake the parser skips to the next `and`, `or` or closing
 //! bracket and leaves an `Error` node, which the check accepts as anything.
 
-use ringtape_model::field::{ALIASES, CATALOGUE, FieldError, check_window, window_text};
+use ringtape_model::field::{Arg, Args, FieldError, WINDOW_MAX, parse_clock, window_text};
 use ringtape_model::{FieldRef, Nanos, nearest};
 
 use super::lex::{Lexeme, Token, lex};
-use super::{DEPTH_MAX, Fault, NODES_MAX, Span, did_you_mean};
+use super::{DEPTH_MAX, Fault, NODES_MAX, Span, did_you_mean, listed};
 
 /// A place in [`Tree::nodes`].
 pub(super) type Id = usize;
@@ -76,6 +76,8 @@ pub(super) enum Kind {
     Ratio(f64),
     Duration(Nanos),
     Bool(bool),
+    /// The code of a name, compared with a field of codes.
+    Code(usize),
     Field(FieldRef),
     Negate(Id),
     Abs(Id),
@@ -153,38 +155,16 @@ const FUNCTIONS: [Function; 7] = [
 ];
 
 /// Functions of the full language that this version refuses by name.
-const LATER: [&str; 24] = [
-    "ago",
-    "alerted",
-    "avg",
-    "count",
-    "filter",
-    "floor",
-    "held",
-    "if",
-    "ln",
-    "max_of",
-    "min_of",
-    "of",
-    "pct_rank",
-    "rank",
-    "sign",
-    "since",
-    "sqrt",
-    "stdev",
-    "top",
-    "was",
-    "xz",
-    "bar_close",
-    "bar_high",
-    "bar_low",
+const LATER: [&str; 21] = [
+    "ago", "alerted", "avg", "count", "filter", "floor", "held", "if", "ln", "max_of", "min_of", "of", "pct_rank",
+    "rank", "sign", "since", "sqrt", "stdev", "top", "was", "xz",
 ];
 
 const KEYWORDS: [&str; 11] =
     ["and", "crosses", "crosses_above", "crosses_below", "false", "in", "is", "not", "or", "true", "undefined"];
 
 fn is_field(name: &str) -> bool {
-    CATALOGUE.iter().any(|info| info.name == name) || ALIASES.iter().any(|&(alias, _)| alias == name)
+    FieldRef::forms(name).next().is_some()
 }
 
 struct Parser<'a> {
@@ -374,6 +354,11 @@ impl Parser<'_> {
     }
 
     fn relation(&mut self, left: Id, rel: Rel) -> Parsed {
+        if let (Token::Text, Kind::Field(field)) = (self.here().token, self.tree.nodes[left].kind)
+            && !field.field.names().is_empty()
+        {
+            return self.named(left, rel, field);
+        }
         let middle = self.sum()?;
         let operator = self.here();
         let Some(second) = Rel::from_token(operator.token) else {
@@ -391,6 +376,62 @@ impl Parser<'_> {
             return self.fail(third.span, "a chained comparison has two sides", "join with and");
         }
         self.binary(Kind::Chain(rel, second, [left, middle, right]), left, right)
+    }
+
+    /// A field of codes compared with one of its names.
+    fn named(&mut self, left: Id, rel: Rel, field: FieldRef) -> Parsed {
+        if rel.direction() != 0 {
+            let span = self.here().span;
+            return self.fail(span, "names have no order", "compare them with == or !=");
+        }
+        let name = self.member(field)?;
+        self.binary(Kind::Compare(rel, left, name), left, name)
+    }
+
+    /// A name of a field of codes, in quotation marks.
+    fn member(&mut self, field: FieldRef) -> Parsed {
+        let Lexeme { token, span } = self.here();
+        let (text, names) = (span.of(self.text), field.field.names());
+        if token != Token::Text {
+            return self.fail(span, "a name in quotation marks is needed here", format!("such as \"{}\"", names[0]));
+        }
+        self.advance();
+        if let Some(code) = names.iter().position(|name| text.get(1..text.len() - 1) == Some(name)) {
+            return self.push(Kind::Code(code), span);
+        }
+        let hint = format!("members: {}", names.join(", "));
+        self.fail(span, format!("{} has no member {text}", field.text()), hint)
+    }
+
+    /// `field in ["a", "b"]`: one comparison for each name, joined by or.
+    fn one_of(&mut self, left: Id, field: FieldRef) -> Parsed {
+        let mut found = None;
+        loop {
+            self.advance();
+            // INVARIANT: each comparison has its own operand, which keeps the tree in post-order.
+            let operand = if found.is_none() { left } else { self.push(Kind::Field(field), self.span(left))? };
+            let Ok(name) = self.member(field) else {
+                while !matches!(self.advance().token, Token::Stray | Token::End) {}
+                return Err(Stop);
+            };
+            let equal = self.binary(Kind::Compare(Rel::Equal, operand, name), left, name)?;
+            found = Some(match found {
+                Some(before) => self.binary(Kind::Or(before, equal), left, name)?,
+                None => equal,
+            });
+            let next = self.here();
+            if next.token == Token::Comma {
+                continue;
+            }
+            if next.token == Token::End {
+                return self.fail(self.span(left), "unclosed list, end of rule reached", "add ]");
+            }
+            if next.span.of(self.text) != "]" {
+                return self.fail(next.span, format!("unexpected '{}'", next.span.of(self.text)), "expected ]");
+            }
+            self.advance();
+            return found.ok_or(Stop);
+        }
     }
 
     fn chain_hint(&self, left: Id, rel: Rel, middle: Id, second: Span, right: Id) -> String {
@@ -427,12 +468,13 @@ impl Parser<'_> {
     fn range(&mut self, left: Id, operator: Span) -> Parsed {
         self.advance();
         let next = self.here();
-        match next.token {
-            Token::Bracket => {
+        match (next.token, self.tree.nodes[left].kind) {
+            (Token::Bracket, Kind::Field(field)) if !field.field.names().is_empty() => return self.one_of(left, field),
+            (Token::Bracket, _) => {
                 while !matches!(self.advance().token, Token::Stray | Token::End) {}
                 return self.later(next.span, "lists of values");
             }
-            Token::At => return self.later(next.span, "named lists such as @watch"),
+            (Token::At, _) => return self.later(next.span, "named lists such as @watch"),
             _ => {}
         }
         let low = self.sum()?;
@@ -601,68 +643,97 @@ impl Parser<'_> {
 
     fn field(&mut self, span: Span, called: bool) -> Parsed {
         let name = span.of(self.text);
-        match FieldRef::find(name, called) {
+        let takes_some = FieldRef::forms(name).any(|info| info.args != Args::None);
+        if called && !takes_some {
+            self.skip_arguments();
+            let whole = Span::new(span.start, self.tokens[self.at - 1].span.end);
+            return self.fail(whole, format!("{name} takes no window"), format!("write {name}"));
+        }
+        let (args, inside) = if called { self.field_arguments(span)? } else { (Vec::new(), span) };
+        match FieldRef::find(name, &args) {
             Ok(field) => {
-                let window = if called { self.window(span)? } else { 0 };
                 let whole = Span::new(span.start, self.tokens[self.at - 1].span.end);
-                self.push(Kind::Field(FieldRef { field, window }), whole)
+                self.push(Kind::Field(field), whole)
             }
             Err(FieldError::NeedsWindow) => {
                 self.fail(span, format!("{name} needs a window"), format!("write {name}(1m)"))
             }
-            Err(_) => {
-                self.skip_arguments();
-                let whole = Span::new(span.start, self.tokens[self.at - 1].span.end);
-                self.fail(whole, format!("{name} takes no window"), format!("write {name}"))
+            Err(FieldError::BadWindow(hint)) => self.bad_argument(&args, inside, hint),
+            Err(_) => self.other_arguments(name, &args, if called { inside } else { span }),
+        }
+    }
+
+    /// The arguments of a field and where they stand, from the opening bracket to the closing one.
+    fn field_arguments(&mut self, name: Span) -> Result<(Vec<Arg>, Span), Stop> {
+        let open = self.advance().span;
+        let name = name.of(self.text);
+        let example = FieldRef::examples(name).into_iter().find(|one| one.ends_with(')')).unwrap_or_default();
+        let mut args = Vec::new();
+        let first = self.here().span;
+        loop {
+            let argument = self.advance();
+            match self.argument_of_field(argument) {
+                Some(found) => args.push(found),
+                None if argument.token == Token::Close => {
+                    let what = if example.contains(',') { "the arguments are" } else { "the window is" };
+                    return self.fail(open.to(argument.span), format!("{what} missing"), format!("write {example}"));
+                }
+                None => {
+                    self.at -= usize::from(argument.token != Token::End);
+                    self.skip_rest_of_call();
+                    let reason = if args.is_empty() { "a window is a duration" } else { "not an argument of a field" };
+                    return self.fail(argument.span, reason, format!("write {example}"));
+                }
+            }
+            let last = argument.span;
+            if !self.accept(Token::Comma) {
+                self.close(open)?;
+                return Ok((args, first.to(last)));
             }
         }
     }
 
-    fn window(&mut self, name: Span) -> Result<Nanos, Stop> {
-        let open = self.advance().span;
-        let name = name.of(self.text);
-        let argument = self.advance();
-        let length = match argument.token {
-            Token::Duration(length) => length,
-            Token::Close => {
-                return self.fail(open.to(argument.span), "the window is missing", format!("write {name}(5m)"));
+    fn argument_of_field(&self, lexeme: Lexeme) -> Option<Arg> {
+        let text = lexeme.span.of(self.text).replace('_', "");
+        match lexeme.token {
+            Token::Duration(length) => Some(Arg::Duration(length)),
+            Token::Number { value, .. } if value.fract() == 0.0 && (0.0..=4e9).contains(&value) => {
+                Some(Arg::Number(value as u32))
             }
-            Token::Number { .. } => {
-                let digits = argument.span.of(self.text);
-                self.skip_rest_of_call();
-                let hint = format!("write {name}(5m), {name}(30s) or another duration");
-                return self.fail(argument.span, format!("window {digits} has no unit"), hint);
+            // What does not fit is out of range in any case.
+            Token::Number { .. } => Some(Arg::Number(u32::MAX)),
+            Token::Ticks => Some(Arg::Trades(text.trim_end_matches('t').parse().unwrap_or(u32::MAX))),
+            Token::Clock => parse_clock(&text).map(Arg::Clock),
+            _ => None,
+        }
+    }
+
+    /// Arguments of the right kinds, one of which is out of range.
+    fn bad_argument(&mut self, args: &[Arg], inside: Span, hint: &str) -> Parsed {
+        match args {
+            &[Arg::Duration(length)] if length > WINDOW_MAX => {
+                self.fail(inside, format!("window {} exceeds the limit 1d", window_text(length)), "")
             }
-            Token::Ticks => {
-                self.skip_rest_of_call();
-                return self.later(argument.span, "windows in trades such as 20t");
-            }
-            _ => {
-                self.at -= usize::from(argument.token != Token::End);
-                self.skip_rest_of_call();
-                return self.fail(argument.span, "a window is a duration", format!("write {name}(5m)"));
-            }
-        };
-        self.close(open)?;
-        self.check_window(length, argument.span)
+            [Arg::Duration(_)] => self.fail(inside, format!("{} is not a window", inside.of(self.text)), hint),
+            _ => self.fail(inside, format!("{} is out of range", inside.of(self.text)), hint),
+        }
+    }
+
+    /// Arguments that no field of that name takes.
+    fn other_arguments(&mut self, name: &str, args: &[Arg], inside: Span) -> Parsed {
+        let windowed = FieldRef::forms(name).any(|info| info.args == Args::Window);
+        if let (true, [Arg::Number(_)]) = (windowed, args) {
+            let hint = format!("write {name}(5m), {name}(30s) or another duration");
+            return self.fail(inside, format!("window {} has no unit", inside.of(self.text)), hint);
+        }
+        let hint = format!("write {}", listed(&FieldRef::examples(name)));
+        let reason = if args.is_empty() { "needs arguments" } else { "takes other arguments" };
+        self.fail(inside, format!("{name} {reason}"), hint)
     }
 
     fn skip_rest_of_call(&mut self) {
         self.skip();
         self.accept(Token::Close);
-    }
-
-    fn check_window(&mut self, length: Nanos, span: Span) -> Result<Nanos, Stop> {
-        check_window(length).or_else(|error| {
-            let shown = window_text(length);
-            match error {
-                _ if length > ringtape_model::field::WINDOW_MAX => {
-                    self.fail(span, format!("window {shown} exceeds the limit 1d"), "")
-                }
-                FieldError::BadWindow(hint) => self.fail(span, format!("{} is not a window", span.of(self.text)), hint),
-                _ => self.fail(span, "bad window", ""),
-            }
-        })
     }
 
     fn call(&mut self, function: &Function, span: Span) -> Parsed {
