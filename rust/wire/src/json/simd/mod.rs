@@ -340,16 +340,33 @@ pub(crate) struct Rules {
     range: [u64; 8],
     scale: [i64; 8],
     unset: [i64; 8],
+    /// The same, one behind the other.
+    dense: Dense,
+}
+
+/// The rules of four numbers for vectors of four.
+#[derive(Clone, Copy)]
+#[repr(align(32))]
+struct Dense {
+    least: [i64; 4],
+    most: [i64; 4],
+    scale: [u64; 4],
+    unset: [i64; 4],
 }
 
 impl Rules {
     pub(crate) const fn new(rules: [Rule; 4]) -> Self {
-        let mut four = Self { least: [0; 8], range: [0; 8], scale: [0; 8], unset: [0; 8] };
+        let dense = Dense { least: [0; 4], most: [0; 4], scale: [0; 4], unset: [0; 4] };
+        let mut four = Self { least: [0; 8], range: [0; 8], scale: [0; 8], unset: [0; 8], dense };
         let mut at = 0;
         while at < 4 {
             let Rule { least, most, scale, unset } = rules[at];
             (four.least[2 * at], four.range[2 * at]) = (least, most - least);
             (four.scale[2 * at], four.unset[2 * at]) = (scale, unset);
+            // Numbers have up to 15 digits.
+            let most = if most > i64::MAX as u64 { i64::MAX as u64 } else { most };
+            (four.dense.least[at], four.dense.most[at]) = (least.cast_signed(), most.cast_signed());
+            (four.dense.scale[at], four.dense.unset[at]) = (scale.cast_unsigned(), unset);
             at += 1;
         }
         four

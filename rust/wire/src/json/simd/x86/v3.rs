@@ -1,13 +1,12 @@
 //! AVX2: objects in memory, numbers two at a time.
 
+use ringtape_model::units::{CODE_UNSET, E8_UNSET, PRICE_UNSET};
 #[allow(clippy::wildcard_imports, reason = "half a hundred names of one kind")]
 use std::arch::x86_64::*;
-use std::hint::select_unpredictable;
-
-use ringtape_model::units::{CODE_UNSET, E8_UNSET, PRICE_UNSET};
 
 use super::super::{
-    BEFORE, CODE, Edges, Extent, HELD, Level, NUMBER, Near, Plain, Rules, Spans, Structure, Whole, Work, codes_of,
+    BEFORE, CODE, DIVISORS, Dense, Edges, Extent, HELD, Level, NUMBER, Near, Plain, Rules, SCALES, Spans, Structure,
+    Whole, Window, Work, codes_of,
 };
 use super::{Fields, V3, apart, load, wide};
 use crate::json::outline::{MARKS, Outline, Pattern};
@@ -90,16 +89,6 @@ fn high_half(block: &[u8; 64], at: usize) -> u64 {
     // SAFETY: called where the machine has AVX2; both are 32 plain bytes.
     u64::from(unsafe { _mm256_movemask_epi8(std::mem::transmute::<[u8; 32], __m256i>(bytes)) }.cast_unsigned())
 }
-
-/// By its length: which of eight bytes belong to a code at their end.
-static CODE_KEEP: [i64; 8] = {
-    let (mut keep, mut len) = ([0; 8], 1);
-    while len < 8 {
-        keep[len] = -1 << (64 - 8 * len);
-        len += 1;
-    }
-    keep
-};
 
 /// Sixteen zeroes and sixteen ones: the window that starts at `len` keeps the last `len` bytes of a vector.
 static KEEP: [u8; 32] = {
@@ -376,120 +365,358 @@ fn words_v3<const COUNT: usize>(near: &Near, befores: &[u8; 32], shape: &Shape, 
     odd
 }
 
-/// Two numbers, each at the end of sixteen bytes.
-struct Two {
-    mantissas: [u64; 2],
-    decimals: [usize; 2],
-    odd: u32,
-}
-
 /// # Safety
 ///
 /// The machine must have AVX2.
 #[inline(always)]
-unsafe fn both_of(low: &[u8], high: &[u8]) -> __m256i {
+unsafe fn both_of(low: &[u8; 16], high: &[u8; 16]) -> __m256i {
     // SAFETY: the caller's promise.
     unsafe { _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(load(low)), load(high)) }
 }
 
-/// The numbers of sixteen digits in two lanes.
+/// Four numbers, each at the end of a lane: the first and the third, the second and the fourth. So what is made of both
+/// is in order.
+struct Lanes {
+    bytes: [__m256i; 2],
+    /// All bytes of a lane say how long its number is.
+    lens: [__m256i; 2],
+}
+
+/// Bytes 0 to 15 of both lanes: the length of a number that begins there, and one less.
+static FROM_END: [u8; 32] = lane_places(16, -1);
+static BEHIND: [u8; 32] = lane_places(15, -1);
+/// Places from 1 on.
+static FROM_ONE: [u8; 32] = lane_places(1, 1);
+
+const fn lane_places(first: i8, step: i8) -> [u8; 32] {
+    let (mut places, mut at) = ([0; 32], 0);
+    while at < 32 {
+        places[at] = (first + step * (at % 16) as i8).cast_unsigned();
+        at += 1;
+    }
+    places
+}
+
+/// By group: where in 16 bytes the one stands that belongs to each of four lanes.
+static SPREAD: [[[u8; 32]; 2]; 4] = {
+    let (mut spread, mut at) = ([[[0; 32]; 2]; 4], 0);
+    while at < 4 * 2 * 32 {
+        let (group, odd, place) = (at / 64, at / 32 % 2, at % 32);
+        spread[group][odd][place] = (4 * group + 2 * (place / 16) + odd) as u8;
+        at += 1;
+    }
+    spread
+};
+
+/// The same of four words.
+static SPREAD_WORDS: [[u8; 32]; 2] = {
+    let (mut spread, mut at) = ([[0; 32]; 2], 0);
+    while at < 2 * 32 {
+        spread[at / 32][at % 32] = (8 * (at % 32 / 16) + 4 * (at / 32)) as u8;
+        at += 1;
+    }
+    spread
+};
+
+impl Lanes {
+    /// Takes four numbers at the ends of as many windows; their lengths are spread from sixteen bytes.
+    ///
+    /// # Safety
+    ///
+    /// The machine must have AVX2.
+    #[inline(always)]
+    unsafe fn new([a, b, c, d]: [&[u8; 16]; 4], lens: __m128i, [even, odd]: &[[u8; 32]; 2]) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let lens = _mm256_broadcastsi128_si256(lens);
+            let lens = [_mm256_shuffle_epi8(lens, wide(even)), _mm256_shuffle_epi8(lens, wide(odd))];
+            Self { bytes: [both_of(a, c), both_of(b, d)], lens }
+        }
+    }
+
+    /// The numbers of a group of an object.
+    ///
+    /// # Safety
+    ///
+    /// The machine must have AVX2.
+    #[inline(always)]
+    unsafe fn held<const GROUP: usize>(held: &Nearby, fields: &Fields) -> Self {
+        let at = GROUP * 4;
+        let four = [
+            number_at(held, fields, at),
+            number_at(held, fields, at + 1),
+            number_at(held, fields, at + 2),
+            number_at(held, fields, at + 3),
+        ];
+        // SAFETY: the caller's promise.
+        unsafe { Self::new(four, fields.number_lens, &SPREAD[GROUP]) }
+    }
+
+    /// The numbers of a group of a window.
+    ///
+    /// # Safety
+    ///
+    /// The machine must have AVX2.
+    #[inline(always)]
+    unsafe fn spanned<const GROUP: usize>(window: &Window, spans: &Spans) -> Self {
+        let lens: [u32; 4] = spans.lens[GROUP * 4..][..4].try_into().unwrap_or_default();
+        // SAFETY: the caller's promise; both are 16 plain bytes.
+        unsafe {
+            let lens = std::mem::transmute::<[u32; 4], __m128i>(lens);
+            Self::new(spans.four::<GROUP>(window), lens, &SPREAD_WORDS)
+        }
+    }
+
+    /// All bits of the words of numbers that are not there.
+    ///
+    /// # Safety
+    ///
+    /// The machine must have AVX2.
+    #[inline(always)]
+    unsafe fn missing(&self) -> __m256i {
+        let [even, odd] = self.lens;
+        // SAFETY: the caller's promise.
+        unsafe { _mm256_cmpeq_epi32(in_order(even, odd), _mm256_setzero_si256()) }
+    }
+
+    /// Four whole numbers within limits.
+    ///
+    /// # Safety
+    ///
+    /// The machine must have AVX2.
+    #[inline(always)]
+    unsafe fn integers(self, rules: &Rules) -> ([i64; 4], u64) {
+        let ([even, odd], [even_len, odd_len]) = (self.bytes, self.lens);
+        let Dense { least, most, scale, unset } = rules.dense;
+        // SAFETY: the caller's promise; vectors and arrays are of one size.
+        unsafe {
+            let (even, is_odd) = whole_digits(even, even_len);
+            let (odd, is_odd_too) = whole_digits(odd, odd_len);
+            let is_odd = _mm256_or_si256(is_odd, is_odd_too);
+            let mantissas = mantissas(even, odd);
+            let missing = self.missing();
+            let least = std::mem::transmute::<[i64; 4], __m256i>(least);
+            let most = std::mem::transmute::<[i64; 4], __m256i>(most);
+            let scale = std::mem::transmute::<[u64; 4], __m256i>(scale);
+            let unset = std::mem::transmute::<[i64; 4], __m256i>(unset);
+            let beyond = _mm256_or_si256(_mm256_cmpgt_epi64(least, mantissas), _mm256_cmpgt_epi64(mantissas, most));
+            let is_odd = _mm256_or_si256(is_odd, _mm256_andnot_si256(missing, beyond));
+            let high = _mm256_mul_epu32(_mm256_srli_epi64::<32>(mantissas), scale);
+            let scaled = _mm256_add_epi64(_mm256_mul_epu32(mantissas, scale), _mm256_slli_epi64::<32>(high));
+            let values = _mm256_blendv_epi8(scaled, unset, missing);
+            (std::mem::transmute::<__m256i, [i64; 4]>(values), any(is_odd))
+        }
+    }
+
+    /// Four numbers as doubles and in 1e-8.
+    ///
+    /// # Safety
+    ///
+    /// The machine must have AVX2.
+    #[inline(always)]
+    unsafe fn decimals(self) -> ([(f64, i64); 4], u64) {
+        let ([even, odd], [even_len, odd_len]) = (self.bytes, self.lens);
+        // SAFETY: the caller's promise; vectors and arrays are of one size.
+        unsafe {
+            let (even, even_place, is_odd) = closed_digits(even, even_len);
+            let (odd, odd_place, is_odd_too) = closed_digits(odd, odd_len);
+            let is_odd = _mm256_or_si256(is_odd, is_odd_too);
+            let mantissas = mantissas(even, odd);
+            let places = in_order(even_place, odd_place);
+            // Up to eight decimals, or no point: 8 to 15, or 0. Others are for the plain way.
+            let most = _mm256_set1_epi64x(8);
+            let is_odd = _mm256_or_si256(is_odd, _mm256_subs_epu8(_mm256_xor_si256(places, most), most));
+            let is_whole = _mm256_cmpeq_epi64(places, _mm256_setzero_si256());
+            let scales = _mm256_permutevar8x32_epi32(eight(&SCALE_BY_PLACE), places);
+            let scales = _mm256_blendv_epi8(scales, _mm256_set1_epi64x(SCALES[0]), is_whole);
+            let divisors = _mm256_permutevar8x32_epi32(eight(&DIVISOR_BY_PLACE), places);
+            let divisors = _mm256_castsi256_pd(_mm256_slli_epi64::<32>(divisors));
+            let divisors = _mm256_blendv_pd(divisors, _mm256_set1_pd(1.0), _mm256_castsi256_pd(is_whole));
+            // INVARIANT: a mantissa has at most 15 digits, so it is the lower part of a double between 2^52 and 2^53.
+            let bias = _mm256_set1_pd(TWO_TO_52);
+            let floats = _mm256_sub_pd(_mm256_or_pd(_mm256_castsi256_pd(mantissas), bias), bias);
+            let floats = _mm256_div_pd(floats, divisors);
+            let low = _mm256_mul_epu32(mantissas, scales);
+            let high = _mm256_mul_epu32(_mm256_srli_epi64::<32>(mantissas), scales);
+            let high = _mm256_add_epi64(high, _mm256_srli_epi64::<32>(low));
+            let scaled = _mm256_blend_epi32::<0b1010_1010>(low, _mm256_slli_epi64::<32>(high));
+            // What fits has no more than 63 bits.
+            let is_odd = _mm256_or_si256(is_odd, _mm256_srli_epi64::<31>(high));
+            let missing = self.missing();
+            let floats = _mm256_blendv_pd(floats, _mm256_set1_pd(PRICE_UNSET), _mm256_castsi256_pd(missing));
+            let scaled = _mm256_blendv_epi8(scaled, _mm256_set1_epi64x(E8_UNSET), missing);
+            let [a, b, c, d] = std::mem::transmute::<__m256d, [f64; 4]>(floats);
+            let [e, f, g, h] = std::mem::transmute::<__m256i, [i64; 4]>(scaled);
+            ([(a, e), (b, f), (c, g), (d, h)], any(is_odd))
+        }
+    }
+}
+
+const TWO_TO_52: f64 = 4_503_599_627_370_496.0;
+
+/// By the lowest bits of the place of the point in sixteen bytes, from 1 on, where there are one to eight decimals: what
+/// the number without it is multiplied with to count 1e-8.
+static SCALE_BY_PLACE: [u32; 8] = {
+    let (mut by, mut at) = ([0; 8], 0);
+    while at < 8 {
+        by[at] = SCALES[8 - at] as u32;
+        at += 1;
+    }
+    by
+};
+
+/// The same: the upper half of the double that it is divided by, whose lower half is zero.
+static DIVISOR_BY_PLACE: [u32; 8] = {
+    let (mut by, mut at) = ([0; 8], 0);
+    while at < 8 {
+        by[at] = (DIVISORS[8 - at].to_bits() >> 32) as u32;
+        at += 1;
+    }
+    by
+};
+
+/// The words of the lanes of two vectors, lane by lane: one of the first, one of the second.
 ///
 /// # Safety
 ///
 /// The machine must have AVX2.
 #[inline(always)]
-unsafe fn two_mantissas(digits: __m256i) -> [u64; 2] {
-    // SAFETY: the caller's promise; vectors and arrays are of one size.
+unsafe fn in_order(even: __m256i, odd: __m256i) -> __m256i {
+    // SAFETY: the caller's promise.
+    unsafe { _mm256_blend_epi32::<0b1100_1100>(even, odd) }
+}
+
+/// Not zero if any bit is set.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn any(bits: __m256i) -> u64 {
+    // SAFETY: the caller's promise.
+    unsafe { u64::from(_mm256_testz_si256(bits, bits) == 0) }
+}
+
+/// The digits at the ends of two lanes as numbers, zeroes before them; where a number begins; and bits where there is
+/// something else. A leading zero is only the last digit.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn whole_digits(bytes: __m256i, lens: __m256i) -> (__m256i, __m256i) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (digits, first) = kept(bytes, lens);
+        let zero = _mm256_setzero_si256();
+        let is_sound = _mm256_cmpgt_epi8(digits, _mm256_alignr_epi8::<1>(_mm256_set1_epi8(-1), zero));
+        (digits, _mm256_or_si256(_mm256_andnot_si256(is_sound, first), over(digits)))
+    }
+}
+
+/// The same of numbers with a point, left out: and its place in both words of its lane, from 1 on, or 0 for none.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn closed_digits(bytes: __m256i, lens: __m256i) -> (__m256i, __m256i, __m256i) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (digits, first) = kept(bytes, lens);
+        let point = _mm256_cmpeq_epi8(digits, _mm256_set1_epi8(POINT));
+        // The first is a digit, and a zero only before the point or as the last.
+        let is_sound = _mm256_cmpgt_epi8(digits, _mm256_alignr_epi8::<1>(_mm256_set1_epi8(-1), point));
+        let from_one = wide(&FROM_ONE);
+        let place = _mm256_sad_epu8(_mm256_and_si256(point, from_one), _mm256_setzero_si256());
+        let place = _mm256_or_si256(place, _mm256_shuffle_epi32::<0b0100_1110>(place));
+        let is_behind = _mm256_cmpgt_epi8(from_one, _mm256_shuffle_epi8(place, _mm256_setzero_si256()));
+        // The digits before it move up by one to close it. Of two points one stays at least.
+        let closed = _mm256_blendv_epi8(_mm256_bslli_epi128::<1>(digits), digits, is_behind);
+        (closed, place, _mm256_or_si256(_mm256_andnot_si256(is_sound, first), over(closed)))
+    }
+}
+
+/// A point less `0`.
+const POINT: i8 = b'.'.wrapping_sub(b'0').cast_signed();
+
+/// The bytes of numbers less `0`, zeroes before them, and where they begin.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn kept(bytes: __m256i, lens: __m256i) -> (__m256i, __m256i) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let digits = _mm256_sub_epi8(bytes, _mm256_set1_epi8(b'0'.cast_signed()));
+        let kept = _mm256_and_si256(digits, _mm256_cmpgt_epi8(lens, wide(&BEHIND)));
+        (kept, _mm256_cmpeq_epi8(lens, wide(&FROM_END)))
+    }
+}
+
+/// Bits where a byte is no digit.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn over(digits: __m256i) -> __m256i {
+    // SAFETY: the caller's promise.
+    unsafe { _mm256_subs_epu8(digits, _mm256_set1_epi8(9)) }
+}
+
+/// The numbers of sixteen digits in two times two lanes, in order.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn mantissas(even: __m256i, odd: __m256i) -> __m256i {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let fours = _mm256_packus_epi32(fours(even), fours(odd));
+        let eights = _mm256_madd_epi16(fours, _mm256_set1_epi32(0x0001_2710));
+        let high = _mm256_mul_epu32(eights, _mm256_set1_epi64x(100_000_000));
+        _mm256_add_epi64(high, _mm256_srli_epi64::<32>(eights))
+    }
+}
+
+/// The values of four digits each.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn fours(digits: __m256i) -> __m256i {
+    // SAFETY: the caller's promise.
     unsafe {
         let twos = _mm256_maddubs_epi16(digits, _mm256_set1_epi16(0x010A));
-        let fours = _mm256_madd_epi16(twos, _mm256_set1_epi32(0x0001_0064));
-        let eights = _mm256_madd_epi16(_mm256_packus_epi32(fours, fours), _mm256_set1_epi32(0x0001_2710));
-        let high = _mm256_mul_epu32(eights, _mm256_set1_epi64x(100_000_000));
-        let all = _mm256_add_epi64(high, _mm256_srli_epi64::<32>(eights));
-        let [low, _, high, _] = std::mem::transmute::<__m256i, [u64; 4]>(all);
-        [low, high]
+        _mm256_madd_epi16(twos, _mm256_set1_epi32(0x0001_0064))
     }
 }
 
-/// Reads two numbers of up to 15 bytes; one of none is 0 and sound.
-///
-/// # Safety
-///
-/// The machine must have AVX2.
+/// Sixteen bytes up to the end of a field.
 #[inline(always)]
-unsafe fn two<const IS_WHOLE: bool>(windows: [&[u8; 16]; 2], lens: [u32; 2]) -> Two {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let bytes = both_of(windows[0], windows[1]);
-        let (low, high) = (lens[0] as usize & 15, lens[1] as usize & 15);
-        let keep = both_of(&KEEP[low..], &KEEP[high..]);
-        let digits = _mm256_sub_epi8(bytes, _mm256_set1_epi8(b'0'.cast_signed()));
-        let is_digit = _mm256_cmpeq_epi8(_mm256_min_epu8(digits, _mm256_set1_epi8(9)), digits);
-        let others = bits_of(_mm256_andnot_si256(is_digit, keep));
-        let zeroes = bits_of(_mm256_cmpeq_epi8(digits, _mm256_setzero_si256()));
-        let first = (0x1_0000u32 >> low) & 0xFFFF | (0x1_0000u32 >> high) << 16;
-        let digits = _mm256_and_si256(digits, keep);
-        // A leading zero is only the last digit.
-        let leading = zeroes & first & 0x7FFF_7FFF;
-        if IS_WHOLE {
-            return Two { mantissas: two_mantissas(digits), decimals: [0; 2], odd: others | leading };
-        }
-        let point = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'.'.cast_signed()));
-        let points = bits_of(_mm256_and_si256(point, keep));
-        let (low, high) = ((points & 0xFFFF | 0x1_0000).trailing_zeros(), (points >> 16 | 0x1_0000).trailing_zeros());
-        // One point each at most, and nothing else.
-        let one = (1u32 << low) & 0xFFFF | (1u32 << high) << 16;
-        // No point is the first byte or the last; behind a leading zero comes one.
-        let odd = (others ^ one) | (points & (first | 0x8000_8000)) | (leading & !(points >> 1));
-        let (low, high) = (low as usize, high as usize);
-        let closed = _mm256_shuffle_epi8(digits, both_of(&CLOSE[low & 31], &CLOSE[high & 31]));
-        let decimals = [15usize.saturating_sub(low), 15usize.saturating_sub(high)];
-        Two { mantissas: two_mantissas(closed), decimals, odd }
+fn number_at<'a>(held: &Nearby<'a>, fields: &Fields, field: usize) -> &'a [u8; 16] {
+    bytes_at(held.near, usize::from(fields.number_end(field)) + BEFORE - 16)
+}
+
+/// Four bytes up to the end of a field as a word.
+#[inline(always)]
+fn code_at(held: &Nearby, fields: &Fields, field: usize) -> i32 {
+    i32::from_le_bytes(*bytes_at(held.near, usize::from(fields.number_end(field)) + BEFORE - 4))
+}
+
+/// Four words of four bytes each; by group, the number of the field that they belong to.
+static SPREAD_CODES: [[u8; 16]; 4] = {
+    let (mut spread, mut at) = ([[0; 16]; 4], 0);
+    while at < 4 * 16 {
+        spread[at / 16][at % 16] = (at / 4) as u8;
+        at += 1;
     }
-}
-
-impl Two {
-    #[inline(always)]
-    const fn plain(&self, at: usize) -> Plain {
-        Plain { mantissa: self.mantissas[at], len: 0, decimals: self.decimals[at] }
-    }
-}
-
-/// Sixteen bytes up to the end of a field, and its length.
-#[inline(always)]
-fn number_at<'a>(held: &Nearby<'a>, fields: &Fields, field: usize) -> (&'a [u8; 16], u32) {
-    let before = usize::from(fields.number_end(field)) + BEFORE - 16;
-    (bytes_at(held.near, before), fields.number_len(field).into())
-}
-
-/// Eight bytes up to the end of a field as a word, and which of them belong to it: none to a list of more than one code.
-#[inline(always)]
-fn code_at(held: &Nearby, fields: &Fields, field: usize) -> (i64, i64) {
-    let before = usize::from(fields.number_end(field)) + BEFORE - 8;
-    let len = fields.number_len(field);
-    let len = if len > CODE { 0 } else { len };
-    (i64::from_le_bytes(*bytes_at(held.near, before)), CODE_KEEP[usize::from(len & 7)])
-}
-
-/// Four numbers of a group, two at a time.
-///
-/// # Safety
-///
-/// The machine must have AVX2.
-#[inline(always)]
-unsafe fn four<const GROUP: usize, const IS_WHOLE: bool>(
-    held: &Nearby,
-    fields: &Fields,
-) -> ([Plain; 4], [u32; 4], u64) {
-    let (a, len_a) = number_at(held, fields, GROUP * 4);
-    let (b, len_b) = number_at(held, fields, GROUP * 4 + 1);
-    let (c, len_c) = number_at(held, fields, GROUP * 4 + 2);
-    let (d, len_d) = number_at(held, fields, GROUP * 4 + 3);
-    // SAFETY: the caller's promise.
-    let (low, high) = unsafe { (two::<IS_WHOLE>([a, b], [len_a, len_b]), two::<IS_WHOLE>([c, d], [len_c, len_d])) };
-    let numbers = [low.plain(0), low.plain(1), high.plain(0), high.plain(1)];
-    (numbers, [len_a, len_b, len_c, len_d], u64::from(low.odd | high.odd))
-}
+    spread
+};
 
 impl Level for V3 {
     type Held<'a> = Nearby<'a>;
@@ -525,52 +752,53 @@ impl Level for V3 {
     #[inline(always)]
     fn held_decimals<const GROUP: usize>(self, held: Nearby, fields: &Fields) -> ([(f64, i64); 4], u64) {
         // SAFETY: a `V3` exists only where the machine has all of it.
-        let (numbers, lens, mut odd) = unsafe { four::<GROUP, false>(&held, fields) };
-        let mut values = [(PRICE_UNSET, E8_UNSET); 4];
-        for at in 0..4 {
-            let (float, e8) = numbers[at].both(&mut odd);
-            let is_there = lens[at] != 0;
-            values[at] =
-                (select_unpredictable(is_there, float, PRICE_UNSET), select_unpredictable(is_there, e8, E8_UNSET));
-        }
-        (values, odd)
+        unsafe { Lanes::held::<GROUP>(&held, fields).decimals() }
     }
 
     #[inline(always)]
     fn held_integers<const GROUP: usize>(self, held: Nearby, fields: &Fields, rules: &Rules) -> ([i64; 4], u64) {
         // SAFETY: a `V3` exists only where the machine has all of it.
-        let (numbers, lens, mut odd) = unsafe { four::<GROUP, true>(&held, fields) };
-        let mut values = [0; 4];
-        for at in 0..4 {
-            let (value, is_beyond) = rules.rule(at).applied(numbers[at].mantissa, lens[at]);
-            (values[at], odd) = (value, odd | is_beyond);
-        }
-        (values, odd)
+        unsafe { Lanes::held::<GROUP>(&held, fields).integers(rules) }
+    }
+
+    #[inline(always)]
+    fn integers<const GROUP: usize>(self, window: &Window, spans: &Spans, rules: &Rules) -> ([i64; 4], u64) {
+        // SAFETY: a `V3` exists only where the machine has all of it.
+        unsafe { Lanes::spanned::<GROUP>(window, spans).integers(rules) }
+    }
+
+    #[inline(always)]
+    fn decimals<const GROUP: usize>(self, window: &Window, spans: &Spans) -> ([(f64, i64); 4], u64) {
+        // SAFETY: a `V3` exists only where the machine has all of it.
+        unsafe { Lanes::spanned::<GROUP>(window, spans).decimals() }
     }
 
     #[inline(always)]
     fn held_codes<const GROUP: usize>(self, held: Nearby, fields: &Fields) -> ([u16; 4], u64) {
+        let at = GROUP * 4;
         // SAFETY: a `V3` exists only where the machine has all of it; vectors and arrays are of one size.
         unsafe {
-            let (a, keep_a) = code_at(&held, fields, GROUP * 4);
-            let (b, keep_b) = code_at(&held, fields, GROUP * 4 + 1);
-            let (c, keep_c) = code_at(&held, fields, GROUP * 4 + 2);
-            let (d, keep_d) = code_at(&held, fields, GROUP * 4 + 3);
-            let bytes = _mm256_setr_epi64x(a, b, c, d);
-            let keep = _mm256_setr_epi64x(keep_a, keep_b, keep_c, keep_d);
-            let digits = _mm256_sub_epi8(bytes, _mm256_set1_epi8(b'0'.cast_signed()));
-            let is_digit = _mm256_cmpeq_epi8(_mm256_min_epu8(digits, _mm256_set1_epi8(9)), digits);
-            // A leading zero is only the last digit: kept, zero, none kept before it.
-            let is_first = _mm256_andnot_si256(_mm256_slli_epi64::<8>(keep), keep);
-            let is_zero = _mm256_cmpeq_epi8(digits, _mm256_setzero_si256());
-            let leading = _mm256_and_si256(_mm256_and_si256(is_zero, is_first), _mm256_set1_epi64x(i64::MAX >> 7));
-            let odd = _mm256_or_si256(_mm256_andnot_si256(is_digit, keep), leading);
-            let twos = _mm256_maddubs_epi16(_mm256_and_si256(digits, keep), _mm256_set1_epi16(0x010A));
-            let fours = _mm256_srli_epi64::<32>(_mm256_madd_epi16(twos, _mm256_set1_epi32(0x0001_0064)));
-            let is_none = _mm256_cmpeq_epi64(keep, _mm256_setzero_si256());
-            let values = _mm256_blendv_epi8(fours, _mm256_set1_epi64x(CODE_UNSET.into()), is_none);
-            let [a, b, c, d] = std::mem::transmute::<__m256i, [u64; 4]>(values);
-            ([a as u16, b as u16, c as u16, d as u16], u64::from(_mm256_testz_si256(odd, odd) == 0))
+            let bytes = _mm_setr_epi32(
+                code_at(&held, fields, at),
+                code_at(&held, fields, at + 1),
+                code_at(&held, fields, at + 2),
+                code_at(&held, fields, at + 3),
+            );
+            let lens = _mm_shuffle_epi8(fields.number_lens, load(&SPREAD_CODES[GROUP]));
+            // A list of more than one code is none.
+            let lens = _mm_andnot_si128(_mm_cmpgt_epi8(lens, _mm_set1_epi8(CODE.cast_signed())), lens);
+            let keep = _mm_cmpgt_epi8(lens, _mm_set1_epi32(0x0001_0203));
+            let digits = _mm_and_si128(_mm_sub_epi8(bytes, _mm_set1_epi8(b'0'.cast_signed())), keep);
+            let first = _mm_cmpeq_epi8(lens, _mm_set1_epi32(0x0102_0304));
+            // A leading zero is only the last digit.
+            let is_sound = _mm_cmpgt_epi8(digits, _mm_set1_epi32(0xFF00_0000u32.cast_signed()));
+            let odd = _mm_or_si128(_mm_andnot_si128(is_sound, first), _mm_subs_epu8(digits, _mm_set1_epi8(9)));
+            let twos = _mm_maddubs_epi16(digits, _mm_set1_epi16(0x010A));
+            let fours = _mm_madd_epi16(twos, _mm_set1_epi32(0x0001_0064));
+            let is_none = _mm_cmpeq_epi32(lens, _mm_setzero_si128());
+            let values = _mm_blendv_epi8(fours, _mm_set1_epi32(CODE_UNSET.into()), is_none);
+            let values = _mm_cvtsi128_si64(_mm_packus_epi32(values, values));
+            (std::mem::transmute::<i64, [u16; 4]>(values), u64::from(_mm_testz_si128(odd, odd) == 0))
         }
     }
 
