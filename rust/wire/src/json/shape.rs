@@ -15,7 +15,7 @@ pub(crate) const VALUES: usize = 24;
 /// Most bytes between two values, where nobody knows the key.
 const LEAD: usize = 16;
 /// Most values that nobody asks for, beside the kind.
-const PASSED: usize = 6;
+const PASSED: usize = 7;
 /// How many shapes are kept; and places to find them by. More than two that meet in one place take turns, at the price of
 /// the plain way.
 const SHAPES: usize = 64;
@@ -180,8 +180,9 @@ pub(crate) struct Shape {
     /// Of each value: the quote or bracket behind it; and the key and what follows it up to the next value, without the
     /// comma and the quote that every key begins with.
     pub(crate) words: [[u8; 8]; VALUES],
-    /// The same as `masks`, all bits of each byte.
-    pub(crate) wide_masks: [u64; VALUES],
+    /// The same with that comma and quote, and which bytes to compare: from the byte before an end on.
+    pub(crate) around: [[u8; 16]; VALUES],
+    pub(crate) around_masks: [[u8; 16]; VALUES],
     /// How many bytes stand before each value.
     pub(crate) leads: [u8; 32],
     /// Bytes between each value and the comma or brace behind it.
@@ -222,7 +223,8 @@ impl Shape {
         told: 0,
         masks: [0; VALUES / 8],
         words: [[0; 8]; VALUES],
-        wide_masks: [0; VALUES],
+        around: [[0; 16]; VALUES],
+        around_masks: [[0; 16]; VALUES],
         leads: [0; 32],
         tails: [0; 32],
         places: [0; 32],
@@ -445,7 +447,10 @@ impl Draft<'_> {
         let (word, mask) = (self.shape.words.get_mut(value)?, &mut self.shape.masks[value / 8]);
         word.get_mut(from..from + bytes.len())?.copy_from_slice(bytes);
         *mask |= ((1 << bytes.len()) - 1) << (value % 8 * 8 + from);
-        self.shape.wide_masks[value] |= u64::MAX >> (64 - 8 * bytes.len()) << (8 * from);
+        // Two more bytes are between the one before the end and the key.
+        let from = if from == 0 { 0 } else { from + 2 };
+        self.shape.around[value].get_mut(from..from + bytes.len())?.copy_from_slice(bytes);
+        self.shape.around_masks[value][from..from + bytes.len()].fill(0xFF);
         Some(())
     }
 

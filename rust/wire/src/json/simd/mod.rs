@@ -282,10 +282,8 @@ fn fields(InMemory { near: object, ends }: InMemory, shape: &Shape) -> (Places, 
         places.lens[value] = ends[value].wrapping_sub(shape.tails[value]).wrapping_sub(places.starts[value]);
     }
     for (value, &end) in ends.iter().enumerate().take(VALUES) {
-        // The byte before the end, and those behind the two that every key begins with.
-        let [before] = *near(object, end, 1);
-        let word = u64::from_le_bytes(*near(object, end.wrapping_add(1), 0)) & !0xFF | u64::from(before);
-        odd |= (word ^ u64::from_le_bytes(shape.words[value])) & shape.wide_masks[value];
+        let around = u128::from_le_bytes(*near(object, end, 1)) ^ u128::from_le_bytes(shape.around[value]);
+        odd |= u64::from(around & u128::from_le_bytes(shape.around_masks[value]) != 0);
     }
     for field in 0..WIDTH {
         let value = usize::from(shape.places[field]) % 32;

@@ -151,6 +151,28 @@ fn apart(mut word: u64) -> u64 {
     word
 }
 
+/// The table itself, of which the compiler knows nothing any more: it makes up to four steps of a permutation by places
+/// that it knows.
+#[inline(always)]
+fn unknown<T>(table: &'static T) -> &'static T {
+    let mut at: *const T = table;
+    // SAFETY: no instruction at all, so it is the same reference.
+    unsafe {
+        std::arch::asm!("/* {0} */", inout(reg) at, options(pure, nomem, nostack, preserves_flags));
+        &*at
+    }
+}
+
+/// Stores bytes that are loaded one by one, of which the compiler knows nothing any more: to take them out of a vector
+/// takes twice as long.
+#[inline(always)]
+fn stored(bytes: __m256i, to: &mut [u8; 32]) {
+    // SAFETY: both are 32 plain bytes.
+    *to = unsafe { std::mem::transmute::<__m256i, [u8; 32]>(bytes) };
+    // SAFETY: no instruction at all.
+    unsafe { std::arch::asm!("/* {0} */", in(reg) to, options(nostack, preserves_flags)) };
+}
+
 /// Where the values of an object are, and the fields of a plan among them, as `Places`.
 #[derive(Clone, Copy)]
 pub(crate) struct Fields {

@@ -5,10 +5,10 @@ use ringtape_model::units::{CODE_UNSET, E8_UNSET, PRICE_UNSET};
 use std::arch::x86_64::*;
 
 use super::super::{
-    BEFORE, CODE, DIVISORS, Dense, Edges, Extent, HELD, Level, NUMBER, Near, Plain, Rules, SCALES, Spans, Structure,
-    Whole, Window, Work, codes_of,
+    BEFORE, CODE, DIVISORS, Dense, Edges, Extent, Level, NUMBER, Near, Plain, Rules, SCALES, Spans, Structure, Whole,
+    Window, Work, codes_of,
 };
-use super::{Fields, V3, apart, load, wide};
+use super::{Fields, V3, apart, load, stored, unknown, wide};
 use crate::json::outline::{MARKS, Outline, Pattern};
 use crate::json::shape::{Shape, VALUES};
 use crate::json::structure::AHEAD;
@@ -244,7 +244,106 @@ unsafe fn bits_of(bytes: __m256i) -> u32 {
 /// Some bytes of an object from one on.
 #[inline(always)]
 fn bytes_at<const N: usize>(near: &Near, at: usize) -> &[u8; N] {
-    near[at % (BEFORE + HELD)..].first_chunk().unwrap_or(&[0; N])
+    near[at..].first_chunk().unwrap_or(&[0; N])
+}
+
+/// The marks and braces of a block of an object.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn block_marks(near: &Near, base: usize) -> (u64, u64) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (low, low_braces) = marks_in(wide(bytes_at(near, base)), wide(bytes_at(near, base + 1)));
+        let (high, high_braces) = marks_in(wide(bytes_at(near, base + 32)), wide(bytes_at(near, base + 33)));
+        (low | high << 32, low_braces | high_braces << 32)
+    }
+}
+
+/// The places of the first eight bits as bytes, and the bits that are left.
+#[inline(always)]
+fn eight_places(mut bits: u64) -> (u64, u64) {
+    let mut places = 0;
+    for place in 0..8 {
+        places |= u64::from(bits.trailing_zeros()) << (8 * place);
+        bits &= bits.wrapping_sub(1);
+    }
+    // Kept apart, or the words of two blocks are made in one vector, which has no such steps.
+    (apart(places), bits)
+}
+
+/// By how many of eight bytes are used: these, and then the eight behind them.
+static BOTH: [[u8; 16]; 16] = {
+    let (mut both, mut at) = ([[0; 16]; 16], 0);
+    while at < 9 * 16 {
+        let (used, place) = (at / 16, at % 16);
+        both[used][place] = if place < used { place } else { (8 + place - used) % 16 } as u8;
+        at += 1;
+    }
+    both
+};
+
+/// The window that starts at `24 - n` takes sixteen bytes to the places from `n` on, and none to others.
+static SHIFTED: [u8; 64] = {
+    let (mut shifted, mut at) = ([0x80; 64], 0);
+    while at < 16 {
+        shifted[24 + at] = at as u8;
+        at += 1;
+    }
+    shifted
+};
+
+/// The places of bits of four blocks, one behind the other, if each of them has eight at most.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn places_in([a, b, c, d]: [u64; 4]) -> Option<__m256i> {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let (of_a, of_b, of_c) = (a.count_ones(), b.count_ones(), c.count_ones());
+    let [(a, rest_a), (b, rest_b), (c, rest_c)] = [eight_places(a), eight_places(b), eight_places(c)];
+    let (d, rest_d) = if d == 0 { (0, 0) } else { eight_places(d) };
+    if rest_a | rest_b | rest_c | rest_d != 0 {
+        return None;
+    }
+    // SAFETY: the caller's promise. What is added to places that are beyond 64 has no say.
+    unsafe {
+        let low = _mm_set_epi64x(b.wrapping_add(64 * EACH).cast_signed(), a.cast_signed());
+        let high = _mm_set_epi64x(d.wrapping_add(192 * EACH).cast_signed(), c.wrapping_add(128 * EACH).cast_signed());
+        let low = _mm_shuffle_epi8(low, load(&BOTH[of_a as usize % 16]));
+        let high = _mm_shuffle_epi8(high, load(&BOTH[of_c as usize % 16]));
+        let shift = wide(bytes_in(&SHIFTED, 24u32.wrapping_sub(of_a + of_b) as usize % 32));
+        let high = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(high), shift);
+        Some(_mm256_blendv_epi8(high, _mm256_castsi128_si256(low), shift))
+    }
+}
+
+/// The same of any bits, up to 24.
+#[cold]
+fn any_places(blocks: [u64; 4]) -> [u8; 32] {
+    let (mut places, mut at) = ([0; 32], 0);
+    for (block, mut bits) in blocks.into_iter().enumerate() {
+        while bits != 0 {
+            places[at % 32] = (64 * block as u32 + bits.trailing_zeros()) as u8;
+            bits &= bits.wrapping_sub(1);
+            at += 1;
+        }
+    }
+    places
+}
+
+/// An object with what is around it.
+#[inline(always)]
+fn near_of<'a>(frame: &'a [u8], at: usize, edges: &'a Edges) -> Option<&'a Near> {
+    let start = at.wrapping_sub(BEFORE);
+    if start < frame.len().saturating_sub(size_of::<Near>() - 1) {
+        // SAFETY: from `start` on the frame has as many bytes at least.
+        return Some(unsafe { &*frame.as_ptr().add(start).cast::<Near>() });
+    }
+    edges.near(frame, at)
 }
 
 /// What `Level::hold` does.
@@ -254,53 +353,59 @@ fn bytes_at<const N: usize>(near: &Near, at: usize) -> &[u8; N] {
 /// The machine must have AVX2 and BMI.
 #[inline(always)]
 unsafe fn hold_v3<'a>(frame: &'a [u8], at: usize, edges: &'a Edges) -> Option<(Nearby<'a>, Extent)> {
-    let rest = frame.get(at..)?;
-    let near = edges.near(frame, at)?;
-    let mut ends = [0; 64];
-    let (mut count, mut base) = (0, 0);
-    while base < HELD {
-        let block: &[u8; 65] = near[BEFORE + base..].first_chunk()?;
-        // SAFETY: the caller's promise.
-        let (mut marks, braces) = unsafe {
-            let (low, low_braces) = marks_in(wide(bytes_in(block, 0)), wide(bytes_in(block, 1)));
-            let (high, high_braces) = marks_in(wide(bytes_in(block, 32)), wide(bytes_in(block, 33)));
-            (low | high << 32, low_braces | high_braces << 32)
-        };
-        marks &= braces ^ braces.wrapping_sub(1);
-        let more = count + marks.count_ones() as usize;
-        if more > VALUES {
+    let rest = frame.len().checked_sub(at)?;
+    let near = near_of(frame, at, edges)?;
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (a, braces) = block_marks(near, BEFORE);
+        let (b, more) = block_marks(near, BEFORE + 64);
+        let (c, still_more) = block_marks(near, BEFORE + 128);
+        let a = a & up_to_first(braces);
+        let b = if braces == 0 { b & up_to_first(more) } else { 0 };
+        let c = if braces | more == 0 { c & up_to_first(still_more) } else { 0 };
+        let mut d = 0;
+        let mut len = 129 + still_more.trailing_zeros();
+        len = if more != 0 { 65 + more.trailing_zeros() } else { len };
+        len = if braces != 0 { 1 + braces.trailing_zeros() } else { len };
+        if braces | more | still_more == 0 {
+            let (marks, last) = block_marks(near, BEFORE + 192);
+            if last == 0 {
+                return None;
+            }
+            d = marks & up_to_first(last);
+            len = 193 + last.trailing_zeros();
+        }
+        let blocks = [a, b, c, d];
+        let count = a.count_ones() + b.count_ones() + c.count_ones() + d.count_ones();
+        if count as usize > VALUES || len as usize > rest {
             return None;
         }
-        // Eight at a time, as one word; most blocks have no more. What is written too much is overwritten.
-        let mut out = count;
-        loop {
-            let mut places = 0;
-            for place in 0..8 {
-                places |= u64::from(marks.trailing_zeros()) << (8 * place);
-                marks &= marks.wrapping_sub(1);
-            }
-            let places = places.wrapping_add(base as u64 * 0x0101_0101_0101_0101);
-            ends[out..out + 8].copy_from_slice(&places.to_le_bytes());
-            if marks == 0 {
-                break;
-            }
-            out += 8;
-        }
-        count = more;
-        if braces != 0 {
-            let len = base + braces.trailing_zeros() as usize + 1;
-            let ends = ends.first_chunk()?;
-            let extent = Extent::new(rest, count, len as u32, ends);
-            return (len <= rest.len()).then_some((Nearby { near, ends: wide(ends) }, extent));
-        }
-        base += 64;
+        let ends = match places_in(blocks) {
+            Some(ends) => ends,
+            None => wide(&any_places(blocks)),
+        };
+        let (first, second) = (a.trailing_zeros(), (a & a.wrapping_sub(1)).trailing_zeros());
+        let extent = Extent {
+            count,
+            len,
+            first,
+            head: u64::from_le_bytes(*bytes_at(near, BEFORE)),
+            name: u16::from_le_bytes(*bytes_at(near, BEFORE + first.saturating_sub(2) as usize)),
+            third: u32::from_le_bytes(*bytes_at(near, BEFORE + second as usize)),
+        };
+        Some((Nearby { near, ends }, extent))
     }
-    None
+}
+
+/// All bits up to the first one, or all.
+#[inline(always)]
+const fn up_to_first(bits: u64) -> u64 {
+    bits ^ bits.wrapping_sub(1)
 }
 
 #[inline(always)]
-fn bytes_in(block: &[u8; 65], at: usize) -> &[u8; 32] {
-    block[at..].first_chunk().unwrap_or(&[0; 32])
+fn bytes_in<const N: usize>(bytes: &[u8; N], at: usize) -> &[u8; 32] {
+    bytes[at..].first_chunk().unwrap_or(&[0; 32])
 }
 
 /// Bytes of 32 by their places, which are below 32.
@@ -340,29 +445,42 @@ unsafe fn fields_v3(held: &Nearby, shape: &Shape) -> (Fields, u64) {
         let is_fit = _mm_cmpeq_epi8(_mm_max_epu8(more, load(&shape.range)), load(&shape.range));
         let beyond = _mm_andnot_si128(is_fit, has);
         let mut odd = u64::from(_mm_testz_si128(beyond, beyond) == 0);
-        let befores = _mm256_sub_epi8(held.ends, _mm256_set1_epi8(1));
-        let befores = std::mem::transmute::<__m256i, [u8; 32]>(befores);
-        odd |= words_v3::<16>(held.near, &befores, shape, 0);
+        let mut befores = [0; 32];
+        stored(_mm256_sub_epi8(held.ends, _mm256_set1_epi8(1)), &mut befores);
+        let mut others = others_around::<16>(held.near, &befores, shape, 0);
         if shape.count > 16 {
-            odd |= words_v3::<8>(held.near, &befores, shape, 16);
+            others = _mm256_or_si256(others, others_around::<8>(held.near, &befores, shape, 16));
         }
+        odd |= any(others);
         let number_ends = _mm_and_si128(field_ends, numbers);
         (Fields { starts, lens, number_ends, number_lens: _mm_and_si128(field_lens, numbers) }, odd)
     }
 }
 
-/// Not zero where the bytes around some of the ends, of which those before are given, are others than those of a shape.
+/// Bits where the bytes around some of the ends, of which those before are given, are others than those of a shape.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
 #[inline(always)]
-fn words_v3<const COUNT: usize>(near: &Near, befores: &[u8; 32], shape: &Shape, from: usize) -> u64 {
-    let mut odd = 0;
-    for (value, &before) in befores.iter().enumerate().skip(from).take(COUNT) {
-        let before = usize::from(before);
-        // The byte before the end, and those behind the two that every key begins with.
-        let behind = near[BEFORE + before + 2..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
-        let word = behind & !0xFF | u64::from(near[BEFORE + before]);
-        odd |= apart((word ^ u64::from_le_bytes(shape.words[value])) & shape.wide_masks[value]);
+unsafe fn others_around<const COUNT: usize>(near: &Near, befores: &[u8; 32], shape: &Shape, from: usize) -> __m256i {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut others = _mm256_setzero_si256();
+        for value in (from..from + COUNT).step_by(2) {
+            let low = bytes_at(near, BEFORE + usize::from(befores[value]));
+            let high = bytes_at(near, BEFORE + usize::from(befores[value + 1]));
+            let same = _mm256_xor_si256(both_of(low, high), pair(&shape.around, value));
+            others = _mm256_or_si256(others, _mm256_and_si256(same, pair(&shape.around_masks, value)));
+        }
+        others
     }
-    odd
+}
+
+/// Two of a shape's values, one behind the other.
+#[inline(always)]
+fn pair(values: &[[u8; 16]; VALUES], at: usize) -> __m256i {
+    wide(values.as_flattened()[16 * at..].first_chunk().unwrap_or(&[0; 32]))
 }
 
 /// # Safety
@@ -449,7 +567,7 @@ impl Lanes {
             number_at(held, fields, at + 3),
         ];
         // SAFETY: the caller's promise.
-        unsafe { Self::new(four, fields.number_lens, &SPREAD[GROUP]) }
+        unsafe { Self::new(four, fields.number_lens, &unknown(&SPREAD)[GROUP]) }
     }
 
     /// The numbers of a group of a window.
@@ -463,7 +581,7 @@ impl Lanes {
         // SAFETY: the caller's promise; both are 16 plain bytes.
         unsafe {
             let lens = std::mem::transmute::<[u32; 4], __m128i>(lens);
-            Self::new(spans.four::<GROUP>(window), lens, &SPREAD_WORDS)
+            Self::new(spans.four::<GROUP>(window), lens, unknown(&SPREAD_WORDS))
         }
     }
 
@@ -784,7 +902,7 @@ impl Level for V3 {
                 code_at(&held, fields, at + 2),
                 code_at(&held, fields, at + 3),
             );
-            let lens = _mm_shuffle_epi8(fields.number_lens, load(&SPREAD_CODES[GROUP]));
+            let lens = _mm_shuffle_epi8(fields.number_lens, load(&unknown(&SPREAD_CODES)[GROUP]));
             // A list of more than one code is none.
             let lens = _mm_andnot_si128(_mm_cmpgt_epi8(lens, _mm_set1_epi8(CODE.cast_signed())), lens);
             let keep = _mm_cmpgt_epi8(lens, _mm_set1_epi32(0x0001_0203));
