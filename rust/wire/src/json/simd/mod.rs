@@ -19,7 +19,7 @@ mod x86;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use x86::{best, decode};
 #[cfg(all(test, target_arch = "x86_64"))]
-pub(crate) use x86::{v3, v4};
+pub(crate) use x86::{old_v3, v3, v4};
 
 /// A number of the common form: up to 15 digits, perhaps a point among them, no sign, no exponent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -1009,8 +1009,9 @@ mod tests {
             prop_assert_eq!(Scalar.hold(frame, at, edges).map(|held| held.1), want.map(|ends| ends.1));
             #[cfg(target_arch = "x86_64")]
             {
-                if let Some(level) = v3() {
+                for level in [v3(), old_v3()].into_iter().flatten() {
                     prop_assert_eq!(level.hold(frame, at, edges).map(|held| held.1), want.map(|ends| ends.1), "{}", text);
+                    prop_assert_eq!(level.ends(frame, at, edges), want.map(|(ends, extent)| ends[..extent.count as usize].to_vec()), "{}", text);
                 }
                 if let Some(level) = v4() {
                     prop_assert_eq!(level.hold(frame, at, edges).map(|held| held.1), want.map(|ends| ends.1), "{}", text);

@@ -201,8 +201,8 @@ fn put(into: &mut [u32], words: __m256i) {
 /// The machine must have the features.
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
 #[inline(never)]
-unsafe fn work_v3<W: Work<V3>>(work: W) -> W::Done {
-    work.done(V3(()))
+unsafe fn work_v3<W: Work<V3>>(level: V3, work: W) -> W::Done {
+    work.done(level)
 }
 
 /// An object in memory, and the places of the ends of its values; behind the last of them anything.
@@ -321,6 +321,78 @@ unsafe fn places_in([a, b, c, d]: [u64; 4]) -> Option<__m256i> {
     }
 }
 
+/// The places of the groups of four bits of which one is set, four bits each; and which one that is, as it is.
+///
+/// # Safety
+///
+/// The machine must have BMI2.
+#[inline(always)]
+unsafe fn groups(bits: u64) -> (u64, u64) {
+    let set = bits | bits >> 1;
+    let set = (set | set >> 2) & 0x1111_1111_1111_1111;
+    // SAFETY: the caller's promise.
+    unsafe { (_pext_u64(0xFEDC_BA98_7654_3210, set * 15), _pext_u64(bits, set * 15)) }
+}
+
+/// By one of four bits its number, and odd if it is not one of them.
+static NUMBERS: [u8; 16] = {
+    let (mut numbers, mut at) = ([0x80; 16], 1);
+    numbers[0] = 0;
+    while at < 4 {
+        numbers[1 << at] = at as u8;
+        at += 1;
+    }
+    numbers[1] = 0;
+    numbers
+};
+
+/// The window that starts at `16 - n` is a block's length from the place `n` on.
+static BLOCK_FROM: [u8; 48] = {
+    let (mut from, mut at) = ([0; 48], 16);
+    while at < 48 {
+        from[at] = 64;
+        at += 1;
+    }
+    from
+};
+
+/// The places of up to sixteen bits of four blocks, one behind the other, if no two are in one group of four: values are
+/// not that short.
+///
+/// # Safety
+///
+/// The machine must have AVX2 and BMI2.
+#[inline(always)]
+unsafe fn extracted([a, b, c, d]: [u64; 4]) -> Option<__m256i> {
+    let (of_a, of_b) = (a.count_ones(), a.count_ones() + b.count_ones());
+    let of_c = of_b + c.count_ones();
+    // SAFETY: the caller's promise. What a shift by 64 would move is zero.
+    unsafe {
+        let [(a, in_a), (b, in_b), (c, in_c)] = [groups(a), groups(b), groups(c)];
+        let (mut group, mut within) = (a | b.wrapping_shl(4 * of_a), in_a | in_b.wrapping_shl(4 * of_a));
+        (group, within) = (group | c.wrapping_shl(4 * of_b), within | in_c.wrapping_shl(4 * of_b));
+        let mut from = _mm_add_epi8(block_from(of_a), block_from(of_b));
+        if d != 0 {
+            let (d, in_d) = groups(d);
+            (group, within) = (group | d.wrapping_shl(4 * of_c), within | in_d.wrapping_shl(4 * of_c));
+            from = _mm_add_epi8(from, block_from(of_c));
+        }
+        let both = _mm_set_epi64x(within.cast_signed(), group.cast_signed());
+        let low = _mm_and_si128(both, _mm_set1_epi8(15));
+        let high = _mm_and_si128(_mm_srli_epi16::<4>(both), _mm_set1_epi8(15));
+        let (group, within) = (_mm_unpacklo_epi8(low, high), _mm_unpackhi_epi8(low, high));
+        let number = _mm_shuffle_epi8(load(&NUMBERS), within);
+        let places = _mm_add_epi8(_mm_add_epi8(_mm_slli_epi16::<2>(group), number), from);
+        (_mm_testz_si128(number, _mm_set1_epi8(i8::MIN)) != 0).then_some(_mm256_zextsi128_si256(places))
+    }
+}
+
+/// A block's length at each place from one on.
+#[inline(always)]
+fn block_from(place: u32) -> __m128i {
+    load(&BLOCK_FROM[16u32.wrapping_sub(place) as usize % 32..])
+}
+
 /// The same of any bits, up to 24.
 #[cold]
 fn any_places(blocks: [u64; 4]) -> [u8; 32] {
@@ -352,7 +424,7 @@ fn near_of<'a>(frame: &'a [u8], at: usize, edges: &'a Edges) -> Option<&'a Near>
 ///
 /// The machine must have AVX2 and BMI.
 #[inline(always)]
-unsafe fn hold_v3<'a>(frame: &'a [u8], at: usize, edges: &'a Edges) -> Option<(Nearby<'a>, Extent)> {
+unsafe fn hold_v3<'a>(level: V3, frame: &'a [u8], at: usize, edges: &'a Edges) -> Option<(Nearby<'a>, Extent)> {
     let rest = frame.len().checked_sub(at)?;
     let near = near_of(frame, at, edges)?;
     // SAFETY: the caller's promise.
@@ -380,7 +452,8 @@ unsafe fn hold_v3<'a>(frame: &'a [u8], at: usize, edges: &'a Edges) -> Option<(N
         if count as usize > VALUES || len as usize > rest {
             return None;
         }
-        let ends = match places_in(blocks) {
+        let ends = if level.extracts && count <= 16 { extracted(blocks) } else { places_in(blocks) };
+        let ends = match ends {
             Some(ends) => ends,
             None => wide(&any_places(blocks)),
         };
@@ -836,6 +909,17 @@ static SPREAD_CODES: [[u8; 16]; 4] = {
     spread
 };
 
+#[cfg(test)]
+impl V3 {
+    /// The ends of the values of an object.
+    pub(crate) fn ends(self, frame: &[u8], at: usize, edges: &Edges) -> Option<Vec<u8>> {
+        let (held, extent) = self.hold(frame, at, edges)?;
+        // SAFETY: both are 32 plain bytes.
+        let ends = unsafe { std::mem::transmute::<__m256i, [u8; 32]>(held.ends) };
+        Some(ends[..extent.count as usize].to_vec())
+    }
+}
+
 impl Level for V3 {
     type Held<'a> = Nearby<'a>;
     type Fields = Fields;
@@ -848,7 +932,7 @@ impl Level for V3 {
     #[inline(always)]
     fn hold<'a>(self, frame: &'a [u8], at: usize, edges: &'a Edges) -> Option<(Nearby<'a>, Extent)> {
         // SAFETY: a `V3` exists only where the machine has all of it.
-        unsafe { hold_v3(frame, at, edges) }
+        unsafe { hold_v3(self, frame, at, edges) }
     }
 
     #[inline(always)]
@@ -935,7 +1019,7 @@ impl Level for V3 {
     #[inline(always)]
     fn apart_from_all<W: Work<Self>>(self, work: W) -> W::Done {
         // SAFETY: a `V3` exists only where the machine has all of it.
-        unsafe { work_v3(work) }
+        unsafe { work_v3(self, work) }
     }
 
     #[inline(always)]
