@@ -22,7 +22,7 @@ use super::text::Text;
 /// What reads events through lanes.
 pub(crate) trait Reader<L: Level> {
     /// What tells the shape of an object.
-    fn told(&self, extent: &Extent) -> Option<Told>;
+    fn told(&self, extent: &Extent) -> Told;
 
     /// Reads an object; false if it is for the plain way, then nothing was changed. Must be inlined always.
     fn read(&mut self, lane: Lane<L>) -> bool;
@@ -69,7 +69,7 @@ impl<L: Level, R: Reader<L>> Work<L> for Run<'_, R> {
         let (mut at, mut left) = (self.at, self.most);
         let mut next = taken(level, (frame, at), edges, self.shapes, &self.reader);
         while let Some((lane, end)) = next {
-            let is_last = frame.get(end..).and_then(<[u8]>::first_chunk) != Some(b",{");
+            let is_last = !level.is_followed(frame, lane.held, (lane.at, end));
             next = if is_last { None } else { taken(level, (frame, end + 1), edges, self.shapes, &self.reader) };
             if left == 0 || !self.reader.read(lane) {
                 break;
@@ -94,7 +94,7 @@ fn taken<'a, L: Level, R: Reader<L>>(
     reader: &R,
 ) -> Option<(Lane<'a, L>, usize)> {
     let (held, extent) = level.hold(frame, at, edges)?;
-    let told = reader.told(&extent)?;
+    let told = reader.told(&extent);
     let (shape, number) = shapes.expected(told)?;
     let mut lane = Lane::new(level, (frame, at), (held, extent.count), (shape, shapes.passed(shape, number)));
     // Keys that come and go may leave two shapes that are told alike.
@@ -354,8 +354,8 @@ mod tests {
 
     impl<L: Level> Reader<L> for Gullible {
         #[inline(always)]
-        fn told(&self, _: &Extent) -> Option<Told> {
-            Some(self.0)
+        fn told(&self, _: &Extent) -> Told {
+            self.0
         }
 
         #[inline(always)]

@@ -5,6 +5,8 @@
 //! in a certain way and has so many values which bytes stood between them the last time, and which value each field of
 //! the plan was. Whoever reads by a shape compares all of these bytes, so a shape that is wrong costs time, never a result.
 
+use std::hint::select_unpredictable;
+
 use super::keys::{KIND, KeyTable, TRASH};
 use super::simd::{CODE, Extent, LIST, NUMBER, TEXT};
 
@@ -255,19 +257,18 @@ impl Told {
     /// What is told of an object. If its first value is its kind, everything up to its end is in what is told: so who finds
     /// a shape by it has verified these bytes.
     #[inline(always)]
-    pub(crate) const fn of(extent: &Extent) -> Option<Self> {
+    pub(crate) fn of(extent: &Extent) -> Self {
         let Extent { count, head, first, name, third, .. } = *extent;
         // Without the comma that it begins with.
-        let third = (third as u64 >> 8) << 40;
+        let third = (u64::from(third) >> 8) << 40;
         if head << 8 != KIND_FIRST << 8 {
-            return Some(Self(head & 0xFFFF_FFFF | (count as u64) << 32 | third));
-        }
-        if first > KIND_MOST {
-            return None;
+            return Self(head & 0xFFFF_FFFF | u64::from(count) << 32 | third);
         }
         // Its first letter, and the last with the quote behind.
-        let name = head >> 56 | (name as u64) << 8;
-        Some(Self(name | (first as u64) << 24 | (count as u64) << 28 | ALL | third))
+        let name = head >> 56 | u64::from(name) << 8;
+        let told = name | u64::from(first) << 24 | u64::from(count) << 28 | ALL | third;
+        // No branch: it would be one more way out where objects are taken up.
+        Self(select_unpredictable(first > KIND_MOST, LONG, told))
     }
 
     /// What is told of an object whose kind is named by `e`, and by a number beside it.
@@ -292,6 +293,9 @@ const ALL: u64 = 1 << 39;
 /// How an object begins whose kind comes first; and the bytes of that kind at most, of which two letters are told.
 const KIND_FIRST: u64 = u64::from_le_bytes(*b"{\"ev\":\"\0");
 const KIND_MOST: u32 = 10;
+
+/// What is told of all kinds with longer names.
+const LONG: u64 = 1;
 
 /// The shapes met so far.
 pub(crate) struct Shapes {

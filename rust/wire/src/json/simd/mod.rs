@@ -522,6 +522,12 @@ pub(crate) trait Level: Copy {
     /// Takes up the object that opens at `at`; `None` if it has no end within reach, or too many values. See `ends_of`.
     fn hold<'a>(self, frame: &'a [u8], at: usize, edges: &'a Edges) -> Option<(Self::Held<'a>, Extent)>;
 
+    /// True if another object follows the one from `at` to `end`.
+    #[inline(always)]
+    fn is_followed(self, frame: &[u8], _: Self::Held<'_>, (_, end): (usize, usize)) -> bool {
+        frame.get(end..).and_then(<[u8]>::first_chunk) == Some(b",{")
+    }
+
     /// Where the fields of a plan are in an object of this shape; and not zero if a key or a byte behind a value is
     /// another, or a value is too short or too long for its field.
     fn fields(self, held: Self::Held<'_>, shape: &Shape) -> (Self::Fields, u64);

@@ -5,8 +5,8 @@ use ringtape_model::units::{CODE_UNSET, E8_UNSET, PRICE_UNSET};
 use std::arch::x86_64::*;
 
 use super::super::{
-    BEFORE, CODE, DIVISORS, Dense, Edges, Extent, Level, NUMBER, Near, Plain, Rules, SCALES, Spans, Structure, Whole,
-    Window, Work, codes_of,
+    BEFORE, CODE, DIVISORS, Dense, Edges, Extent, HELD, Level, NUMBER, Near, Plain, Rules, SCALES, Spans, Structure,
+    Whole, Window, Work, codes_of,
 };
 use super::{Fields, V3, apart, load, stored, unknown, wide};
 use crate::json::outline::{MARKS, Outline, Pattern};
@@ -511,22 +511,24 @@ unsafe fn fields_v3(held: &Nearby, shape: &Shape) -> (Fields, u64) {
         let starts = _mm256_add_epi8(before, wide(&shape.leads));
         let ends = _mm256_sub_epi8(held.ends, wide(&shape.tails));
         let lens = _mm256_sub_epi8(ends, starts);
+        let mut befores = [0; 32];
+        stored(_mm256_sub_epi8(held.ends, _mm256_set1_epi8(1)), &mut befores);
+        let mut others = others_around::<16>(held.near, &befores, shape, 0);
         let places = load(&shape.places);
-        let (field_lens, field_ends) = (picked(lens, places), picked(ends, places));
+        let (field_lens, field_ends) = if shape.count > 16 {
+            others = _mm256_or_si256(others, others_around::<8>(held.near, &befores, shape, 16));
+            (picked(lens, places), picked(ends, places))
+        } else {
+            let (lens, ends) = (_mm256_castsi256_si128(lens), _mm256_castsi256_si128(ends));
+            (_mm_shuffle_epi8(lens, places), _mm_shuffle_epi8(ends, places))
+        };
         let (has, numbers) = (load(&shape.has_bytes), load(&shape.number_bytes));
         let more = _mm_sub_epi8(field_lens, load(&shape.least));
         let is_fit = _mm_cmpeq_epi8(_mm_max_epu8(more, load(&shape.range)), load(&shape.range));
         let beyond = _mm_andnot_si128(is_fit, has);
-        let mut odd = u64::from(_mm_testz_si128(beyond, beyond) == 0);
-        let mut befores = [0; 32];
-        stored(_mm256_sub_epi8(held.ends, _mm256_set1_epi8(1)), &mut befores);
-        let mut others = others_around::<16>(held.near, &befores, shape, 0);
-        if shape.count > 16 {
-            others = _mm256_or_si256(others, others_around::<8>(held.near, &befores, shape, 16));
-        }
-        odd |= any(others);
-        let number_ends = _mm_and_si128(field_ends, numbers);
-        (Fields { starts, lens, number_ends, number_lens: _mm_and_si128(field_lens, numbers) }, odd)
+        let odd = any(_mm256_or_si256(others, _mm256_zextsi128_si256(beyond)));
+        let (number_ends, number_lens) = (_mm_and_si128(field_ends, numbers), _mm_and_si128(field_lens, numbers));
+        (Fields { starts, lens, number_ends, number_lens }, odd)
     }
 }
 
@@ -933,6 +935,11 @@ impl Level for V3 {
     fn hold<'a>(self, frame: &'a [u8], at: usize, edges: &'a Edges) -> Option<(Nearby<'a>, Extent)> {
         // SAFETY: a `V3` exists only where the machine has all of it.
         unsafe { hold_v3(self, frame, at, edges) }
+    }
+
+    #[inline(always)]
+    fn is_followed(self, _: &[u8], held: Nearby, (at, end): (usize, usize)) -> bool {
+        bytes_at(held.near, BEFORE + (end - at) % (2 * HELD)) == b",{"
     }
 
     #[inline(always)]
