@@ -144,17 +144,19 @@ pub(crate) type Near = [u8; BEFORE + HELD + 32];
 
 /// Copies of the edges of a frame, where objects have no room around them, with zeroes beyond.
 pub(crate) struct Edges {
-    first: [u8; 2 * size_of::<Near>()],
-    last: [u8; 2 * size_of::<Near>()],
+    first: [u8; EDGE],
+    last: [u8; EDGE],
 }
+
+/// Room for an object anywhere in as many bytes as one may have.
+const EDGE: usize = 2 * size_of::<Near>();
 
 impl Edges {
     pub(crate) const fn new() -> Self {
-        Self { first: [0; 2 * size_of::<Near>()], last: [0; 2 * size_of::<Near>()] }
+        Self { first: [0; EDGE], last: [0; EDGE] }
     }
 
     /// Copies what is before the first object that has room before it, and from the first on that has none behind it.
-    #[inline(always)]
     fn copied(&mut self, frame: &[u8]) -> &Self {
         let from = frame.len().saturating_sub(size_of::<Near>());
         if from > 0 {
