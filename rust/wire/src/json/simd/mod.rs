@@ -524,6 +524,12 @@ pub(crate) trait Level: Copy {
     /// Takes up the object that opens at `at`; `None` if it has no end within reach, or too many values. See `ends_of`.
     fn hold<'a>(self, frame: &'a [u8], at: usize, edges: &'a Edges) -> Option<(Self::Held<'a>, Extent)>;
 
+    /// Up to 32 bytes from a place of the object on that opens at `at`.
+    #[inline(always)]
+    fn some_of<const N: usize>(self, _: Self::Held<'_>, (frame, at): (&[u8], usize), start: u32) -> [u8; N] {
+        some(frame, at.wrapping_add_signed(start.cast_signed() as isize))
+    }
+
     /// True if another object follows the one from `at` to `end`.
     #[inline(always)]
     fn is_followed(self, frame: &[u8], _: Self::Held<'_>, (_, end): (usize, usize)) -> bool {

@@ -6,7 +6,7 @@ use std::arch::x86_64::*;
 
 use super::super::{
     BEFORE, CODE, DIVISORS, Dense, EDGE, Edges, Extent, HELD, Level, NUMBER, Near, Plain, Rules, SCALES, Spans,
-    Structure, Whole, Window, Work, codes_of,
+    Structure, Whole, Window, Work,
 };
 use super::{Fields, V3, apart, load, stored, unknown, wide};
 use crate::json::outline::{MARKS, Outline, Pattern};
@@ -829,7 +829,8 @@ unsafe fn in_order(even: __m256i, odd: __m256i) -> __m256i {
 #[inline(always)]
 unsafe fn any(bits: __m256i) -> u64 {
     // SAFETY: the caller's promise.
-    unsafe { u64::from(_mm256_testz_si256(bits, bits) == 0) }
+    // Kept apart, or the bits of several vectors are gathered word by word.
+    unsafe { apart(u64::from(_mm256_testz_si256(bits, bits) == 0)) }
 }
 
 /// The digits at the ends of two lanes as numbers, zeroes before them; where a number begins; and bits where there is
@@ -943,6 +944,38 @@ fn code_at(held: &Nearby, fields: &Fields, field: usize) -> i32 {
     i32::from_le_bytes(*bytes_at(held.near, usize::from(fields.number_end(field)) + BEFORE - 4))
 }
 
+/// Four bytes up to a place in the sixteen bytes before an end.
+#[inline(always)]
+fn word_to(held: &Nearby, end: usize, place: u32) -> i32 {
+    let at = (BEFORE - 16 + end + place as usize % 64).saturating_sub(4);
+    i32::from_le_bytes(*bytes_at(held.near, at.min(size_of::<Near>() - 4)))
+}
+
+/// Four codes, each at the end of a word, of which all bytes of a word of `lens` say how long it is, up to four; bits
+/// where there is something else.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn codes(bytes: __m128i, lens: __m128i) -> ([u16; 4], __m128i) {
+    // SAFETY: the caller's promise; vectors and arrays are of one size.
+    unsafe {
+        let keep = _mm_cmpgt_epi8(lens, _mm_set1_epi32(0x0001_0203));
+        let digits = _mm_and_si128(_mm_sub_epi8(bytes, _mm_set1_epi8(b'0'.cast_signed())), keep);
+        let first = _mm_cmpeq_epi8(lens, _mm_set1_epi32(0x0102_0304));
+        // A leading zero is only the last digit.
+        let is_sound = _mm_cmpgt_epi8(digits, _mm_set1_epi32(0xFF00_0000u32.cast_signed()));
+        let odd = _mm_or_si128(_mm_andnot_si128(is_sound, first), _mm_subs_epu8(digits, _mm_set1_epi8(9)));
+        let twos = _mm_maddubs_epi16(digits, _mm_set1_epi16(0x010A));
+        let fours = _mm_madd_epi16(twos, _mm_set1_epi32(0x0001_0064));
+        let is_none = _mm_cmpeq_epi32(lens, _mm_setzero_si128());
+        let values = _mm_blendv_epi8(fours, _mm_set1_epi32(CODE_UNSET.into()), is_none);
+        let values = _mm_cvtsi128_si64(_mm_packus_epi32(values, values));
+        (std::mem::transmute::<i64, [u16; 4]>(values), odd)
+    }
+}
+
 /// Four words of four bytes each; by group, the number of the field that they belong to.
 static SPREAD_CODES: [[u8; 16]; 4] = {
     let (mut spread, mut at) = ([[0; 16]; 4], 0);
@@ -983,7 +1016,13 @@ impl Level for V3 {
 
     #[inline(always)]
     fn is_followed(self, _: &[u8], held: Nearby, (at, end): (usize, usize)) -> bool {
-        bytes_at(held.near, BEFORE + (end - at) % (2 * HELD)) == b",{"
+        let last = end.wrapping_sub(at + 1) as u8;
+        bytes_at(held.near, BEFORE + 1 + usize::from(last)) == b",{"
+    }
+
+    #[inline(always)]
+    fn some_of<const N: usize>(self, held: Nearby, _: (&[u8], usize), start: u32) -> [u8; N] {
+        *bytes_at(held.near, BEFORE + start as usize % HELD)
     }
 
     #[inline(always)]
@@ -1029,7 +1068,7 @@ impl Level for V3 {
     #[inline(always)]
     fn held_codes<const GROUP: usize>(self, held: Nearby, fields: &Fields) -> ([u16; 4], u64) {
         let at = GROUP * 4;
-        // SAFETY: a `V3` exists only where the machine has all of it; vectors and arrays are of one size.
+        // SAFETY: a `V3` exists only where the machine has all of it.
         unsafe {
             let bytes = _mm_setr_epi32(
                 code_at(&held, fields, at),
@@ -1040,31 +1079,47 @@ impl Level for V3 {
             let lens = _mm_shuffle_epi8(fields.number_lens, load(&unknown(&SPREAD_CODES)[GROUP]));
             // A list of more than one code is none.
             let lens = _mm_andnot_si128(_mm_cmpgt_epi8(lens, _mm_set1_epi8(CODE.cast_signed())), lens);
-            let keep = _mm_cmpgt_epi8(lens, _mm_set1_epi32(0x0001_0203));
-            let digits = _mm_and_si128(_mm_sub_epi8(bytes, _mm_set1_epi8(b'0'.cast_signed())), keep);
-            let first = _mm_cmpeq_epi8(lens, _mm_set1_epi32(0x0102_0304));
-            // A leading zero is only the last digit.
-            let is_sound = _mm_cmpgt_epi8(digits, _mm_set1_epi32(0xFF00_0000u32.cast_signed()));
-            let odd = _mm_or_si128(_mm_andnot_si128(is_sound, first), _mm_subs_epu8(digits, _mm_set1_epi8(9)));
-            let twos = _mm_maddubs_epi16(digits, _mm_set1_epi16(0x010A));
-            let fours = _mm_madd_epi16(twos, _mm_set1_epi32(0x0001_0064));
-            let is_none = _mm_cmpeq_epi32(lens, _mm_setzero_si128());
-            let values = _mm_blendv_epi8(fours, _mm_set1_epi32(CODE_UNSET.into()), is_none);
-            let values = _mm_cvtsi128_si64(_mm_packus_epi32(values, values));
-            (std::mem::transmute::<i64, [u16; 4]>(values), u64::from(_mm_testz_si128(odd, odd) == 0))
+            let (codes, odd) = codes(bytes, lens);
+            (codes, apart(u64::from(_mm_testz_si128(odd, odd) == 0)))
         }
     }
 
+    /// No branch on how many codes there are, which is as good as random.
     #[inline(always)]
     fn held_list<const FIELD: usize>(self, held: Nearby, fields: &Fields) -> ([u16; 4], u8, u64) {
-        let len = usize::from(fields.number_len(FIELD));
-        if len == 0 {
-            return ([CODE_UNSET; 4], 0, 0);
+        let (len, end) = (u32::from(fields.number_len(FIELD)), usize::from(fields.number_end(FIELD)));
+        let used = 0xFFFF_0000u32.wrapping_shr(len) & 0xFFFF;
+        let before: &[u8; 16] = bytes_at(held.near, BEFORE - 16 + end);
+        // SAFETY: a `V3` exists only where the machine has all of it.
+        unsafe {
+            let commas = _mm_cmpeq_epi8(load(before), _mm_set1_epi8(b','.cast_signed()));
+            let commas = _mm_movemask_epi8(commas).cast_unsigned() & used;
+            let count = commas.count_ones() + u32::from(len != 0);
+            // Codes end before commas, the last one with the list.
+            let mut ends = commas | 0x1_0000;
+            let (mut places, mut lens, mut behind) = ([0; 4], 0, 16u32.wrapping_sub(len));
+            for (at, place) in places.iter_mut().enumerate() {
+                *place = ends.trailing_zeros();
+                lens |= (place.wrapping_sub(behind) & 0xFF) << (8 * at);
+                behind = *place + 1;
+                ends &= ends.wrapping_sub(1);
+            }
+            let bytes = _mm_setr_epi32(
+                word_to(&held, end, places[0]),
+                word_to(&held, end, places[1]),
+                word_to(&held, end, places[2]),
+                word_to(&held, end, places[3]),
+            );
+            let lens = _mm_shuffle_epi8(_mm_cvtsi32_si128(lens.cast_signed()), load(&unknown(&SPREAD_CODES)[0]));
+            let is_there = _mm_cmpgt_epi32(_mm_set1_epi32(count.cast_signed()), _mm_setr_epi32(0, 1, 2, 3));
+            let lens = _mm_and_si128(lens, is_there);
+            // One to three digits.
+            let more = _mm_sub_epi8(lens, _mm_set1_epi8(1));
+            let beyond = _mm_and_si128(_mm_subs_epu8(more, _mm_set1_epi8(CODE.cast_signed() - 2)), is_there);
+            let (codes, odd) = codes(bytes, lens);
+            let odd = _mm_or_si128(odd, beyond);
+            (codes, count as u8, apart(u64::from(_mm_testz_si128(odd, odd) == 0)) | u64::from(count > 4))
         }
-        // An odd length may be beyond the start; then there is no list.
-        let end = BEFORE + usize::from(fields.number_end(FIELD));
-        let (codes, count) = codes_of(held.near.get(end.wrapping_sub(len)..end).unwrap_or_default());
-        (codes, count, u64::from(count == 0))
     }
 
     #[inline(always)]
@@ -1076,6 +1131,23 @@ impl Level for V3 {
     #[inline(always)]
     fn apart(self, word: u64) -> u64 {
         apart(word)
+    }
+
+    #[inline(always)]
+    fn is_ascii(self, frame: &[u8]) -> bool {
+        let (chunks, rest) = frame.as_chunks::<128>();
+        for chunk in chunks {
+            let (four, _) = chunk.as_chunks::<32>();
+            // SAFETY: a `V3` exists only where the machine has AVX2.
+            let high = unsafe {
+                let two = _mm256_or_si256(wide(&four[0]), wide(&four[1]));
+                bits_of(_mm256_or_si256(two, _mm256_or_si256(wide(&four[2]), wide(&four[3]))))
+            };
+            if high != 0 {
+                return false;
+            }
+        }
+        rest.is_ascii()
     }
 
     #[inline(always)]
