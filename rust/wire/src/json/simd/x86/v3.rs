@@ -395,9 +395,9 @@ fn block_from(place: u32) -> __m128i {
 
 /// The same of any bits, up to 24.
 #[cold]
-fn any_places(blocks: [u64; 4]) -> [u8; 32] {
+fn any_places(a: u64, b: u64, c: u64, d: u64) -> [u8; 32] {
     let (mut places, mut at) = ([0; 32], 0);
-    for (block, mut bits) in blocks.into_iter().enumerate() {
+    for (block, mut bits) in [a, b, c, d].into_iter().enumerate() {
         while bits != 0 {
             places[at % 32] = (64 * block as u32 + bits.trailing_zeros()) as u8;
             bits &= bits.wrapping_sub(1);
@@ -449,15 +449,68 @@ fn edges_v3<'a>(frame: &[u8], to: &'a mut Edges) -> &'a Edges {
     to
 }
 
-/// An object with what is around it.
+/// The marks and braces of three blocks.
+struct Marked {
+    marks: [u64; 3],
+    braces: [u64; 3],
+}
+
+/// Those of an object that has room around it.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
 #[inline(always)]
-fn near_of<'a>(frame: &'a [u8], at: usize, edges: &'a Edges) -> Option<&'a Near> {
-    let start = at.wrapping_sub(BEFORE);
-    if start < frame.len().saturating_sub(size_of::<Near>() - 1) {
-        // SAFETY: from `start` on the frame has as many bytes at least.
-        return Some(unsafe { &*frame.as_ptr().add(start).cast::<Near>() });
+unsafe fn marked(near: &Near) -> Marked {
+    // SAFETY: the caller's promise.
+    let blocks =
+        unsafe { [block_marks(near, BEFORE), block_marks(near, BEFORE + 64), block_marks(near, BEFORE + 128)] };
+    let [(a, in_a), (b, in_b), (c, in_c)] = blocks;
+    Marked { marks: [a, b, c], braces: [in_a, in_b, in_c] }
+}
+
+/// Those of an object at the end of a frame, which has been copied: whole vectors of what was written in others just now
+/// would be waited for. What is said of what is beyond the frame is anything.
+///
+/// # Safety
+///
+/// The machine must have AVX2 and BMI; `rest` has 32 bytes at least.
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
+#[inline(never)]
+unsafe fn marked_at_end(rest: &[u8], near: &Near) -> Marked {
+    let most = rest.len() - 32;
+    let [mut commas, mut quotes, mut braces] = [[0; 3]; 3];
+    for half in 0..6 {
+        let place = 32 * half;
+        let from = place.min(most);
+        // SAFETY: 32 bytes from there on are in `rest`.
+        let bytes = unsafe { rest.as_ptr().add(from).cast::<__m256i>().read_unaligned() };
+        // The bytes before the place are dropped, and come to lie in the other half.
+        let shift = (place - from) as u32;
+        // SAFETY: the caller's promise.
+        let [comma, quote, brace] = unsafe { [bits_same(bytes, b','), bits_same(bytes, b'"'), bits_same(bytes, b'}')] };
+        commas[half / 2] |= comma.wrapping_shr(shift) << (32 * (half % 2));
+        quotes[half / 2] |= quote.wrapping_shr(shift) << (32 * (half % 2));
+        braces[half / 2] |= brace.wrapping_shr(shift) << (32 * (half % 2));
     }
-    edges.near(frame, at)
+    let [last] = *bytes_at(near, BEFORE + 192);
+    let next = [quotes[1], quotes[2], u64::from(last == b'"')];
+    let mut marks = braces;
+    for block in 0..3 {
+        marks[block] |= commas[block] & (quotes[block] >> 1 | next[block] << 63);
+    }
+    Marked { marks, braces }
+}
+
+/// The bytes that are the same as one, a bit each.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn bits_same(bytes: __m256i, byte: u8) -> u64 {
+    // SAFETY: the caller's promise.
+    unsafe { apart(bits_of(_mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(byte.cast_signed()))).into()) }
 }
 
 /// What `Level::hold` does.
@@ -468,12 +521,19 @@ fn near_of<'a>(frame: &'a [u8], at: usize, edges: &'a Edges) -> Option<&'a Near>
 #[inline(always)]
 unsafe fn hold_v3<'a>(level: V3, frame: &'a [u8], at: usize, edges: &'a Edges) -> Option<(Nearby<'a>, Extent)> {
     let rest = frame.len().checked_sub(at)?;
-    let near = near_of(frame, at, edges)?;
+    let start = at.wrapping_sub(BEFORE);
+    // SAFETY: the caller's promise; and where it is so, the frame has as many bytes from `start` on at least.
+    let (near, Marked { marks: [a, b, c], braces: [braces, more, still_more] }) = unsafe {
+        if start < frame.len().saturating_sub(size_of::<Near>() - 1) {
+            let near = &*frame.as_ptr().add(start).cast::<Near>();
+            (near, marked(near))
+        } else {
+            let near = edges.near(frame, at)?;
+            (near, if rest < 32 { marked(near) } else { marked_at_end(&frame[at..], near) })
+        }
+    };
     // SAFETY: the caller's promise.
     unsafe {
-        let (a, braces) = block_marks(near, BEFORE);
-        let (b, more) = block_marks(near, BEFORE + 64);
-        let (c, still_more) = block_marks(near, BEFORE + 128);
         let a = a & up_to_first(braces);
         let b = if braces == 0 { b & up_to_first(more) } else { 0 };
         let c = if braces | more == 0 { c & up_to_first(still_more) } else { 0 };
@@ -489,15 +549,14 @@ unsafe fn hold_v3<'a>(level: V3, frame: &'a [u8], at: usize, edges: &'a Edges) -
             d = marks & up_to_first(last);
             len = 193 + last.trailing_zeros();
         }
-        let blocks = [a, b, c, d];
         let count = a.count_ones() + b.count_ones() + c.count_ones() + d.count_ones();
         if count as usize > VALUES || len as usize > rest {
             return None;
         }
-        let ends = if level.extracts && count <= 16 { extracted(blocks) } else { places_in(blocks) };
+        let ends = if level.extracts && count <= 16 { extracted([a, b, c, d]) } else { places_in([a, b, c, d]) };
         let ends = match ends {
             Some(ends) => ends,
-            None => wide(&any_places(blocks)),
+            None => wide(&any_places(a, b, c, d)),
         };
         let (first, second) = (a.trailing_zeros(), (a & a.wrapping_sub(1)).trailing_zeros());
         let extent = Extent {
