@@ -170,12 +170,11 @@ impl<'a, L: Level> Lane<'a, L> {
     #[inline(always)]
     fn begins(&mut self, count: u32) {
         let shape = self.shape;
-        self.odd_if(u32::from(shape.count) != count);
-        self.odd_if((u128::from_le_bytes(self.some(0)) ^ shape.head) & shape.head_mask != 0);
         let (start, len) = self.level.span(&self.fields, shape.named);
-        let name = u128::from_le_bytes(self.some(start));
-        self.odd_if((name ^ shape.name) & shape.name_mask != 0);
-        self.odd_if(shape.name_mask != 0 && len != u32::from(shape.name_len));
+        let head = (u128::from_le_bytes(self.some(0)) ^ shape.head) & shape.head_mask;
+        let name = (u128::from_le_bytes(self.some(start)) ^ shape.name) & shape.name_mask;
+        let (odd, len) = (head | name, (len ^ u32::from(shape.name_len)) & shape.name_len_mask);
+        self.odd |= odd as u64 | (odd >> 64) as u64 | u64::from((u32::from(shape.count) ^ count) | len);
     }
 
     /// Verifies a value that nobody asks for, and its key.
@@ -314,7 +313,8 @@ impl<'a, L: Level> Lane<'a, L> {
         let whole = self.level.whole(&self.some((start + len).wrapping_sub(16)), digits as usize);
         self.odd |= u64::from(whole.odd);
         let (float, _) = whole.read.both(&mut self.odd);
-        if is_negative { -float } else { float }
+        // No branch on what is as good as random.
+        f64::from_bits(float.to_bits() ^ u64::from(is_negative) << 63)
     }
 
     /// A text without escapes: its bytes with zeroes behind; empty where there is none.

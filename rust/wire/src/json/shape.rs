@@ -202,6 +202,8 @@ pub(crate) struct Shape {
     pub(crate) name: u128,
     pub(crate) name_mask: u128,
     pub(crate) name_len: u8,
+    /// All bits, or none if it has none.
+    pub(crate) name_len_mask: u32,
     /// Whether what tells the shape is all there is to verify of the head and the name.
     pub(crate) is_told: bool,
     /// The fields that the object has, a bit each; and those of them that are numbers or lists of numbers.
@@ -237,6 +239,7 @@ impl Shape {
         name: 0,
         name_mask: 0,
         name_len: 0,
+        name_len_mask: 0,
         is_told: false,
         has: 0,
         numbers: 0,
@@ -517,7 +520,7 @@ impl Draft<'_> {
         (shape.head, shape.head_mask) = word(&object[..usize::from(shape.leads[0])])?;
         if let Some(named) = named {
             shape.named = named as u8;
-            shape.name_len = self.plan.name.len() as u8;
+            (shape.name_len, shape.name_len_mask) = (self.plan.name.len() as u8, u32::MAX);
             (shape.name, shape.name_mask) = word(self.plan.name.as_bytes())?;
         } else {
             shape.named = u8::MAX;

@@ -21,8 +21,8 @@ use crate::staging::Staging;
 /// AVX2 and BMI, as x86-64-v3. INVARIANT: made only after the machine was asked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct V3 {
-    /// Whether bits are extracted in one step.
-    extracts: bool,
+    /// Of how many bits the places are extracted: 16, or none where that is not one step.
+    extracts: u32,
 }
 
 /// AVX-512 as since 2019 (Ice Lake, Zen 4), and what `V3` has. INVARIANT: made only after the machine was asked.
@@ -51,7 +51,7 @@ pub(crate) fn decode(
 #[derive(Clone, Copy)]
 struct Best {
     level: crate::Level,
-    extracts: bool,
+    extracts: u32,
 }
 
 /// The best level of this machine.
@@ -79,26 +79,26 @@ fn ask() -> Best {
     Best { level, extracts: extracts() }
 }
 
-/// Whether bits are extracted in one step: by AMD since Zen 3 only, before that in some hundred.
+/// AMD extracts bits in one step since Zen 3, before that in some hundred.
 #[allow(unused_unsafe, reason = "safe in newer compilers")]
-fn extracts() -> bool {
+fn extracts() -> u32 {
     // SAFETY: every machine of this kind has it.
     let (name, version) = unsafe { (__cpuid(0), __cpuid(1)) };
     let family = (version.eax >> 8 & 15) + (version.eax >> 20 & 255);
     let is_old = [*b"Auth", *b"Hygo"].map(u32::from_le_bytes).contains(&name.ebx) && family < 0x19;
-    !is_old
+    if is_old { 0 } else { 16 }
 }
 
 /// The level, for tests of its two loops.
 #[cfg(test)]
 pub(crate) fn v3() -> Option<V3> {
-    has_v3().then_some(V3 { extracts: true })
+    has_v3().then_some(V3 { extracts: 16 })
 }
 
 /// The same of an older machine.
 #[cfg(test)]
 pub(crate) fn old_v3() -> Option<V3> {
-    has_v3().then_some(V3 { extracts: false })
+    has_v3().then_some(V3 { extracts: 0 })
 }
 
 /// The level, for tests of its loops.
@@ -187,6 +187,7 @@ fn apart(mut word: u64) -> u64 {
 /// The table itself, of which the compiler knows nothing any more: it makes up to four steps of a permutation by places
 /// that it knows.
 #[inline(always)]
+#[allow(clippy::pointers_in_nomem_asm_block, reason = "nothing is read by it")]
 fn unknown<T>(table: &'static T) -> &'static T {
     let mut at: *const T = table;
     // SAFETY: no instruction at all, so it is the same reference.

@@ -438,8 +438,10 @@ fn edges_v3<'a>(frame: &[u8], to: &'a mut Edges) -> &'a Edges {
         // most.
         unsafe { copy(frame, from + at, &mut to.last, start + at) };
     }
-    for step in 0..(EDGE - AT_EDGE) / 32 {
-        // SAFETY: as before.
+    // Nobody looks farther for what counts: 68 bytes for what tells an object, and as far for the end of one that is
+    // longer than three blocks.
+    for step in 0..3 {
+        // SAFETY: as before; there is more room than that.
         unsafe { copy(&ZEROES, 0, &mut to.last, start + len + 32 * step) };
     }
     if frame.len() > size_of::<Near>() {
@@ -470,28 +472,34 @@ unsafe fn marked(near: &Near) -> Marked {
 }
 
 /// Those of an object at the end of a frame, which has been copied: whole vectors of what was written in others just now
-/// would be waited for. What is said of what is beyond the frame is anything.
+/// would be waited for. Beyond the frame there are none.
 ///
 /// # Safety
 ///
-/// The machine must have AVX2 and BMI; `rest` has 32 bytes at least.
+/// The machine must have AVX2 and BMI.
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
 #[inline(never)]
 unsafe fn marked_at_end(rest: &[u8], near: &Near) -> Marked {
-    let most = rest.len() - 32;
+    let Some(most) = rest.len().checked_sub(32) else {
+        // SAFETY: the caller's promise.
+        let (marks, braces) = unsafe { block_marks(near, BEFORE) };
+        let inside = !(u64::MAX << rest.len());
+        return Marked { marks: [marks & inside, 0, 0], braces: [braces & inside, 0, 0] };
+    };
     let [mut commas, mut quotes, mut braces] = [[0; 3]; 3];
     for half in 0..6 {
         let place = 32 * half;
         let from = place.min(most);
-        // SAFETY: 32 bytes from there on are in `rest`.
-        let bytes = unsafe { rest.as_ptr().add(from).cast::<__m256i>().read_unaligned() };
-        // The bytes before the place are dropped, and come to lie in the other half.
-        let shift = (place - from) as u32;
-        // SAFETY: the caller's promise.
-        let [comma, quote, brace] = unsafe { [bits_same(bytes, b','), bits_same(bytes, b'"'), bits_same(bytes, b'}')] };
-        commas[half / 2] |= comma.wrapping_shr(shift) << (32 * (half % 2));
-        quotes[half / 2] |= quote.wrapping_shr(shift) << (32 * (half % 2));
-        braces[half / 2] |= brace.wrapping_shr(shift) << (32 * (half % 2));
+        // Bytes before the place are shifted out; of those beyond the frame none is left.
+        let shift = (place - from).min(63) as u32;
+        // SAFETY: 32 bytes from there on are in `rest`; the caller's promise.
+        let [comma, quote, brace] = unsafe {
+            let bytes = rest.as_ptr().add(from).cast::<__m256i>().read_unaligned();
+            [bits_same(bytes, b','), bits_same(bytes, b'"'), bits_same(bytes, b'}')]
+        };
+        commas[half / 2] |= comma >> shift << (32 * (half % 2));
+        quotes[half / 2] |= quote >> shift << (32 * (half % 2));
+        braces[half / 2] |= brace >> shift << (32 * (half % 2));
     }
     let [last] = *bytes_at(near, BEFORE + 192);
     let next = [quotes[1], quotes[2], u64::from(last == b'"')];
@@ -520,40 +528,37 @@ unsafe fn bits_same(bytes: __m256i, byte: u8) -> u64 {
 /// The machine must have AVX2 and BMI.
 #[inline(always)]
 unsafe fn hold_v3<'a>(level: V3, frame: &'a [u8], at: usize, edges: &'a Edges) -> Option<(Nearby<'a>, Extent)> {
-    let rest = frame.len().checked_sub(at)?;
     let start = at.wrapping_sub(BEFORE);
     // SAFETY: the caller's promise; and where it is so, the frame has as many bytes from `start` on at least.
-    let (near, Marked { marks: [a, b, c], braces: [braces, more, still_more] }) = unsafe {
+    let (near, Marked { marks: [a, b, c], braces: [first, braces, more] }) = unsafe {
         if start < frame.len().saturating_sub(size_of::<Near>() - 1) {
             let near = &*frame.as_ptr().add(start).cast::<Near>();
             (near, marked(near))
         } else {
             let near = edges.near(frame, at)?;
-            (near, if rest < 32 { marked(near) } else { marked_at_end(&frame[at..], near) })
+            (near, marked_at_end(frame.get(at..)?, near))
         }
     };
     // SAFETY: the caller's promise.
     unsafe {
-        let a = a & up_to_first(braces);
-        let b = if braces == 0 { b & up_to_first(more) } else { 0 };
-        let c = if braces | more == 0 { c & up_to_first(still_more) } else { 0 };
-        let mut d = 0;
-        let mut len = 129 + still_more.trailing_zeros();
-        len = if more != 0 { 65 + more.trailing_zeros() } else { len };
-        len = if braces != 0 { 1 + braces.trailing_zeros() } else { len };
-        if braces | more | still_more == 0 {
+        // Objects that end in the first block are rare.
+        let (a, b, braces, base) = if first == 0 { (a, b, braces, 65) } else { cut(a, first) };
+        let b = b & up_to_first(braces);
+        let (c, mut d) = (if braces == 0 { c & up_to_first(more) } else { 0 }, 0);
+        let mut len = if braces == 0 { 129 + more.trailing_zeros() } else { base + braces.trailing_zeros() };
+        if braces | more == 0 {
             let (marks, last) = block_marks(near, BEFORE + 192);
-            if last == 0 {
+            if last == 0 || frame.len() - at <= 192 {
                 return None;
             }
             d = marks & up_to_first(last);
             len = 193 + last.trailing_zeros();
         }
         let count = a.count_ones() + b.count_ones() + c.count_ones() + d.count_ones();
-        if count as usize > VALUES || len as usize > rest {
+        if count as usize > VALUES {
             return None;
         }
-        let ends = if level.extracts && count <= 16 { extracted([a, b, c, d]) } else { places_in([a, b, c, d]) };
+        let ends = if count <= level.extracts { extracted([a, b, c, d]) } else { places_in([a, b, c, d]) };
         let ends = match ends {
             Some(ends) => ends,
             None => wide(&any_places(a, b, c, d)),
@@ -569,6 +574,14 @@ unsafe fn hold_v3<'a>(level: V3, frame: &'a [u8], at: usize, edges: &'a Edges) -
         };
         Some((Nearby { near, ends }, extent))
     }
+}
+
+/// What is left of the blocks of an object that ends in the first one: its marks, none in the second, the brace as if
+/// it were there, and the length that this makes.
+#[cold]
+#[inline(never)]
+const fn cut(marks: u64, braces: u64) -> (u64, u64, u64, u32) {
+    (marks & up_to_first(braces), 0, braces, 1)
 }
 
 /// All bits up to the first one, or all.
@@ -1045,7 +1058,7 @@ static SPREAD_CODES: [[u8; 16]; 4] = {
     spread
 };
 
-const _: () = assert!(AT_EDGE % 32 == 0 && (EDGE - AT_EDGE) % 32 == 0);
+const _: () = assert!(AT_EDGE.is_multiple_of(32) && AT_EDGE + 96 <= EDGE);
 
 #[cfg(test)]
 impl V3 {

@@ -15,7 +15,7 @@ use crate::json::shape::{Shape, VALUES};
 use crate::json::structure::AHEAD;
 
 /// What a `V4` has of the level below it.
-const BELOW: V3 = V3 { extracts: true };
+const BELOW: V3 = V3 { extracts: 16 };
 
 /// The lowest bits, as many as asked for up to 64.
 ///
