@@ -136,8 +136,8 @@ struct Events<'a> {
 
 impl<L: Level> Reader<L> for Events<'_> {
     #[inline(always)]
-    fn told(&self, extent: &Extent) -> Option<ShapeTold> {
-        Some(ShapeTold::named(extent, self.venue as u64))
+    fn told(&self, extent: &Extent) -> ShapeTold {
+        ShapeTold::named(extent, self.venue as u64)
     }
 
     // Quotes and trades are read alike, so that which of them comes, as good as at random, is asked last.

@@ -16,13 +16,13 @@ use ringtape_model::units::CODE_UNSET;
 use super::keys::{Tag, Token};
 use super::number;
 use super::shape::{Other, Passed, Shape, Shapes, Told};
-use super::simd::{CODE, Edges, Extent, Level, Rules, TEXT, Work, some};
+use super::simd::{CODE, Edges, Extent, Level, Rules, TEXT, Work};
 use super::text::Text;
 
 /// What reads events through lanes.
 pub(crate) trait Reader<L: Level> {
     /// What tells the shape of an object.
-    fn told(&self, extent: &Extent) -> Option<Told>;
+    fn told(&self, extent: &Extent) -> Told;
 
     /// Reads an object; false if it is for the plain way, then nothing was changed. Must be inlined always.
     fn read(&mut self, lane: Lane<L>) -> bool;
@@ -69,7 +69,7 @@ impl<L: Level, R: Reader<L>> Work<L> for Run<'_, R> {
         let (mut at, mut left) = (self.at, self.most);
         let mut next = taken(level, (frame, at), edges, self.shapes, &self.reader);
         while let Some((lane, end)) = next {
-            let is_last = frame.get(end..).and_then(<[u8]>::first_chunk) != Some(b",{");
+            let is_last = !level.is_followed(frame, lane.held, (lane.at, end));
             next = if is_last { None } else { taken(level, (frame, end + 1), edges, self.shapes, &self.reader) };
             if left == 0 || !self.reader.read(lane) {
                 break;
@@ -94,7 +94,7 @@ fn taken<'a, L: Level, R: Reader<L>>(
     reader: &R,
 ) -> Option<(Lane<'a, L>, usize)> {
     let (held, extent) = level.hold(frame, at, edges)?;
-    let told = reader.told(&extent)?;
+    let told = reader.told(&extent);
     let (shape, number) = shapes.expected(told)?;
     let mut lane = Lane::new(level, (frame, at), (held, extent.count), (shape, shapes.passed(shape, number)));
     // Keys that come and go may leave two shapes that are told alike.
@@ -170,31 +170,36 @@ impl<'a, L: Level> Lane<'a, L> {
     #[inline(always)]
     fn begins(&mut self, count: u32) {
         let shape = self.shape;
-        self.odd_if(u32::from(shape.count) != count);
-        self.odd_if((u128::from_le_bytes(some(self.frame, self.at)) ^ shape.head) & shape.head_mask != 0);
         let (start, len) = self.level.span(&self.fields, shape.named);
-        let name = u128::from_le_bytes(some(self.frame, self.at + start as usize));
-        self.odd_if((name ^ shape.name) & shape.name_mask != 0);
-        self.odd_if(shape.name_mask != 0 && len != u32::from(shape.name_len));
+        let head = (u128::from_le_bytes(self.some(0)) ^ shape.head) & shape.head_mask;
+        let name = (u128::from_le_bytes(self.some(start)) ^ shape.name) & shape.name_mask;
+        let (odd, len) = (head | name, (len ^ u32::from(shape.name_len)) & shape.name_len_mask);
+        self.odd |= odd as u64 | (odd >> 64) as u64 | u64::from((u32::from(shape.count) ^ count) | len);
     }
 
     /// Verifies a value that nobody asks for, and its key.
     #[inline(always)]
     fn pass(&mut self, Passed { value, form, lead, lead_mask }: Passed) {
         let (start, len) = self.level.span(&self.fields, value);
-        let (start, end) = (self.at + start as usize, self.at + (start + len) as usize);
-        let lead_len = (u128::BITS - lead_mask.leading_zeros()) as usize / 8;
-        self.odd_if((u128::from_le_bytes(some(self.frame, start.wrapping_sub(lead_len))) ^ lead) & lead_mask != 0);
+        let lead_len = (u128::BITS - lead_mask.leading_zeros()) / 8;
+        self.odd_if((u128::from_le_bytes(self.some(start.wrapping_sub(lead_len))) ^ lead) & lead_mask != 0);
         if form == Other::Text {
             self.odd_if(len > u32::from(TEXT));
-            self.odd |= self.level.plain(&some(self.frame, start), len as usize).1;
+            self.odd |= self.level.plain(&self.some(start), len as usize).1;
             return;
         }
+        let (start, end) = (self.at + start as usize, self.at + (start + len) as usize);
         let window = end.checked_sub(16).and_then(|at| self.frame.get(at..)?.first_chunk());
         let commas = window.and_then(|window| self.level.wholes(window, len as usize));
         let is_common = commas.is_some_and(|commas| form == Other::List || (form == Other::Number && commas == 0));
         let bytes = self.frame.get(start..end).unwrap_or_default();
         self.odd_if(!is_common && !is_sound(form, bytes));
+    }
+
+    /// Some bytes of the object.
+    #[inline(always)]
+    fn some<const N: usize>(&self, start: u32) -> [u8; N] {
+        self.level.some_of(self.held, (self.frame, self.at), start)
     }
 
     /// The frame that the object stands in.
@@ -273,16 +278,15 @@ impl<'a, L: Level> Lane<'a, L> {
     #[inline(always)]
     pub(crate) fn ticker<const FIELD: usize>(&mut self) -> Text {
         let (start, len) = self.level.span(&self.fields, self.shape.places[FIELD]);
-        let start = self.at + start as usize;
-        self.odd_if(!self.level.is_ticker(&some(self.frame, start), len as usize));
-        Text { start: start as u32, len, escaped: false }
+        self.odd_if(!self.level.is_ticker(&self.some(start), len as usize));
+        Text { start: self.at as u32 + start, len, escaped: false }
     }
 
     /// The bytes of a number, with zeroes behind; it must be read as a number, too.
     #[inline(always)]
     pub(crate) fn digits<const FIELD: usize>(&self) -> [u8; 32] {
         let (start, len) = self.level.span(&self.fields, self.shape.places[FIELD]);
-        self.level.plain(&some(self.frame, self.at + start as usize), len as usize).0
+        self.level.plain(&self.some(start), len as usize).0
     }
 
     /// `true` or `false`.
@@ -291,7 +295,7 @@ impl<'a, L: Level> Lane<'a, L> {
         const TRUE: u64 = 0x6575_7274;
         const FALSE: u64 = 0x65_736C_6166;
         let (start, len) = self.level.span(&self.fields, self.shape.places[FIELD]);
-        let word = u64::from_le_bytes(some(self.frame, self.at + start as usize));
+        let word = u64::from_le_bytes(self.some(start));
         let is_true = word & 0xFFFF_FFFF == TRUE && len == 4;
         let is_false = word & 0xFF_FFFF_FFFF == FALSE && len == 5;
         // No branch on what is as good as random.
@@ -303,13 +307,14 @@ impl<'a, L: Level> Lane<'a, L> {
     #[inline(always)]
     pub(crate) fn signed<const FIELD: usize>(&mut self) -> f64 {
         let (start, len) = self.level.span(&self.fields, self.shape.places[FIELD]);
-        let end = self.at + (start + len) as usize;
-        let is_negative = self.frame.get(end - len as usize) == Some(&b'-');
+        let [first] = self.some(start);
+        let is_negative = first == b'-';
         let digits = len.wrapping_sub(u32::from(is_negative));
-        let whole = self.level.whole(&some(self.frame, end.wrapping_sub(16)), digits as usize);
+        let whole = self.level.whole(&self.some((start + len).wrapping_sub(16)), digits as usize);
         self.odd |= u64::from(whole.odd);
         let (float, _) = whole.read.both(&mut self.odd);
-        if is_negative { -float } else { float }
+        // No branch on what is as good as random.
+        f64::from_bits(float.to_bits() ^ u64::from(is_negative) << 63)
     }
 
     /// A text without escapes: its bytes with zeroes behind; empty where there is none.
@@ -318,7 +323,7 @@ impl<'a, L: Level> Lane<'a, L> {
         let (start, len) = self.level.span(&self.fields, self.shape.places[FIELD]);
         // No branch on a field that comes and goes.
         let len = select_unpredictable(self.has(FIELD), len as usize, 0);
-        let (bytes, odd) = self.level.plain(&some(self.frame, self.at + start as usize), len);
+        let (bytes, odd) = self.level.plain(&self.some(start), len);
         self.odd |= odd;
         bytes
     }
@@ -354,8 +359,8 @@ mod tests {
 
     impl<L: Level> Reader<L> for Gullible {
         #[inline(always)]
-        fn told(&self, _: &Extent) -> Option<Told> {
-            Some(self.0)
+        fn told(&self, _: &Extent) -> Told {
+            self.0
         }
 
         #[inline(always)]

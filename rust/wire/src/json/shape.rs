@@ -5,6 +5,8 @@
 //! in a certain way and has so many values which bytes stood between them the last time, and which value each field of
 //! the plan was. Whoever reads by a shape compares all of these bytes, so a shape that is wrong costs time, never a result.
 
+use std::hint::select_unpredictable;
+
 use super::keys::{KIND, KeyTable, TRASH};
 use super::simd::{CODE, Extent, LIST, NUMBER, TEXT};
 
@@ -15,7 +17,7 @@ pub(crate) const VALUES: usize = 24;
 /// Most bytes between two values, where nobody knows the key.
 const LEAD: usize = 16;
 /// Most values that nobody asks for, beside the kind.
-const PASSED: usize = 6;
+const PASSED: usize = 7;
 /// How many shapes are kept; and places to find them by. More than two that meet in one place take turns, at the price of
 /// the plain way.
 const SHAPES: usize = 64;
@@ -180,8 +182,9 @@ pub(crate) struct Shape {
     /// Of each value: the quote or bracket behind it; and the key and what follows it up to the next value, without the
     /// comma and the quote that every key begins with.
     pub(crate) words: [[u8; 8]; VALUES],
-    /// The same as `masks`, all bits of each byte.
-    pub(crate) wide_masks: [u64; VALUES],
+    /// The same with that comma and quote, and which bytes to compare: from the byte before an end on.
+    pub(crate) around: [[u8; 16]; VALUES],
+    pub(crate) around_masks: [[u8; 16]; VALUES],
     /// How many bytes stand before each value.
     pub(crate) leads: [u8; 32],
     /// Bytes between each value and the comma or brace behind it.
@@ -199,6 +202,8 @@ pub(crate) struct Shape {
     pub(crate) name: u128,
     pub(crate) name_mask: u128,
     pub(crate) name_len: u8,
+    /// All bits, or none if it has none.
+    pub(crate) name_len_mask: u32,
     /// Whether what tells the shape is all there is to verify of the head and the name.
     pub(crate) is_told: bool,
     /// The fields that the object has, a bit each; and those of them that are numbers or lists of numbers.
@@ -222,7 +227,8 @@ impl Shape {
         told: 0,
         masks: [0; VALUES / 8],
         words: [[0; 8]; VALUES],
-        wide_masks: [0; VALUES],
+        around: [[0; 16]; VALUES],
+        around_masks: [[0; 16]; VALUES],
         leads: [0; 32],
         tails: [0; 32],
         places: [0; 32],
@@ -233,6 +239,7 @@ impl Shape {
         name: 0,
         name_mask: 0,
         name_len: 0,
+        name_len_mask: 0,
         is_told: false,
         has: 0,
         numbers: 0,
@@ -253,19 +260,18 @@ impl Told {
     /// What is told of an object. If its first value is its kind, everything up to its end is in what is told: so who finds
     /// a shape by it has verified these bytes.
     #[inline(always)]
-    pub(crate) const fn of(extent: &Extent) -> Option<Self> {
+    pub(crate) fn of(extent: &Extent) -> Self {
         let Extent { count, head, first, name, third, .. } = *extent;
         // Without the comma that it begins with.
-        let third = (third as u64 >> 8) << 40;
+        let third = (u64::from(third) >> 8) << 40;
         if head << 8 != KIND_FIRST << 8 {
-            return Some(Self(head & 0xFFFF_FFFF | (count as u64) << 32 | third));
-        }
-        if first > KIND_MOST {
-            return None;
+            return Self(head & 0xFFFF_FFFF | u64::from(count) << 32 | third);
         }
         // Its first letter, and the last with the quote behind.
-        let name = head >> 56 | (name as u64) << 8;
-        Some(Self(name | (first as u64) << 24 | (count as u64) << 28 | ALL | third))
+        let name = head >> 56 | u64::from(name) << 8;
+        let told = name | u64::from(first) << 24 | u64::from(count) << 28 | ALL | third;
+        // No branch: it would be one more way out where objects are taken up.
+        Self(select_unpredictable(first > KIND_MOST, LONG, told))
     }
 
     /// What is told of an object whose kind is named by `e`, and by a number beside it.
@@ -290,6 +296,9 @@ const ALL: u64 = 1 << 39;
 /// How an object begins whose kind comes first; and the bytes of that kind at most, of which two letters are told.
 const KIND_FIRST: u64 = u64::from_le_bytes(*b"{\"ev\":\"\0");
 const KIND_MOST: u32 = 10;
+
+/// What is told of all kinds with longer names.
+const LONG: u64 = 1;
 
 /// The shapes met so far.
 pub(crate) struct Shapes {
@@ -445,7 +454,10 @@ impl Draft<'_> {
         let (word, mask) = (self.shape.words.get_mut(value)?, &mut self.shape.masks[value / 8]);
         word.get_mut(from..from + bytes.len())?.copy_from_slice(bytes);
         *mask |= ((1 << bytes.len()) - 1) << (value % 8 * 8 + from);
-        self.shape.wide_masks[value] |= u64::MAX >> (64 - 8 * bytes.len()) << (8 * from);
+        // Two more bytes are between the one before the end and the key.
+        let from = if from == 0 { 0 } else { from + 2 };
+        self.shape.around[value].get_mut(from..from + bytes.len())?.copy_from_slice(bytes);
+        self.shape.around_masks[value][from..from + bytes.len()].fill(0xFF);
         Some(())
     }
 
@@ -508,7 +520,7 @@ impl Draft<'_> {
         (shape.head, shape.head_mask) = word(&object[..usize::from(shape.leads[0])])?;
         if let Some(named) = named {
             shape.named = named as u8;
-            shape.name_len = self.plan.name.len() as u8;
+            (shape.name_len, shape.name_len_mask) = (self.plan.name.len() as u8, u32::MAX);
             (shape.name, shape.name_mask) = word(self.plan.name.as_bytes())?;
         } else {
             shape.named = u8::MAX;

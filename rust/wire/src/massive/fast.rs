@@ -74,7 +74,7 @@ struct Events<'a> {
 
 impl<L: Level> Reader<L> for Events<'_> {
     #[inline(always)]
-    fn told(&self, extent: &Extent) -> Option<Told> {
+    fn told(&self, extent: &Extent) -> Told {
         Told::of(extent)
     }
 
@@ -95,8 +95,8 @@ impl<L: Level> Reader<L> for Events<'_> {
 pub(super) fn learn((frame, at): (&[u8], usize), name: u64, keys: &KeyTable, shapes: &mut Shapes) {
     if let Some(kind) = Kind::named(name)
         && let Some((ends, extent)) = ends_of(frame, at)
-        && let Some(told) = Told::of(&extent)
     {
+        let told = Told::of(&extent);
         shapes.learn(
             told,
             (kind.plan(), true),

@@ -20,7 +20,10 @@ use crate::staging::Staging;
 
 /// AVX2 and BMI, as x86-64-v3. INVARIANT: made only after the machine was asked.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct V3(());
+pub(crate) struct V3 {
+    /// Of how many bits the places are extracted: 16, or none where that is not one step.
+    extracts: u32,
+}
 
 /// AVX-512 as since 2019 (Ice Lake, Zen 4), and what `V3` has. INVARIANT: made only after the machine was asked.
 #[derive(Clone, Copy, Debug)]
@@ -34,38 +37,68 @@ pub(crate) fn decode(
     frame: &[u8],
     out: &mut Staging,
 ) -> Option<Result<(), DecodeError>> {
-    match most.min(best()) {
+    let Best { level, extracts } = asked();
+    match most.min(level) {
         // SAFETY: the machine was asked for each of the features.
         crate::Level::Avx512 => Some(unsafe { decode_v4(venue, frame, out) }),
         // SAFETY: the machine was asked for each of the features.
-        crate::Level::Avx2 => Some(unsafe { decode_v3(venue, frame, out) }),
+        crate::Level::Avx2 => Some(unsafe { decode_v3(V3 { extracts }, venue, frame, out) }),
         crate::Level::Scalar => None,
     }
+}
+
+/// What a machine can do.
+#[derive(Clone, Copy)]
+struct Best {
+    level: crate::Level,
+    extracts: u32,
 }
 
 /// The best level of this machine.
 #[inline]
 pub(crate) fn best() -> crate::Level {
+    asked().level
+}
+
+#[inline]
+fn asked() -> Best {
     /// Asked once: it takes a dozen looks. INVARIANT: set to nothing but what the machine said.
-    static BEST: OnceLock<crate::Level> = OnceLock::new();
+    static BEST: OnceLock<Best> = OnceLock::new();
     *BEST.get_or_init(ask)
 }
 
 #[cold]
-fn ask() -> crate::Level {
-    if has_v4() {
+fn ask() -> Best {
+    let level = if has_v4() {
         crate::Level::Avx512
     } else if has_v3() {
         crate::Level::Avx2
     } else {
         crate::Level::Scalar
-    }
+    };
+    Best { level, extracts: extracts() }
+}
+
+/// AMD extracts bits in one step since Zen 3, before that in some hundred.
+#[allow(unused_unsafe, reason = "safe in newer compilers")]
+fn extracts() -> u32 {
+    // SAFETY: every machine of this kind has it.
+    let (name, version) = unsafe { (__cpuid(0), __cpuid(1)) };
+    let family = (version.eax >> 8 & 15) + (version.eax >> 20 & 255);
+    let is_old = [*b"Auth", *b"Hygo"].map(u32::from_le_bytes).contains(&name.ebx) && family < 0x19;
+    if is_old { 0 } else { 16 }
 }
 
 /// The level, for tests of its two loops.
 #[cfg(test)]
 pub(crate) fn v3() -> Option<V3> {
-    has_v3().then_some(V3(()))
+    has_v3().then_some(V3 { extracts: 16 })
+}
+
+/// The same of an older machine.
+#[cfg(test)]
+pub(crate) fn old_v3() -> Option<V3> {
+    has_v3().then_some(V3 { extracts: 0 })
 }
 
 /// The level, for tests of its loops.
@@ -101,8 +134,8 @@ fn has_v3() -> bool {
 ///
 /// The machine must have the features.
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
-unsafe fn decode_v3(venue: Venue, frame: &[u8], out: &mut Staging) -> Result<(), DecodeError> {
-    crate::decode_at(V3(()), venue, frame, out)
+unsafe fn decode_v3(level: V3, venue: Venue, frame: &[u8], out: &mut Staging) -> Result<(), DecodeError> {
+    crate::decode_at(level, venue, frame, out)
 }
 
 /// Vectors that registers have no room for go to the stack. Only a function that keeps something there that must be
@@ -149,6 +182,29 @@ fn apart(mut word: u64) -> u64 {
     // SAFETY: no instruction at all.
     unsafe { std::arch::asm!("/* {0} */", inout(reg) word, options(pure, nomem, nostack, preserves_flags)) };
     word
+}
+
+/// The table itself, of which the compiler knows nothing any more: it makes up to four steps of a permutation by places
+/// that it knows.
+#[inline(always)]
+#[allow(clippy::pointers_in_nomem_asm_block, reason = "nothing is read by it")]
+fn unknown<T>(table: &'static T) -> &'static T {
+    let mut at: *const T = table;
+    // SAFETY: no instruction at all, so it is the same reference.
+    unsafe {
+        std::arch::asm!("/* {0} */", inout(reg) at, options(pure, nomem, nostack, preserves_flags));
+        &*at
+    }
+}
+
+/// Stores bytes that are loaded one by one, of which the compiler knows nothing any more: to take them out of a vector
+/// takes twice as long.
+#[inline(always)]
+fn stored(bytes: __m256i, to: &mut [u8; 32]) {
+    // SAFETY: both are 32 plain bytes.
+    *to = unsafe { std::mem::transmute::<__m256i, [u8; 32]>(bytes) };
+    // SAFETY: no instruction at all.
+    unsafe { std::arch::asm!("/* {0} */", in(reg) to, options(nostack, preserves_flags)) };
 }
 
 /// Where the values of an object are, and the fields of a plan among them, as `Places`.

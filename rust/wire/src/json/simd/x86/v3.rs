@@ -1,15 +1,14 @@
 //! AVX2: objects in memory, numbers two at a time.
 
+use ringtape_model::units::{CODE_UNSET, E8_UNSET, PRICE_UNSET};
 #[allow(clippy::wildcard_imports, reason = "half a hundred names of one kind")]
 use std::arch::x86_64::*;
-use std::hint::select_unpredictable;
-
-use ringtape_model::units::{CODE_UNSET, E8_UNSET, PRICE_UNSET};
 
 use super::super::{
-    BEFORE, CODE, Edges, Extent, HELD, Level, NUMBER, Near, Plain, Rules, Spans, Structure, Whole, Work, codes_of,
+    BEFORE, CODE, DIVISORS, Dense, EDGE, Edges, Extent, HELD, Level, NUMBER, Near, Plain, Rules, SCALES, Spans,
+    Structure, Whole, Window, Work,
 };
-use super::{Fields, V3, apart, load, wide};
+use super::{Fields, V3, apart, load, stored, unknown, wide};
 use crate::json::outline::{MARKS, Outline, Pattern};
 use crate::json::shape::{Shape, VALUES};
 use crate::json::structure::AHEAD;
@@ -90,16 +89,6 @@ fn high_half(block: &[u8; 64], at: usize) -> u64 {
     // SAFETY: called where the machine has AVX2; both are 32 plain bytes.
     u64::from(unsafe { _mm256_movemask_epi8(std::mem::transmute::<[u8; 32], __m256i>(bytes)) }.cast_unsigned())
 }
-
-/// By its length: which of eight bytes belong to a code at their end.
-static CODE_KEEP: [i64; 8] = {
-    let (mut keep, mut len) = ([0; 8], 1);
-    while len < 8 {
-        keep[len] = -1 << (64 - 8 * len);
-        len += 1;
-    }
-    keep
-};
 
 /// Sixteen zeroes and sixteen ones: the window that starts at `len` keeps the last `len` bytes of a vector.
 static KEEP: [u8; 32] = {
@@ -212,8 +201,8 @@ fn put(into: &mut [u32], words: __m256i) {
 /// The machine must have the features.
 #[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
 #[inline(never)]
-unsafe fn work_v3<W: Work<V3>>(work: W) -> W::Done {
-    work.done(V3(()))
+unsafe fn work_v3<W: Work<V3>>(level: V3, work: W) -> W::Done {
+    work.done(level)
 }
 
 /// An object in memory, and the places of the ends of its values; behind the last of them anything.
@@ -255,7 +244,281 @@ unsafe fn bits_of(bytes: __m256i) -> u32 {
 /// Some bytes of an object from one on.
 #[inline(always)]
 fn bytes_at<const N: usize>(near: &Near, at: usize) -> &[u8; N] {
-    near[at % (BEFORE + HELD)..].first_chunk().unwrap_or(&[0; N])
+    near[at..].first_chunk().unwrap_or(&[0; N])
+}
+
+/// The marks and braces of a block of an object.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn block_marks(near: &Near, base: usize) -> (u64, u64) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (low, low_braces) = marks_in(wide(bytes_at(near, base)), wide(bytes_at(near, base + 1)));
+        let (high, high_braces) = marks_in(wide(bytes_at(near, base + 32)), wide(bytes_at(near, base + 33)));
+        (low | high << 32, low_braces | high_braces << 32)
+    }
+}
+
+/// The places of the first eight bits as bytes, and the bits that are left.
+#[inline(always)]
+fn eight_places(mut bits: u64) -> (u64, u64) {
+    let mut places = 0;
+    for place in 0..8 {
+        places |= u64::from(bits.trailing_zeros()) << (8 * place);
+        bits &= bits.wrapping_sub(1);
+    }
+    // Kept apart, or the words of two blocks are made in one vector, which has no such steps.
+    (apart(places), bits)
+}
+
+/// By how many of eight bytes are used: these, and then the eight behind them.
+static BOTH: [[u8; 16]; 16] = {
+    let (mut both, mut at) = ([[0; 16]; 16], 0);
+    while at < 9 * 16 {
+        let (used, place) = (at / 16, at % 16);
+        both[used][place] = if place < used { place } else { (8 + place - used) % 16 } as u8;
+        at += 1;
+    }
+    both
+};
+
+/// The window that starts at `24 - n` takes sixteen bytes to the places from `n` on, and none to others.
+static SHIFTED: [u8; 64] = {
+    let (mut shifted, mut at) = ([0x80; 64], 0);
+    while at < 16 {
+        shifted[24 + at] = at as u8;
+        at += 1;
+    }
+    shifted
+};
+
+/// The places of bits of four blocks, one behind the other, if each of them has eight at most.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn places_in([a, b, c, d]: [u64; 4]) -> Option<__m256i> {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let (of_a, of_b, of_c) = (a.count_ones(), b.count_ones(), c.count_ones());
+    let [(a, rest_a), (b, rest_b), (c, rest_c)] = [eight_places(a), eight_places(b), eight_places(c)];
+    let (d, rest_d) = if d == 0 { (0, 0) } else { eight_places(d) };
+    if rest_a | rest_b | rest_c | rest_d != 0 {
+        return None;
+    }
+    // SAFETY: the caller's promise. What is added to places that are beyond 64 has no say.
+    unsafe {
+        let low = _mm_set_epi64x(b.wrapping_add(64 * EACH).cast_signed(), a.cast_signed());
+        let high = _mm_set_epi64x(d.wrapping_add(192 * EACH).cast_signed(), c.wrapping_add(128 * EACH).cast_signed());
+        let low = _mm_shuffle_epi8(low, load(&BOTH[of_a as usize % 16]));
+        let high = _mm_shuffle_epi8(high, load(&BOTH[of_c as usize % 16]));
+        let shift = wide(bytes_in(&SHIFTED, 24u32.wrapping_sub(of_a + of_b) as usize % 32));
+        let high = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(high), shift);
+        Some(_mm256_blendv_epi8(high, _mm256_castsi128_si256(low), shift))
+    }
+}
+
+/// The places of the groups of four bits of which one is set, four bits each; and which one that is, as it is.
+///
+/// # Safety
+///
+/// The machine must have BMI2.
+#[inline(always)]
+unsafe fn groups(bits: u64) -> (u64, u64) {
+    let set = bits | bits >> 1;
+    let set = (set | set >> 2) & 0x1111_1111_1111_1111;
+    // SAFETY: the caller's promise.
+    unsafe { (_pext_u64(0xFEDC_BA98_7654_3210, set * 15), _pext_u64(bits, set * 15)) }
+}
+
+/// By one of four bits its number, and odd if it is not one of them.
+static NUMBERS: [u8; 16] = {
+    let (mut numbers, mut at) = ([0x80; 16], 1);
+    numbers[0] = 0;
+    while at < 4 {
+        numbers[1 << at] = at as u8;
+        at += 1;
+    }
+    numbers[1] = 0;
+    numbers
+};
+
+/// The window that starts at `16 - n` is a block's length from the place `n` on.
+static BLOCK_FROM: [u8; 48] = {
+    let (mut from, mut at) = ([0; 48], 16);
+    while at < 48 {
+        from[at] = 64;
+        at += 1;
+    }
+    from
+};
+
+/// The places of up to sixteen bits of four blocks, one behind the other, if no two are in one group of four: values are
+/// not that short.
+///
+/// # Safety
+///
+/// The machine must have AVX2 and BMI2.
+#[inline(always)]
+unsafe fn extracted([a, b, c, d]: [u64; 4]) -> Option<__m256i> {
+    let (of_a, of_b) = (a.count_ones(), a.count_ones() + b.count_ones());
+    let of_c = of_b + c.count_ones();
+    // SAFETY: the caller's promise. What a shift by 64 would move is zero.
+    unsafe {
+        let [(a, in_a), (b, in_b), (c, in_c)] = [groups(a), groups(b), groups(c)];
+        let (mut group, mut within) = (a | b.wrapping_shl(4 * of_a), in_a | in_b.wrapping_shl(4 * of_a));
+        (group, within) = (group | c.wrapping_shl(4 * of_b), within | in_c.wrapping_shl(4 * of_b));
+        let mut from = _mm_add_epi8(block_from(of_a), block_from(of_b));
+        if d != 0 {
+            let (d, in_d) = groups(d);
+            (group, within) = (group | d.wrapping_shl(4 * of_c), within | in_d.wrapping_shl(4 * of_c));
+            from = _mm_add_epi8(from, block_from(of_c));
+        }
+        let both = _mm_set_epi64x(within.cast_signed(), group.cast_signed());
+        let low = _mm_and_si128(both, _mm_set1_epi8(15));
+        let high = _mm_and_si128(_mm_srli_epi16::<4>(both), _mm_set1_epi8(15));
+        let (group, within) = (_mm_unpacklo_epi8(low, high), _mm_unpackhi_epi8(low, high));
+        let number = _mm_shuffle_epi8(load(&NUMBERS), within);
+        let places = _mm_add_epi8(_mm_add_epi8(_mm_slli_epi16::<2>(group), number), from);
+        (_mm_testz_si128(number, _mm_set1_epi8(i8::MIN)) != 0).then_some(_mm256_zextsi128_si256(places))
+    }
+}
+
+/// A block's length at each place from one on.
+#[inline(always)]
+fn block_from(place: u32) -> __m128i {
+    load(&BLOCK_FROM[16u32.wrapping_sub(place) as usize % 32..])
+}
+
+/// The same of any bits, up to 24.
+#[cold]
+fn any_places(a: u64, b: u64, c: u64, d: u64) -> [u8; 32] {
+    let (mut places, mut at) = ([0; 32], 0);
+    for (block, mut bits) in [a, b, c, d].into_iter().enumerate() {
+        while bits != 0 {
+            places[at % 32] = (64 * block as u32 + bits.trailing_zeros()) as u8;
+            bits &= bits.wrapping_sub(1);
+            at += 1;
+        }
+    }
+    places
+}
+
+/// Bytes of a frame's edge, with `BEFORE` bytes before an object.
+const AT_EDGE: usize = BEFORE + size_of::<Near>();
+
+/// Copies 32 bytes from one place of `from` to one of `to`.
+///
+/// # Safety
+///
+/// Both have as many there.
+#[inline(always)]
+unsafe fn copy(from: &[u8], at: usize, to: &mut [u8; EDGE], to_at: usize) {
+    // SAFETY: the caller's promise; they are apart.
+    unsafe { std::ptr::copy_nonoverlapping(from.as_ptr().add(at), to.as_mut_ptr().add(to_at), 32) };
+}
+
+/// What `Edges::copied` does, without a call and without a branch on the length of a short frame, which is as good as
+/// random.
+#[inline(always)]
+fn edges_v3<'a>(frame: &[u8], to: &'a mut Edges) -> &'a Edges {
+    const ZEROES: [u8; 32] = [0; 32];
+    let len = frame.len().min(AT_EDGE);
+    if len < 32 {
+        return to.copied(frame);
+    }
+    let (from, start) = (frame.len() - len, BEFORE.min(AT_EDGE - len));
+    to.last[..BEFORE].fill(0);
+    for step in 0..AT_EDGE / 32 {
+        let at = (32 * step).min(len - 32);
+        // SAFETY: `at` is 32 bytes before the end of the frame at least, and `start` and `len` are `AT_EDGE` together at
+        // most.
+        unsafe { copy(frame, from + at, &mut to.last, start + at) };
+    }
+    // Nobody looks farther for what counts: 68 bytes for what tells an object, and as far for the end of one that is
+    // longer than three blocks.
+    for step in 0..3 {
+        // SAFETY: as before; there is more room than that.
+        unsafe { copy(&ZEROES, 0, &mut to.last, start + len + 32 * step) };
+    }
+    if frame.len() > size_of::<Near>() {
+        let first = &mut to.first[BEFORE..][..size_of::<Near>()];
+        first.copy_from_slice(&frame[..size_of::<Near>()]);
+    }
+    to
+}
+
+/// The marks and braces of three blocks.
+struct Marked {
+    marks: [u64; 3],
+    braces: [u64; 3],
+}
+
+/// Those of an object that has room around it.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn marked(near: &Near) -> Marked {
+    // SAFETY: the caller's promise.
+    let blocks =
+        unsafe { [block_marks(near, BEFORE), block_marks(near, BEFORE + 64), block_marks(near, BEFORE + 128)] };
+    let [(a, in_a), (b, in_b), (c, in_c)] = blocks;
+    Marked { marks: [a, b, c], braces: [in_a, in_b, in_c] }
+}
+
+/// Those of an object at the end of a frame, which has been copied: whole vectors of what was written in others just now
+/// would be waited for. Beyond the frame there are none.
+///
+/// # Safety
+///
+/// The machine must have AVX2 and BMI.
+#[target_feature(enable = "avx2,bmi1,bmi2,popcnt,lzcnt")]
+#[inline(never)]
+unsafe fn marked_at_end(rest: &[u8], near: &Near) -> Marked {
+    let Some(most) = rest.len().checked_sub(32) else {
+        // SAFETY: the caller's promise.
+        let (marks, braces) = unsafe { block_marks(near, BEFORE) };
+        let inside = !(u64::MAX << rest.len());
+        return Marked { marks: [marks & inside, 0, 0], braces: [braces & inside, 0, 0] };
+    };
+    let [mut commas, mut quotes, mut braces] = [[0; 3]; 3];
+    for half in 0..6 {
+        let place = 32 * half;
+        let from = place.min(most);
+        // Bytes before the place are shifted out; of those beyond the frame none is left.
+        let shift = (place - from).min(63) as u32;
+        // SAFETY: 32 bytes from there on are in `rest`; the caller's promise.
+        let [comma, quote, brace] = unsafe {
+            let bytes = rest.as_ptr().add(from).cast::<__m256i>().read_unaligned();
+            [bits_same(bytes, b','), bits_same(bytes, b'"'), bits_same(bytes, b'}')]
+        };
+        commas[half / 2] |= comma >> shift << (32 * (half % 2));
+        quotes[half / 2] |= quote >> shift << (32 * (half % 2));
+        braces[half / 2] |= brace >> shift << (32 * (half % 2));
+    }
+    let [last] = *bytes_at(near, BEFORE + 192);
+    let next = [quotes[1], quotes[2], u64::from(last == b'"')];
+    let mut marks = braces;
+    for block in 0..3 {
+        marks[block] |= commas[block] & (quotes[block] >> 1 | next[block] << 63);
+    }
+    Marked { marks, braces }
+}
+
+/// The bytes that are the same as one, a bit each.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn bits_same(bytes: __m256i, byte: u8) -> u64 {
+    // SAFETY: the caller's promise.
+    unsafe { apart(bits_of(_mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(byte.cast_signed()))).into()) }
 }
 
 /// What `Level::hold` does.
@@ -264,54 +527,72 @@ fn bytes_at<const N: usize>(near: &Near, at: usize) -> &[u8; N] {
 ///
 /// The machine must have AVX2 and BMI.
 #[inline(always)]
-unsafe fn hold_v3<'a>(frame: &'a [u8], at: usize, edges: &'a Edges) -> Option<(Nearby<'a>, Extent)> {
-    let rest = frame.get(at..)?;
-    let near = edges.near(frame, at)?;
-    let mut ends = [0; 64];
-    let (mut count, mut base) = (0, 0);
-    while base < HELD {
-        let block: &[u8; 65] = near[BEFORE + base..].first_chunk()?;
-        // SAFETY: the caller's promise.
-        let (mut marks, braces) = unsafe {
-            let (low, low_braces) = marks_in(wide(bytes_in(block, 0)), wide(bytes_in(block, 1)));
-            let (high, high_braces) = marks_in(wide(bytes_in(block, 32)), wide(bytes_in(block, 33)));
-            (low | high << 32, low_braces | high_braces << 32)
-        };
-        marks &= braces ^ braces.wrapping_sub(1);
-        let more = count + marks.count_ones() as usize;
-        if more > VALUES {
+unsafe fn hold_v3<'a>(level: V3, frame: &'a [u8], at: usize, edges: &'a Edges) -> Option<(Nearby<'a>, Extent)> {
+    let start = at.wrapping_sub(BEFORE);
+    // SAFETY: the caller's promise; and where it is so, the frame has as many bytes from `start` on at least.
+    let (near, Marked { marks: [a, b, c], braces: [first, braces, more] }) = unsafe {
+        if start < frame.len().saturating_sub(size_of::<Near>() - 1) {
+            let near = &*frame.as_ptr().add(start).cast::<Near>();
+            (near, marked(near))
+        } else {
+            let near = edges.near(frame, at)?;
+            (near, marked_at_end(frame.get(at..)?, near))
+        }
+    };
+    // SAFETY: the caller's promise.
+    unsafe {
+        // Objects that end in the first block are rare.
+        let (a, b, braces, base) = if first == 0 { (a, b, braces, 65) } else { cut(a, first) };
+        let b = b & up_to_first(braces);
+        let (c, mut d) = (if braces == 0 { c & up_to_first(more) } else { 0 }, 0);
+        let mut len = if braces == 0 { 129 + more.trailing_zeros() } else { base + braces.trailing_zeros() };
+        if braces | more == 0 {
+            let (marks, last) = block_marks(near, BEFORE + 192);
+            if last == 0 || frame.len() - at <= 192 {
+                return None;
+            }
+            d = marks & up_to_first(last);
+            len = 193 + last.trailing_zeros();
+        }
+        let count = a.count_ones() + b.count_ones() + c.count_ones() + d.count_ones();
+        if count as usize > VALUES {
             return None;
         }
-        // Eight at a time, as one word; most blocks have no more. What is written too much is overwritten.
-        let mut out = count;
-        loop {
-            let mut places = 0;
-            for place in 0..8 {
-                places |= u64::from(marks.trailing_zeros()) << (8 * place);
-                marks &= marks.wrapping_sub(1);
-            }
-            let places = places.wrapping_add(base as u64 * 0x0101_0101_0101_0101);
-            ends[out..out + 8].copy_from_slice(&places.to_le_bytes());
-            if marks == 0 {
-                break;
-            }
-            out += 8;
-        }
-        count = more;
-        if braces != 0 {
-            let len = base + braces.trailing_zeros() as usize + 1;
-            let ends = ends.first_chunk()?;
-            let extent = Extent::new(rest, count, len as u32, ends);
-            return (len <= rest.len()).then_some((Nearby { near, ends: wide(ends) }, extent));
-        }
-        base += 64;
+        let ends = if count <= level.extracts { extracted([a, b, c, d]) } else { places_in([a, b, c, d]) };
+        let ends = match ends {
+            Some(ends) => ends,
+            None => wide(&any_places(a, b, c, d)),
+        };
+        let (first, second) = (a.trailing_zeros(), (a & a.wrapping_sub(1)).trailing_zeros());
+        let extent = Extent {
+            count,
+            len,
+            first,
+            head: u64::from_le_bytes(*bytes_at(near, BEFORE)),
+            name: u16::from_le_bytes(*bytes_at(near, BEFORE + first.saturating_sub(2) as usize)),
+            third: u32::from_le_bytes(*bytes_at(near, BEFORE + second as usize)),
+        };
+        Some((Nearby { near, ends }, extent))
     }
-    None
+}
+
+/// What is left of the blocks of an object that ends in the first one: its marks, none in the second, the brace as if
+/// it were there, and the length that this makes.
+#[cold]
+#[inline(never)]
+const fn cut(marks: u64, braces: u64) -> (u64, u64, u64, u32) {
+    (marks & up_to_first(braces), 0, braces, 1)
+}
+
+/// All bits up to the first one, or all.
+#[inline(always)]
+const fn up_to_first(bits: u64) -> u64 {
+    bits ^ bits.wrapping_sub(1)
 }
 
 #[inline(always)]
-fn bytes_in(block: &[u8; 65], at: usize) -> &[u8; 32] {
-    block[at..].first_chunk().unwrap_or(&[0; 32])
+fn bytes_in<const N: usize>(bytes: &[u8; N], at: usize) -> &[u8; 32] {
+    bytes[at..].first_chunk().unwrap_or(&[0; 32])
 }
 
 /// Bytes of 32 by their places, which are below 32.
@@ -344,151 +625,450 @@ unsafe fn fields_v3(held: &Nearby, shape: &Shape) -> (Fields, u64) {
         let starts = _mm256_add_epi8(before, wide(&shape.leads));
         let ends = _mm256_sub_epi8(held.ends, wide(&shape.tails));
         let lens = _mm256_sub_epi8(ends, starts);
+        let mut befores = [0; 32];
+        stored(_mm256_sub_epi8(held.ends, _mm256_set1_epi8(1)), &mut befores);
+        let mut others = others_around::<16>(held.near, &befores, shape, 0);
         let places = load(&shape.places);
-        let (field_lens, field_ends) = (picked(lens, places), picked(ends, places));
+        let (field_lens, field_ends) = if shape.count > 16 {
+            others = _mm256_or_si256(others, others_around::<8>(held.near, &befores, shape, 16));
+            (picked(lens, places), picked(ends, places))
+        } else {
+            let (lens, ends) = (_mm256_castsi256_si128(lens), _mm256_castsi256_si128(ends));
+            (_mm_shuffle_epi8(lens, places), _mm_shuffle_epi8(ends, places))
+        };
         let (has, numbers) = (load(&shape.has_bytes), load(&shape.number_bytes));
         let more = _mm_sub_epi8(field_lens, load(&shape.least));
         let is_fit = _mm_cmpeq_epi8(_mm_max_epu8(more, load(&shape.range)), load(&shape.range));
         let beyond = _mm_andnot_si128(is_fit, has);
-        let mut odd = u64::from(_mm_testz_si128(beyond, beyond) == 0);
-        let befores = _mm256_sub_epi8(held.ends, _mm256_set1_epi8(1));
-        let befores = std::mem::transmute::<__m256i, [u8; 32]>(befores);
-        odd |= words_v3::<16>(held.near, &befores, shape, 0);
-        if shape.count > 16 {
-            odd |= words_v3::<8>(held.near, &befores, shape, 16);
-        }
-        let number_ends = _mm_and_si128(field_ends, numbers);
-        (Fields { starts, lens, number_ends, number_lens: _mm_and_si128(field_lens, numbers) }, odd)
+        let odd = any(_mm256_or_si256(others, _mm256_zextsi128_si256(beyond)));
+        let (number_ends, number_lens) = (_mm_and_si128(field_ends, numbers), _mm_and_si128(field_lens, numbers));
+        (Fields { starts, lens, number_ends, number_lens }, odd)
     }
 }
 
-/// Not zero where the bytes around some of the ends, of which those before are given, are others than those of a shape.
+/// Bits where the bytes around some of the ends, of which those before are given, are others than those of a shape.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
 #[inline(always)]
-fn words_v3<const COUNT: usize>(near: &Near, befores: &[u8; 32], shape: &Shape, from: usize) -> u64 {
-    let mut odd = 0;
-    for (value, &before) in befores.iter().enumerate().skip(from).take(COUNT) {
-        let before = usize::from(before);
-        // The byte before the end, and those behind the two that every key begins with.
-        let behind = near[BEFORE + before + 2..].first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
-        let word = behind & !0xFF | u64::from(near[BEFORE + before]);
-        odd |= apart((word ^ u64::from_le_bytes(shape.words[value])) & shape.wide_masks[value]);
+unsafe fn others_around<const COUNT: usize>(near: &Near, befores: &[u8; 32], shape: &Shape, from: usize) -> __m256i {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut others = _mm256_setzero_si256();
+        for value in (from..from + COUNT).step_by(2) {
+            let low = bytes_at(near, BEFORE + usize::from(befores[value]));
+            let high = bytes_at(near, BEFORE + usize::from(befores[value + 1]));
+            let same = _mm256_xor_si256(both_of(low, high), pair(&shape.around, value));
+            others = _mm256_or_si256(others, _mm256_and_si256(same, pair(&shape.around_masks, value)));
+        }
+        others
     }
-    odd
 }
 
-/// Two numbers, each at the end of sixteen bytes.
-struct Two {
-    mantissas: [u64; 2],
-    decimals: [usize; 2],
-    odd: u32,
+/// Two of a shape's values, one behind the other.
+#[inline(always)]
+fn pair(values: &[[u8; 16]; VALUES], at: usize) -> __m256i {
+    wide(values.as_flattened()[16 * at..].first_chunk().unwrap_or(&[0; 32]))
 }
 
 /// # Safety
 ///
 /// The machine must have AVX2.
 #[inline(always)]
-unsafe fn both_of(low: &[u8], high: &[u8]) -> __m256i {
+unsafe fn both_of(low: &[u8; 16], high: &[u8; 16]) -> __m256i {
     // SAFETY: the caller's promise.
     unsafe { _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(load(low)), load(high)) }
 }
 
-/// The numbers of sixteen digits in two lanes.
+/// Four numbers, each at the end of a lane: the first and the third, the second and the fourth. So what is made of both
+/// is in order.
+struct Lanes {
+    bytes: [__m256i; 2],
+    /// All bytes of a lane say how long its number is.
+    lens: [__m256i; 2],
+}
+
+/// Bytes 0 to 15 of both lanes: the length of a number that begins there, and one less.
+static FROM_END: [u8; 32] = lane_places(16, -1);
+static BEHIND: [u8; 32] = lane_places(15, -1);
+/// Places from 1 on.
+static FROM_ONE: [u8; 32] = lane_places(1, 1);
+
+const fn lane_places(first: i8, step: i8) -> [u8; 32] {
+    let (mut places, mut at) = ([0; 32], 0);
+    while at < 32 {
+        places[at] = (first + step * (at % 16) as i8).cast_unsigned();
+        at += 1;
+    }
+    places
+}
+
+/// By group: where in 16 bytes the one stands that belongs to each of four lanes.
+static SPREAD: [[[u8; 32]; 2]; 4] = {
+    let (mut spread, mut at) = ([[[0; 32]; 2]; 4], 0);
+    while at < 4 * 2 * 32 {
+        let (group, odd, place) = (at / 64, at / 32 % 2, at % 32);
+        spread[group][odd][place] = (4 * group + 2 * (place / 16) + odd) as u8;
+        at += 1;
+    }
+    spread
+};
+
+/// The same of four words.
+static SPREAD_WORDS: [[u8; 32]; 2] = {
+    let (mut spread, mut at) = ([[0; 32]; 2], 0);
+    while at < 2 * 32 {
+        spread[at / 32][at % 32] = (8 * (at % 32 / 16) + 4 * (at / 32)) as u8;
+        at += 1;
+    }
+    spread
+};
+
+impl Lanes {
+    /// Takes four numbers at the ends of as many windows; their lengths are spread from sixteen bytes.
+    ///
+    /// # Safety
+    ///
+    /// The machine must have AVX2.
+    #[inline(always)]
+    unsafe fn new([a, b, c, d]: [&[u8; 16]; 4], lens: __m128i, [even, odd]: &[[u8; 32]; 2]) -> Self {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let lens = _mm256_broadcastsi128_si256(lens);
+            let lens = [_mm256_shuffle_epi8(lens, wide(even)), _mm256_shuffle_epi8(lens, wide(odd))];
+            Self { bytes: [both_of(a, c), both_of(b, d)], lens }
+        }
+    }
+
+    /// The numbers of a group of an object.
+    ///
+    /// # Safety
+    ///
+    /// The machine must have AVX2.
+    #[inline(always)]
+    unsafe fn held<const GROUP: usize>(held: &Nearby, fields: &Fields) -> Self {
+        let at = GROUP * 4;
+        let four = [
+            number_at(held, fields, at),
+            number_at(held, fields, at + 1),
+            number_at(held, fields, at + 2),
+            number_at(held, fields, at + 3),
+        ];
+        // SAFETY: the caller's promise.
+        unsafe { Self::new(four, fields.number_lens, &unknown(&SPREAD)[GROUP]) }
+    }
+
+    /// The numbers of a group of a window.
+    ///
+    /// # Safety
+    ///
+    /// The machine must have AVX2.
+    #[inline(always)]
+    unsafe fn spanned<const GROUP: usize>(window: &Window, spans: &Spans) -> Self {
+        let lens: [u32; 4] = spans.lens[GROUP * 4..][..4].try_into().unwrap_or_default();
+        // SAFETY: the caller's promise; both are 16 plain bytes.
+        unsafe {
+            let lens = std::mem::transmute::<[u32; 4], __m128i>(lens);
+            Self::new(spans.four::<GROUP>(window), lens, unknown(&SPREAD_WORDS))
+        }
+    }
+
+    /// All bits of the words of numbers that are not there.
+    ///
+    /// # Safety
+    ///
+    /// The machine must have AVX2.
+    #[inline(always)]
+    unsafe fn missing(&self) -> __m256i {
+        let [even, odd] = self.lens;
+        // SAFETY: the caller's promise.
+        unsafe { _mm256_cmpeq_epi32(in_order(even, odd), _mm256_setzero_si256()) }
+    }
+
+    /// Four whole numbers within limits.
+    ///
+    /// # Safety
+    ///
+    /// The machine must have AVX2.
+    #[inline(always)]
+    unsafe fn integers(self, rules: &Rules) -> ([i64; 4], u64) {
+        let ([even, odd], [even_len, odd_len]) = (self.bytes, self.lens);
+        let Dense { least, most, scale, unset } = rules.dense;
+        // SAFETY: the caller's promise; vectors and arrays are of one size.
+        unsafe {
+            let (even, is_odd) = whole_digits(even, even_len);
+            let (odd, is_odd_too) = whole_digits(odd, odd_len);
+            let is_odd = _mm256_or_si256(is_odd, is_odd_too);
+            let mantissas = mantissas(even, odd);
+            let missing = self.missing();
+            let least = std::mem::transmute::<[i64; 4], __m256i>(least);
+            let most = std::mem::transmute::<[i64; 4], __m256i>(most);
+            let scale = std::mem::transmute::<[u64; 4], __m256i>(scale);
+            let unset = std::mem::transmute::<[i64; 4], __m256i>(unset);
+            let beyond = _mm256_or_si256(_mm256_cmpgt_epi64(least, mantissas), _mm256_cmpgt_epi64(mantissas, most));
+            let is_odd = _mm256_or_si256(is_odd, _mm256_andnot_si256(missing, beyond));
+            let high = _mm256_mul_epu32(_mm256_srli_epi64::<32>(mantissas), scale);
+            let scaled = _mm256_add_epi64(_mm256_mul_epu32(mantissas, scale), _mm256_slli_epi64::<32>(high));
+            let values = _mm256_blendv_epi8(scaled, unset, missing);
+            (std::mem::transmute::<__m256i, [i64; 4]>(values), any(is_odd))
+        }
+    }
+
+    /// Four numbers as doubles and in 1e-8.
+    ///
+    /// # Safety
+    ///
+    /// The machine must have AVX2.
+    #[inline(always)]
+    unsafe fn decimals(self) -> ([(f64, i64); 4], u64) {
+        let ([even, odd], [even_len, odd_len]) = (self.bytes, self.lens);
+        // SAFETY: the caller's promise; vectors and arrays are of one size.
+        unsafe {
+            let (even, even_place, is_odd) = closed_digits(even, even_len);
+            let (odd, odd_place, is_odd_too) = closed_digits(odd, odd_len);
+            let is_odd = _mm256_or_si256(is_odd, is_odd_too);
+            let mantissas = mantissas(even, odd);
+            let places = in_order(even_place, odd_place);
+            // Up to eight decimals, or no point: 8 to 15, or 0. Others are for the plain way.
+            let most = _mm256_set1_epi64x(8);
+            let is_odd = _mm256_or_si256(is_odd, _mm256_subs_epu8(_mm256_xor_si256(places, most), most));
+            let is_whole = _mm256_cmpeq_epi64(places, _mm256_setzero_si256());
+            let scales = _mm256_permutevar8x32_epi32(eight(&SCALE_BY_PLACE), places);
+            let scales = _mm256_blendv_epi8(scales, _mm256_set1_epi64x(SCALES[0]), is_whole);
+            let divisors = _mm256_permutevar8x32_epi32(eight(&DIVISOR_BY_PLACE), places);
+            let divisors = _mm256_castsi256_pd(_mm256_slli_epi64::<32>(divisors));
+            let divisors = _mm256_blendv_pd(divisors, _mm256_set1_pd(1.0), _mm256_castsi256_pd(is_whole));
+            // INVARIANT: a mantissa has at most 15 digits, so it is the lower part of a double between 2^52 and 2^53.
+            let bias = _mm256_set1_pd(TWO_TO_52);
+            let floats = _mm256_sub_pd(_mm256_or_pd(_mm256_castsi256_pd(mantissas), bias), bias);
+            let floats = _mm256_div_pd(floats, divisors);
+            let low = _mm256_mul_epu32(mantissas, scales);
+            let high = _mm256_mul_epu32(_mm256_srli_epi64::<32>(mantissas), scales);
+            let high = _mm256_add_epi64(high, _mm256_srli_epi64::<32>(low));
+            let scaled = _mm256_blend_epi32::<0b1010_1010>(low, _mm256_slli_epi64::<32>(high));
+            // What fits has no more than 63 bits.
+            let is_odd = _mm256_or_si256(is_odd, _mm256_srli_epi64::<31>(high));
+            let missing = self.missing();
+            let floats = _mm256_blendv_pd(floats, _mm256_set1_pd(PRICE_UNSET), _mm256_castsi256_pd(missing));
+            let scaled = _mm256_blendv_epi8(scaled, _mm256_set1_epi64x(E8_UNSET), missing);
+            let [a, b, c, d] = std::mem::transmute::<__m256d, [f64; 4]>(floats);
+            let [e, f, g, h] = std::mem::transmute::<__m256i, [i64; 4]>(scaled);
+            ([(a, e), (b, f), (c, g), (d, h)], any(is_odd))
+        }
+    }
+}
+
+const TWO_TO_52: f64 = 4_503_599_627_370_496.0;
+
+/// By the lowest bits of the place of the point in sixteen bytes, from 1 on, where there are one to eight decimals: what
+/// the number without it is multiplied with to count 1e-8.
+static SCALE_BY_PLACE: [u32; 8] = {
+    let (mut by, mut at) = ([0; 8], 0);
+    while at < 8 {
+        by[at] = SCALES[8 - at] as u32;
+        at += 1;
+    }
+    by
+};
+
+/// The same: the upper half of the double that it is divided by, whose lower half is zero.
+static DIVISOR_BY_PLACE: [u32; 8] = {
+    let (mut by, mut at) = ([0; 8], 0);
+    while at < 8 {
+        by[at] = (DIVISORS[8 - at].to_bits() >> 32) as u32;
+        at += 1;
+    }
+    by
+};
+
+/// The words of the lanes of two vectors, lane by lane: one of the first, one of the second.
 ///
 /// # Safety
 ///
 /// The machine must have AVX2.
 #[inline(always)]
-unsafe fn two_mantissas(digits: __m256i) -> [u64; 2] {
-    // SAFETY: the caller's promise; vectors and arrays are of one size.
+unsafe fn in_order(even: __m256i, odd: __m256i) -> __m256i {
+    // SAFETY: the caller's promise.
+    unsafe { _mm256_blend_epi32::<0b1100_1100>(even, odd) }
+}
+
+/// Not zero if any bit is set.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn any(bits: __m256i) -> u64 {
+    // SAFETY: the caller's promise.
+    // Kept apart, or the bits of several vectors are gathered word by word.
+    unsafe { apart(u64::from(_mm256_testz_si256(bits, bits) == 0)) }
+}
+
+/// The digits at the ends of two lanes as numbers, zeroes before them; where a number begins; and bits where there is
+/// something else. A leading zero is only the last digit.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn whole_digits(bytes: __m256i, lens: __m256i) -> (__m256i, __m256i) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (digits, first) = kept(bytes, lens);
+        let zero = _mm256_setzero_si256();
+        let is_sound = _mm256_cmpgt_epi8(digits, _mm256_alignr_epi8::<1>(_mm256_set1_epi8(-1), zero));
+        (digits, _mm256_or_si256(_mm256_andnot_si256(is_sound, first), over(digits)))
+    }
+}
+
+/// The same of numbers with a point, left out: and its place in both words of its lane, from 1 on, or 0 for none.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn closed_digits(bytes: __m256i, lens: __m256i) -> (__m256i, __m256i, __m256i) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let (digits, first) = kept(bytes, lens);
+        let point = _mm256_cmpeq_epi8(digits, _mm256_set1_epi8(POINT));
+        // The first is a digit, and a zero only before the point or as the last.
+        let is_sound = _mm256_cmpgt_epi8(digits, _mm256_alignr_epi8::<1>(_mm256_set1_epi8(-1), point));
+        let from_one = wide(&FROM_ONE);
+        let place = _mm256_sad_epu8(_mm256_and_si256(point, from_one), _mm256_setzero_si256());
+        let place = _mm256_or_si256(place, _mm256_shuffle_epi32::<0b0100_1110>(place));
+        let is_behind = _mm256_cmpgt_epi8(from_one, _mm256_shuffle_epi8(place, _mm256_setzero_si256()));
+        // The digits before it move up by one to close it. Of two points one stays at least.
+        let closed = _mm256_blendv_epi8(_mm256_bslli_epi128::<1>(digits), digits, is_behind);
+        (closed, place, _mm256_or_si256(_mm256_andnot_si256(is_sound, first), over(closed)))
+    }
+}
+
+/// A point less `0`.
+const POINT: i8 = b'.'.wrapping_sub(b'0').cast_signed();
+
+/// The bytes of numbers less `0`, zeroes before them, and where they begin.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn kept(bytes: __m256i, lens: __m256i) -> (__m256i, __m256i) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let digits = _mm256_sub_epi8(bytes, _mm256_set1_epi8(b'0'.cast_signed()));
+        let kept = _mm256_and_si256(digits, _mm256_cmpgt_epi8(lens, wide(&BEHIND)));
+        (kept, _mm256_cmpeq_epi8(lens, wide(&FROM_END)))
+    }
+}
+
+/// Bits where a byte is no digit.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn over(digits: __m256i) -> __m256i {
+    // SAFETY: the caller's promise.
+    unsafe { _mm256_subs_epu8(digits, _mm256_set1_epi8(9)) }
+}
+
+/// The numbers of sixteen digits in two times two lanes, in order.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn mantissas(even: __m256i, odd: __m256i) -> __m256i {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let fours = _mm256_packus_epi32(fours(even), fours(odd));
+        let eights = _mm256_madd_epi16(fours, _mm256_set1_epi32(0x0001_2710));
+        let high = _mm256_mul_epu32(eights, _mm256_set1_epi64x(100_000_000));
+        _mm256_add_epi64(high, _mm256_srli_epi64::<32>(eights))
+    }
+}
+
+/// The values of four digits each.
+///
+/// # Safety
+///
+/// The machine must have AVX2.
+#[inline(always)]
+unsafe fn fours(digits: __m256i) -> __m256i {
+    // SAFETY: the caller's promise.
     unsafe {
         let twos = _mm256_maddubs_epi16(digits, _mm256_set1_epi16(0x010A));
-        let fours = _mm256_madd_epi16(twos, _mm256_set1_epi32(0x0001_0064));
-        let eights = _mm256_madd_epi16(_mm256_packus_epi32(fours, fours), _mm256_set1_epi32(0x0001_2710));
-        let high = _mm256_mul_epu32(eights, _mm256_set1_epi64x(100_000_000));
-        let all = _mm256_add_epi64(high, _mm256_srli_epi64::<32>(eights));
-        let [low, _, high, _] = std::mem::transmute::<__m256i, [u64; 4]>(all);
-        [low, high]
+        _mm256_madd_epi16(twos, _mm256_set1_epi32(0x0001_0064))
     }
 }
 
-/// Reads two numbers of up to 15 bytes; one of none is 0 and sound.
+/// Sixteen bytes up to the end of a field.
+#[inline(always)]
+fn number_at<'a>(held: &Nearby<'a>, fields: &Fields, field: usize) -> &'a [u8; 16] {
+    bytes_at(held.near, usize::from(fields.number_end(field)) + BEFORE - 16)
+}
+
+/// Four bytes up to the end of a field as a word.
+#[inline(always)]
+fn code_at(held: &Nearby, fields: &Fields, field: usize) -> i32 {
+    i32::from_le_bytes(*bytes_at(held.near, usize::from(fields.number_end(field)) + BEFORE - 4))
+}
+
+/// Four bytes up to a place in the sixteen bytes before an end.
+#[inline(always)]
+fn word_to(held: &Nearby, end: usize, place: u32) -> i32 {
+    let at = (BEFORE - 16 + end + place as usize % 64).saturating_sub(4);
+    i32::from_le_bytes(*bytes_at(held.near, at.min(size_of::<Near>() - 4)))
+}
+
+/// Four codes, each at the end of a word, of which all bytes of a word of `lens` say how long it is, up to four; bits
+/// where there is something else.
 ///
 /// # Safety
 ///
 /// The machine must have AVX2.
 #[inline(always)]
-unsafe fn two<const IS_WHOLE: bool>(windows: [&[u8; 16]; 2], lens: [u32; 2]) -> Two {
-    // SAFETY: the caller's promise.
+unsafe fn codes(bytes: __m128i, lens: __m128i) -> ([u16; 4], __m128i) {
+    // SAFETY: the caller's promise; vectors and arrays are of one size.
     unsafe {
-        let bytes = both_of(windows[0], windows[1]);
-        let (low, high) = (lens[0] as usize & 15, lens[1] as usize & 15);
-        let keep = both_of(&KEEP[low..], &KEEP[high..]);
-        let digits = _mm256_sub_epi8(bytes, _mm256_set1_epi8(b'0'.cast_signed()));
-        let is_digit = _mm256_cmpeq_epi8(_mm256_min_epu8(digits, _mm256_set1_epi8(9)), digits);
-        let others = bits_of(_mm256_andnot_si256(is_digit, keep));
-        let zeroes = bits_of(_mm256_cmpeq_epi8(digits, _mm256_setzero_si256()));
-        let first = (0x1_0000u32 >> low) & 0xFFFF | (0x1_0000u32 >> high) << 16;
-        let digits = _mm256_and_si256(digits, keep);
+        let keep = _mm_cmpgt_epi8(lens, _mm_set1_epi32(0x0001_0203));
+        let digits = _mm_and_si128(_mm_sub_epi8(bytes, _mm_set1_epi8(b'0'.cast_signed())), keep);
+        let first = _mm_cmpeq_epi8(lens, _mm_set1_epi32(0x0102_0304));
         // A leading zero is only the last digit.
-        let leading = zeroes & first & 0x7FFF_7FFF;
-        if IS_WHOLE {
-            return Two { mantissas: two_mantissas(digits), decimals: [0; 2], odd: others | leading };
-        }
-        let point = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8(b'.'.cast_signed()));
-        let points = bits_of(_mm256_and_si256(point, keep));
-        let (low, high) = ((points & 0xFFFF | 0x1_0000).trailing_zeros(), (points >> 16 | 0x1_0000).trailing_zeros());
-        // One point each at most, and nothing else.
-        let one = (1u32 << low) & 0xFFFF | (1u32 << high) << 16;
-        // No point is the first byte or the last; behind a leading zero comes one.
-        let odd = (others ^ one) | (points & (first | 0x8000_8000)) | (leading & !(points >> 1));
-        let (low, high) = (low as usize, high as usize);
-        let closed = _mm256_shuffle_epi8(digits, both_of(&CLOSE[low & 31], &CLOSE[high & 31]));
-        let decimals = [15usize.saturating_sub(low), 15usize.saturating_sub(high)];
-        Two { mantissas: two_mantissas(closed), decimals, odd }
+        let is_sound = _mm_cmpgt_epi8(digits, _mm_set1_epi32(0xFF00_0000u32.cast_signed()));
+        let odd = _mm_or_si128(_mm_andnot_si128(is_sound, first), _mm_subs_epu8(digits, _mm_set1_epi8(9)));
+        let twos = _mm_maddubs_epi16(digits, _mm_set1_epi16(0x010A));
+        let fours = _mm_madd_epi16(twos, _mm_set1_epi32(0x0001_0064));
+        let is_none = _mm_cmpeq_epi32(lens, _mm_setzero_si128());
+        let values = _mm_blendv_epi8(fours, _mm_set1_epi32(CODE_UNSET.into()), is_none);
+        let values = _mm_cvtsi128_si64(_mm_packus_epi32(values, values));
+        (std::mem::transmute::<i64, [u16; 4]>(values), odd)
     }
 }
 
-impl Two {
-    #[inline(always)]
-    const fn plain(&self, at: usize) -> Plain {
-        Plain { mantissa: self.mantissas[at], len: 0, decimals: self.decimals[at] }
+/// Four words of four bytes each; by group, the number of the field that they belong to.
+static SPREAD_CODES: [[u8; 16]; 4] = {
+    let (mut spread, mut at) = ([[0; 16]; 4], 0);
+    while at < 4 * 16 {
+        spread[at / 16][at % 16] = (at / 4) as u8;
+        at += 1;
     }
-}
+    spread
+};
 
-/// Sixteen bytes up to the end of a field, and its length.
-#[inline(always)]
-fn number_at<'a>(held: &Nearby<'a>, fields: &Fields, field: usize) -> (&'a [u8; 16], u32) {
-    let before = usize::from(fields.number_end(field)) + BEFORE - 16;
-    (bytes_at(held.near, before), fields.number_len(field).into())
-}
+const _: () = assert!(AT_EDGE.is_multiple_of(32) && AT_EDGE + 96 <= EDGE);
 
-/// Eight bytes up to the end of a field as a word, and which of them belong to it: none to a list of more than one code.
-#[inline(always)]
-fn code_at(held: &Nearby, fields: &Fields, field: usize) -> (i64, i64) {
-    let before = usize::from(fields.number_end(field)) + BEFORE - 8;
-    let len = fields.number_len(field);
-    let len = if len > CODE { 0 } else { len };
-    (i64::from_le_bytes(*bytes_at(held.near, before)), CODE_KEEP[usize::from(len & 7)])
-}
-
-/// Four numbers of a group, two at a time.
-///
-/// # Safety
-///
-/// The machine must have AVX2.
-#[inline(always)]
-unsafe fn four<const GROUP: usize, const IS_WHOLE: bool>(
-    held: &Nearby,
-    fields: &Fields,
-) -> ([Plain; 4], [u32; 4], u64) {
-    let (a, len_a) = number_at(held, fields, GROUP * 4);
-    let (b, len_b) = number_at(held, fields, GROUP * 4 + 1);
-    let (c, len_c) = number_at(held, fields, GROUP * 4 + 2);
-    let (d, len_d) = number_at(held, fields, GROUP * 4 + 3);
-    // SAFETY: the caller's promise.
-    let (low, high) = unsafe { (two::<IS_WHOLE>([a, b], [len_a, len_b]), two::<IS_WHOLE>([c, d], [len_c, len_d])) };
-    let numbers = [low.plain(0), low.plain(1), high.plain(0), high.plain(1)];
-    (numbers, [len_a, len_b, len_c, len_d], u64::from(low.odd | high.odd))
+#[cfg(test)]
+impl V3 {
+    /// The ends of the values of an object.
+    pub(crate) fn ends(self, frame: &[u8], at: usize, edges: &Edges) -> Option<Vec<u8>> {
+        let (held, extent) = self.hold(frame, at, edges)?;
+        // SAFETY: both are 32 plain bytes.
+        let ends = unsafe { std::mem::transmute::<__m256i, [u8; 32]>(held.ends) };
+        Some(ends[..extent.count as usize].to_vec())
+    }
 }
 
 impl Level for V3 {
@@ -497,13 +1077,24 @@ impl Level for V3 {
 
     #[inline(always)]
     fn edges<'a>(self, frame: &[u8], to: &'a mut Edges) -> &'a Edges {
-        to.copied(frame)
+        edges_v3(frame, to)
     }
 
     #[inline(always)]
     fn hold<'a>(self, frame: &'a [u8], at: usize, edges: &'a Edges) -> Option<(Nearby<'a>, Extent)> {
         // SAFETY: a `V3` exists only where the machine has all of it.
-        unsafe { hold_v3(frame, at, edges) }
+        unsafe { hold_v3(self, frame, at, edges) }
+    }
+
+    #[inline(always)]
+    fn is_followed(self, _: &[u8], held: Nearby, (at, end): (usize, usize)) -> bool {
+        let last = end.wrapping_sub(at + 1) as u8;
+        bytes_at(held.near, BEFORE + 1 + usize::from(last)) == b",{"
+    }
+
+    #[inline(always)]
+    fn some_of<const N: usize>(self, held: Nearby, _: (&[u8], usize), start: u32) -> [u8; N] {
+        *bytes_at(held.near, BEFORE + start as usize % HELD)
     }
 
     #[inline(always)]
@@ -525,76 +1116,110 @@ impl Level for V3 {
     #[inline(always)]
     fn held_decimals<const GROUP: usize>(self, held: Nearby, fields: &Fields) -> ([(f64, i64); 4], u64) {
         // SAFETY: a `V3` exists only where the machine has all of it.
-        let (numbers, lens, mut odd) = unsafe { four::<GROUP, false>(&held, fields) };
-        let mut values = [(PRICE_UNSET, E8_UNSET); 4];
-        for at in 0..4 {
-            let (float, e8) = numbers[at].both(&mut odd);
-            let is_there = lens[at] != 0;
-            values[at] =
-                (select_unpredictable(is_there, float, PRICE_UNSET), select_unpredictable(is_there, e8, E8_UNSET));
-        }
-        (values, odd)
+        unsafe { Lanes::held::<GROUP>(&held, fields).decimals() }
     }
 
     #[inline(always)]
     fn held_integers<const GROUP: usize>(self, held: Nearby, fields: &Fields, rules: &Rules) -> ([i64; 4], u64) {
         // SAFETY: a `V3` exists only where the machine has all of it.
-        let (numbers, lens, mut odd) = unsafe { four::<GROUP, true>(&held, fields) };
-        let mut values = [0; 4];
-        for at in 0..4 {
-            let (value, is_beyond) = rules.rule(at).applied(numbers[at].mantissa, lens[at]);
-            (values[at], odd) = (value, odd | is_beyond);
-        }
-        (values, odd)
+        unsafe { Lanes::held::<GROUP>(&held, fields).integers(rules) }
+    }
+
+    #[inline(always)]
+    fn integers<const GROUP: usize>(self, window: &Window, spans: &Spans, rules: &Rules) -> ([i64; 4], u64) {
+        // SAFETY: a `V3` exists only where the machine has all of it.
+        unsafe { Lanes::spanned::<GROUP>(window, spans).integers(rules) }
+    }
+
+    #[inline(always)]
+    fn decimals<const GROUP: usize>(self, window: &Window, spans: &Spans) -> ([(f64, i64); 4], u64) {
+        // SAFETY: a `V3` exists only where the machine has all of it.
+        unsafe { Lanes::spanned::<GROUP>(window, spans).decimals() }
     }
 
     #[inline(always)]
     fn held_codes<const GROUP: usize>(self, held: Nearby, fields: &Fields) -> ([u16; 4], u64) {
-        // SAFETY: a `V3` exists only where the machine has all of it; vectors and arrays are of one size.
+        let at = GROUP * 4;
+        // SAFETY: a `V3` exists only where the machine has all of it.
         unsafe {
-            let (a, keep_a) = code_at(&held, fields, GROUP * 4);
-            let (b, keep_b) = code_at(&held, fields, GROUP * 4 + 1);
-            let (c, keep_c) = code_at(&held, fields, GROUP * 4 + 2);
-            let (d, keep_d) = code_at(&held, fields, GROUP * 4 + 3);
-            let bytes = _mm256_setr_epi64x(a, b, c, d);
-            let keep = _mm256_setr_epi64x(keep_a, keep_b, keep_c, keep_d);
-            let digits = _mm256_sub_epi8(bytes, _mm256_set1_epi8(b'0'.cast_signed()));
-            let is_digit = _mm256_cmpeq_epi8(_mm256_min_epu8(digits, _mm256_set1_epi8(9)), digits);
-            // A leading zero is only the last digit: kept, zero, none kept before it.
-            let is_first = _mm256_andnot_si256(_mm256_slli_epi64::<8>(keep), keep);
-            let is_zero = _mm256_cmpeq_epi8(digits, _mm256_setzero_si256());
-            let leading = _mm256_and_si256(_mm256_and_si256(is_zero, is_first), _mm256_set1_epi64x(i64::MAX >> 7));
-            let odd = _mm256_or_si256(_mm256_andnot_si256(is_digit, keep), leading);
-            let twos = _mm256_maddubs_epi16(_mm256_and_si256(digits, keep), _mm256_set1_epi16(0x010A));
-            let fours = _mm256_srli_epi64::<32>(_mm256_madd_epi16(twos, _mm256_set1_epi32(0x0001_0064)));
-            let is_none = _mm256_cmpeq_epi64(keep, _mm256_setzero_si256());
-            let values = _mm256_blendv_epi8(fours, _mm256_set1_epi64x(CODE_UNSET.into()), is_none);
-            let [a, b, c, d] = std::mem::transmute::<__m256i, [u64; 4]>(values);
-            ([a as u16, b as u16, c as u16, d as u16], u64::from(_mm256_testz_si256(odd, odd) == 0))
+            let bytes = _mm_setr_epi32(
+                code_at(&held, fields, at),
+                code_at(&held, fields, at + 1),
+                code_at(&held, fields, at + 2),
+                code_at(&held, fields, at + 3),
+            );
+            let lens = _mm_shuffle_epi8(fields.number_lens, load(&unknown(&SPREAD_CODES)[GROUP]));
+            // A list of more than one code is none.
+            let lens = _mm_andnot_si128(_mm_cmpgt_epi8(lens, _mm_set1_epi8(CODE.cast_signed())), lens);
+            let (codes, odd) = codes(bytes, lens);
+            (codes, apart(u64::from(_mm_testz_si128(odd, odd) == 0)))
         }
     }
 
+    /// No branch on how many codes there are, which is as good as random.
     #[inline(always)]
     fn held_list<const FIELD: usize>(self, held: Nearby, fields: &Fields) -> ([u16; 4], u8, u64) {
-        let len = usize::from(fields.number_len(FIELD));
-        if len == 0 {
-            return ([CODE_UNSET; 4], 0, 0);
+        let (len, end) = (u32::from(fields.number_len(FIELD)), usize::from(fields.number_end(FIELD)));
+        let used = 0xFFFF_0000u32.wrapping_shr(len) & 0xFFFF;
+        let before: &[u8; 16] = bytes_at(held.near, BEFORE - 16 + end);
+        // SAFETY: a `V3` exists only where the machine has all of it.
+        unsafe {
+            let commas = _mm_cmpeq_epi8(load(before), _mm_set1_epi8(b','.cast_signed()));
+            let commas = _mm_movemask_epi8(commas).cast_unsigned() & used;
+            let count = commas.count_ones() + u32::from(len != 0);
+            // Codes end before commas, the last one with the list.
+            let mut ends = commas | 0x1_0000;
+            let (mut places, mut lens, mut behind) = ([0; 4], 0, 16u32.wrapping_sub(len));
+            for (at, place) in places.iter_mut().enumerate() {
+                *place = ends.trailing_zeros();
+                lens |= (place.wrapping_sub(behind) & 0xFF) << (8 * at);
+                behind = *place + 1;
+                ends &= ends.wrapping_sub(1);
+            }
+            let bytes = _mm_setr_epi32(
+                word_to(&held, end, places[0]),
+                word_to(&held, end, places[1]),
+                word_to(&held, end, places[2]),
+                word_to(&held, end, places[3]),
+            );
+            let lens = _mm_shuffle_epi8(_mm_cvtsi32_si128(lens.cast_signed()), load(&unknown(&SPREAD_CODES)[0]));
+            let is_there = _mm_cmpgt_epi32(_mm_set1_epi32(count.cast_signed()), _mm_setr_epi32(0, 1, 2, 3));
+            let lens = _mm_and_si128(lens, is_there);
+            // One to three digits.
+            let more = _mm_sub_epi8(lens, _mm_set1_epi8(1));
+            let beyond = _mm_and_si128(_mm_subs_epu8(more, _mm_set1_epi8(CODE.cast_signed() - 2)), is_there);
+            let (codes, odd) = codes(bytes, lens);
+            let odd = _mm_or_si128(odd, beyond);
+            (codes, count as u8, apart(u64::from(_mm_testz_si128(odd, odd) == 0)) | u64::from(count > 4))
         }
-        // An odd length may be beyond the start; then there is no list.
-        let end = BEFORE + usize::from(fields.number_end(FIELD));
-        let (codes, count) = codes_of(held.near.get(end.wrapping_sub(len)..end).unwrap_or_default());
-        (codes, count, u64::from(count == 0))
     }
 
     #[inline(always)]
     fn apart_from_all<W: Work<Self>>(self, work: W) -> W::Done {
         // SAFETY: a `V3` exists only where the machine has all of it.
-        unsafe { work_v3(work) }
+        unsafe { work_v3(self, work) }
     }
 
     #[inline(always)]
     fn apart(self, word: u64) -> u64 {
         apart(word)
+    }
+
+    #[inline(always)]
+    fn is_ascii(self, frame: &[u8]) -> bool {
+        let (chunks, rest) = frame.as_chunks::<128>();
+        for chunk in chunks {
+            let (four, _) = chunk.as_chunks::<32>();
+            // SAFETY: a `V3` exists only where the machine has AVX2.
+            let high = unsafe {
+                let two = _mm256_or_si256(wide(&four[0]), wide(&four[1]));
+                bits_of(_mm256_or_si256(two, _mm256_or_si256(wide(&four[2]), wide(&four[3]))))
+            };
+            if high != 0 {
+                return false;
+            }
+        }
+        rest.is_ascii()
     }
 
     #[inline(always)]

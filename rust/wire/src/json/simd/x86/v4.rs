@@ -14,6 +14,9 @@ use crate::json::outline::{MARKS, Outline, Pattern};
 use crate::json::shape::{Shape, VALUES};
 use crate::json::structure::AHEAD;
 
+/// What a `V4` has of the level below it.
+const BELOW: V3 = V3 { extracts: 16 };
+
 /// The lowest bits, as many as asked for up to 64.
 ///
 /// # Safety
@@ -588,12 +591,12 @@ impl Level for V4 {
 
     #[inline(always)]
     fn whole(self, window: &[u8; 16], len: usize) -> Whole {
-        V3(()).whole(window, len)
+        BELOW.whole(window, len)
     }
 
     #[inline(always)]
     fn number(self, window: &[u8; 32]) -> Option<Plain> {
-        V3(()).number(window)
+        BELOW.number(window)
     }
 
     #[inline(always)]
@@ -623,17 +626,17 @@ impl Level for V4 {
 
     #[inline(always)]
     fn wholes(self, window: &[u8; 16], len: usize) -> Option<u32> {
-        V3(()).wholes(window, len)
+        BELOW.wholes(window, len)
     }
 
     #[inline(always)]
     fn quote_in(self, window: &[u8; 32]) -> Option<usize> {
-        V3(()).quote_in(window)
+        BELOW.quote_in(window)
     }
 
     #[inline(always)]
     fn quote(self, window: &[u8; 16]) -> Option<usize> {
-        V3(()).quote(window)
+        BELOW.quote(window)
     }
 
     #[inline(always)]
