@@ -328,6 +328,22 @@ class Engine:
             An unknown column, with the nearest one, or a value that cannot be: no price, a day that is no bar, a
             running sum that falls.
         """
+    def mark_gap(self, venue: str, start_ns: int, end_ns: int | None = None, symbol: str | None = None) -> None:
+        """Say that trades of a venue, or of one of its symbols, did not come from one engine time to another.
+
+        Without an end it goes on until the same start is given with one. Windows that touch the gap are undefined,
+        ``coverage(w)`` tells how much came, bars carry the flag of a hole, and rules start over: nothing fires for
+        what happened meanwhile. Day sums go on from what did come. Gaps in Binance's ids are marked by the engine.
+
+        Raises
+        ------
+        UnknownVenue, UnknownSymbol, ConfigError
+        """
+    def fill_gap(self, venue: str, start_ns: int, end_ns: int, symbol: str | None = None) -> None:
+        """Say that what did not come has been fed after all, so that windows are defined again.
+
+        Trades inside a gap change sums, windows and bars, and fire no rule.
+        """
     def set_sessions(self, venue: str, days: Sequence[tuple[int, int, int, int, int]]) -> None:
         """Give trading days as (yyyymmdd, start, open, close, end), Unix ns.
 

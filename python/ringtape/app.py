@@ -132,6 +132,8 @@ class App:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started = 0.0
         self._lost: Counter[str] = Counter()
+        self._live: set[Connection] = set()
+        self._gaps: dict[Connection, int] = {}
         self._next_log: dict[tuple[str, str], float] = {}
 
     @classmethod
@@ -217,7 +219,28 @@ class App:
         """Log a connection's new state and tell the strategies. For connections."""
         name, monitor = connection.session.name, connection.monitor
         self._log_seldom(logging.INFO, name, monitor.state, monitor.detail)
+        self._mark_gap(connection)
         self._dispatcher.connection(name, monitor.state)
+
+    def _mark_gap(self, connection: Connection) -> None:
+        """Tell the engine what it misses: everything from when a connection is not live any more until it is again.
+
+        With several connections all symbols count as missing, since the engine does not know whose is whose.
+        """
+        venue, state = connection.session.venue, connection.monitor.state
+        time_of: dict[str, dict[str, int]] = self.engine.stats()["venues"]
+        if venue not in time_of:
+            return
+        now = time_of[venue]["now"]
+        if state is FeedState.LIVE:
+            self._live.add(connection)
+            start = self._gaps.pop(connection, None)
+            if start is not None:
+                self.engine.mark_gap(venue, start, max(start, now))
+        elif connection in self._live and state is not FeedState.STOPPED:
+            self._live.discard(connection)
+            self._gaps[connection] = now
+            self.engine.mark_gap(venue, now)
 
     def connection_warned(self, connection: Connection, error: FeedError) -> None:
         """Log an error that a connection survived. For connections."""

@@ -6,6 +6,7 @@
 
 mod bar;
 mod clock;
+mod coverage;
 mod derived;
 mod pipeline;
 mod read;

@@ -21,6 +21,7 @@ use ringtape_wire::{Control, Entry, Listed, Plain, Staging};
 
 use crate::bar::{BarPrint, BarSpec};
 use crate::clock::Clock;
+use crate::coverage::Coverage;
 use crate::derived::{self, Plan, ReferenceData, Told};
 use crate::read::{Reader, Registry, Source};
 use crate::scan::Scanner;
@@ -235,6 +236,8 @@ struct VenueState {
     next_end: Vec<Nanos>,
     /// Bars that end at this time or before it were sent.
     ended: Nanos,
+    /// What all symbols miss.
+    coverage: Coverage,
     moving: Vec<u32>,
     /// [`Plan::stage`] when it was last looked at.
     stage: u64,
@@ -316,6 +319,7 @@ impl Engine {
             forming: vec![Vec::new(); intervals.len()],
             next_end: vec![Nanos::MAX; intervals.len()],
             ended: TIME_UNSET,
+            coverage: Coverage::default(),
             moving: Vec::new(),
             stage: 0,
         };
@@ -550,6 +554,58 @@ impl Engine {
         self.mark_dirty(id, Change::Whole);
         self.publish(venue, TIME_UNSET);
         Ok(())
+    }
+
+    /// Trades of a venue, or of one of its symbols, did not come from one engine time to another; `Nanos::MAX` where it goes
+    /// on, until the same beginning is given with an end. Windows that touch the hole are undefined, bars are marked, and
+    /// rules start over, so that nothing fires for what happened meanwhile.
+    pub fn mark_gap(&mut self, venue: Venue, symbol: Option<SymbolId>, (from, to): (Nanos, Nanos), recv: Nanos) {
+        self.each_of(venue, symbol, |engine, id| {
+            // One that ends now was marked when it began.
+            if !engine.states[id as usize].has_open_gap(from) {
+                engine.open_hole(venue, id, (from, to), recv);
+            }
+            engine.gap(venue, id, |state| state.open_gap(from, to));
+        });
+        if symbol.is_none() {
+            self.venues[venue as usize].coverage.open(from, to);
+        }
+        self.publish(venue, TIME_UNSET);
+    }
+
+    /// What did not come has come after all, by way of [`Engine::feed`].
+    pub fn fill_gap(&mut self, venue: Venue, symbol: Option<SymbolId>, (from, to): (Nanos, Nanos), recv: Nanos) {
+        self.each_of(venue, symbol, |engine, id| {
+            engine.close_hole(venue, id, (from, to), recv);
+            engine.gap(venue, id, |state| state.fill_gap(from, to));
+        });
+        if symbol.is_none() {
+            self.venues[venue as usize].coverage.fill(from, to);
+        }
+        self.publish(venue, TIME_UNSET);
+    }
+
+    /// Does something for one symbol, or for all of a venue.
+    fn each_of(&mut self, venue: Venue, symbol: Option<SymbolId>, mut work: impl FnMut(&mut Self, u32)) {
+        if let Some(id) = symbol {
+            return work(self, id.0);
+        }
+        let symbols = std::mem::take(&mut self.venues[venue as usize].symbols);
+        for &id in &symbols {
+            work(self, id);
+        }
+        self.venues[venue as usize].symbols = symbols;
+    }
+
+    /// Changes what of a symbol is missing.
+    #[cold]
+    fn gap(&mut self, venue: Venue, id: u32, change: impl FnOnce(&mut SymbolState)) {
+        change(&mut self.states[id as usize]);
+        if let Some(scanner) = &mut self.scanner {
+            scanner.warm_up(id);
+        }
+        self.mark_dirty(id, Change::Quote);
+        self.mark_moving(venue, id);
     }
 
     /// Place of a window in every row, given out now if it is new.
@@ -905,6 +961,7 @@ impl Engine {
                 state.roll(&own.day);
             }
             state.collect(&self.plan, own.clock.now());
+            state.take_coverage(&own.coverage);
             own.symbols.push(id);
             self.states.push(state);
             self.rings.latest.introduce(id as usize);
@@ -1080,12 +1137,16 @@ impl Engine {
             Order::Gap(missing) => {
                 self.stats.gaps += 1;
                 self.stats.missing += missing;
-                self.open_hole(venue, id, recv);
+                let hole = self.states[id as usize].ids.hole();
+                self.open_hole(venue, id, hole, recv);
+                self.gap(venue, id, |state| state.open_gap(hole.0, hole.1));
             }
             Order::Filled(all) => {
                 self.stats.missing -= 1;
                 if all {
-                    self.close_hole(venue, id, recv);
+                    let hole = self.states[id as usize].ids.hole();
+                    self.close_hole(venue, id, hole, recv);
+                    self.gap(venue, id, |state| state.fill_gap(hole.0, hole.1));
                 }
             }
             Order::Duplicate => {
@@ -1120,7 +1181,10 @@ impl Engine {
         self.send_trade(trade);
         self.mark_dirty(id, Change::Trade);
         self.mark_moving(venue, id);
-        self.scan(Moment::Trade, id, trade.ts_event, recv);
+        // What fills a hole is no news.
+        if self.states[id as usize].gaps_touching(trade.ts_event, trade.ts_event + 1) == 0 {
+            self.scan(Moment::Trade, id, trade.ts_event, recv);
+        }
         true
     }
 

@@ -145,6 +145,19 @@ impl Scanner {
         }
     }
 
+    /// Something of a symbol did not come, or has come after all: what its rules knew of before is forgotten, so that nothing
+    /// fires for having crossed meanwhile. Firing counts and cooldowns stay.
+    pub fn warm_up(&mut self, symbol: u32) {
+        let symbol = symbol as usize;
+        if symbol < self.symbols {
+            let rules = self.set.rules().len();
+            for pair in &mut self.pairs[symbol * rules..][..rules] {
+                pair.truth = Truth::Warming;
+            }
+            self.memory[symbol * self.cells_per_symbol..][..self.cells_per_symbol].fill(f64::NAN);
+        }
+    }
+
     /// Evaluates the rules of a moment for one symbol, in the order of their ids.
     ///
     /// `values` gives an operand by slot (a place in [`RuleSet::fields`]) and field, NaN where undefined; it is

@@ -7,6 +7,7 @@ use ringtape_model::{Bar, ConditionRights, Mark, Quote, Row, Trade, Value, Venue
 use ringtape_ring::{RowWriter, prefetch};
 
 use crate::bar::{BarPrint, Cell, Forming, Sampler};
+use crate::coverage::Coverage;
 use crate::derived::{Deal, Derived, Line, Plan, Reference, ReferenceData, Told, View};
 use crate::sequence::{Ids, Order};
 use crate::session::Day;
@@ -53,6 +54,7 @@ pub(crate) struct SymbolState {
     reference_date: u32,
     /// The forming bar of each series that is not of time bars.
     pub(crate) samplers: Box<[Sampler]>,
+    coverage: Coverage,
     /// What derived fields need, where one was asked for.
     derived: Option<Box<Derived>>,
     reference: Option<Box<Reference>>,
@@ -73,6 +75,7 @@ impl SymbolState {
             row: Row::unset(venue as u8),
             windows: Windows::new(),
             forming: vec![Forming(Cell::new(TIME_UNSET, TIME_UNSET)); timed].into(),
+            coverage: Coverage::default(),
             samplers: vec![Sampler::new(); sampled].into(),
             dirty: false,
             unpublished: Change::Whole as u32,
@@ -132,6 +135,43 @@ impl SymbolState {
         self.windows.fetch();
     }
 
+    /// Begins with the holes that its venue has.
+    pub(crate) fn take_coverage(&mut self, coverage: &Coverage) {
+        self.coverage = coverage.clone();
+        self.uncover();
+    }
+
+    /// Trades did not come from one time to another.
+    pub(crate) fn open_gap(&mut self, from: Nanos, to: Nanos) {
+        self.coverage.open(from, to);
+        self.uncover();
+    }
+
+    /// They have come after all.
+    pub(crate) fn fill_gap(&mut self, from: Nanos, to: Nanos) {
+        self.coverage.fill(from, to);
+        self.uncover();
+    }
+
+    /// Whether a hole with this beginning goes on.
+    pub(crate) fn has_open_gap(&self, from: Nanos) -> bool {
+        self.coverage.is_open(from)
+    }
+
+    /// How many holes touch a stretch of time.
+    #[inline]
+    pub(crate) fn gaps_touching(&self, start: Nanos, end: Nanos) -> usize {
+        self.coverage.touching(start, end)
+    }
+
+    fn uncover(&mut self) {
+        let until = self.coverage.until();
+        self.windows.uncover(until);
+        if let Some(derived) = &mut self.derived {
+            derived.uncover(until);
+        }
+    }
+
     /// Starts a trading date: sums, extremes and windows of the old one end, the last price stays and is stale.
     pub(crate) fn roll(&mut self, day: &Day) {
         let date = day.date;
@@ -168,6 +208,8 @@ impl SymbolState {
         if let Some(derived) = &mut self.derived {
             derived.roll(day);
         }
+        self.coverage.roll(day.start);
+        self.uncover();
         if let Some(reference) = self.reference.as_mut().filter(|reference| reference.date == 0) {
             reference.date = date;
         }
@@ -198,7 +240,9 @@ impl SymbolState {
     /// Collects what the plan asks for, from now on.
     pub(crate) fn collect(&mut self, plan: &Plan, now: Nanos) {
         if !plan.is_empty() {
-            self.derived.get_or_insert_default().extend(plan, &self.row, now);
+            let derived = self.derived.get_or_insert_default();
+            derived.extend(plan, &self.row, now);
+            derived.uncover(self.coverage.until());
         }
     }
 
@@ -232,6 +276,7 @@ impl SymbolState {
             now,
             official_close: self.official_close,
             reference: self.reference.as_deref(),
+            coverage: &self.coverage,
             on_trade,
         };
         derived.value(line, &view)

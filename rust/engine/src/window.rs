@@ -182,13 +182,21 @@ pub(crate) struct Windows {
     changed: bool,
     /// No window is unknown.
     all_known: bool,
+    /// The end of the newest hole in what came, see [`crate::coverage`].
+    uncovered: Nanos,
     lanes: Box<[Lane]>,
     held: Box<[Window]>,
 }
 
 impl Windows {
     pub(crate) fn new() -> Self {
-        Self { next: Nanos::MIN, changed: true, all_known: false, lanes: Box::default(), held: Box::default() }
+        let (lanes, held) = (Box::default(), Box::default());
+        Self { next: Nanos::MIN, changed: true, all_known: false, uncovered: Nanos::MIN, lanes, held }
+    }
+
+    /// Something before this time is missing: no window that touches it is known.
+    pub(crate) fn uncover(&mut self, until: Nanos) {
+        (self.uncovered, self.next, self.all_known) = (until, Nanos::MIN, false);
     }
 
     /// Registers windows that are not known yet; they start with what their lane still holds. Trades before `since`
@@ -251,7 +259,7 @@ impl Windows {
 
     /// True while some window holds a bucket, so that time alone can change it.
     pub(crate) fn is_moving(&self) -> bool {
-        self.lanes.iter().any(|lane| !lane.is_empty())
+        !self.all_known || self.lanes.iter().any(|lane| !lane.is_empty())
     }
 
     /// Number of windows.
@@ -346,7 +354,7 @@ impl Windows {
         (self.changed, self.all_known) = (true, true);
         self.next = Nanos::MAX;
         for window in &mut self.held {
-            let next = window.evict(&self.lanes[window.lane], now);
+            let next = window.evict(&self.lanes[window.lane], now, self.uncovered);
             self.next = self.next.min(next);
             self.all_known &= window.known;
         }
@@ -518,7 +526,7 @@ impl Window {
     }
 
     /// Takes out the buckets that have left; gives the time at which the next one will, or it becomes known.
-    fn evict(&mut self, lane: &Lane, now: Nanos) -> Nanos {
+    fn evict(&mut self, lane: &Lane, now: Nanos, uncovered: Nanos) -> Nanos {
         let oldest = before(now, lane.quantum, self.length);
         let mut next = Nanos::MAX;
         while let Some(bucket) = lane.bucket(self.tail) {
@@ -533,7 +541,7 @@ impl Window {
             self.tail += 1;
         }
         (self.row.high, self.row.low) = lane.extremes(self.tail);
-        self.known = oldest >= self.since;
+        self.known = oldest >= self.since.max(floor(uncovered, lane.quantum));
         if self.known { next } else { next.min(floor(now, lane.quantum).saturating_add(lane.quantum)) }
     }
 

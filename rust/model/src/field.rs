@@ -225,10 +225,10 @@ rows {
     FundingRate "funding_rate" None Ratio Tick "K" "funding rate of the next payment", "not sent by the venue";
     FundingIn "funding_in" None Seconds Tick "K" "next funding time - now", "not sent by the venue";
     ChangeW "change" Window Ratio Trade "T" "last/P(now - w) - 1, P the price then, same trading date", "no price at now - w";
-    VolumeW "volume" Window Shares Trade "T" "Σ size of VOL trades in the window", "never";
-    DollarVolumeW "dollar_volume" Window Money Trade "T" "Σ price·size of VOL trades in the window", "never";
-    TradeCountW "trade_count" Window Count Trade "T" "number of VOL trades in the window", "never";
-    TradeRateW "trade_rate" Window Scalar Trade "T" "trade_count(w)/w, per second", "never";
+    VolumeW "volume" Window Shares Trade "T" "Σ size of VOL trades in the window", "the window touches a gap";
+    DollarVolumeW "dollar_volume" Window Money Trade "T" "Σ price·size of VOL trades in the window", "the window touches a gap";
+    TradeCountW "trade_count" Window Count Trade "T" "number of VOL trades in the window", "the window touches a gap";
+    TradeRateW "trade_rate" Window Scalar Trade "T" "trade_count(w)/w, per second", "the window touches a gap";
     VwapW "vwap" Window Price Trade "T" "Σ price·size / Σ size of VOL trades in the window", "no volume in the window";
     HighW "high" Window Price Trade "T" "highest LAST-eligible, not late price in the window", "no print in the window";
     LowW "low" Window Price Trade "T" "lowest LAST-eligible, not late price in the window", "no print in the window";
@@ -269,6 +269,8 @@ derived {
     OrLow "or_low" Window Price Tick "T" "lowest HL-eligible price in [open, open + w)", "before open + w, or no print";
     OrPos "or_pos" Window Scalar Trade "T" "(last - or_low(w))/(or_high(w) - or_low(w))", "as or_high, or flat";
     ChangeTrades "change" Trades Ratio Trade "T" "last over the price n in-line LAST trades earlier - 1, same trading date", "fewer than n + 1 such trades";
+    CoverageW "coverage" Window Scalar Tick "E" "share of the window in which trades came as they should: 1 - holes/w", "never";
+    GapSecondsW "gap_seconds" Window Seconds Tick "E" "seconds of the window in which trades did not come", "never";
     AccelerationW "acceleration" Window Ratio Trade "T" "change(w) - (P(now - w)/P(now - 2w) - 1)", "no price at now - 2w";
     TradePrice "trade_price" None Price Trade "T" "price of the trade that a rule on trades is looking at", "elsewhere";
     TradeSize "trade_size" None Shares Trade "T" "size of that trade", "elsewhere";

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, TryLockError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 use ringtape::engine::{self, Config, Source};
-use ringtape::model::units::Nanos;
+use ringtape::model::units::{Nanos, TIME_UNSET};
 use ringtape::model::{self, Bar, FieldRef, Record, SymbolId, Venue};
 
 use crate::batch::{Batch, Control, Drains, Notice, control, notice};
@@ -168,6 +168,27 @@ impl Engine {
         Ok(count)
     }
 
+    #[pyo3(signature = (venue, start_ns, end_ns=None, symbol=None))]
+    fn mark_gap(
+        &self,
+        py: Python<'_>,
+        venue: &str,
+        start_ns: i64,
+        end_ns: Option<i64>,
+        symbol: Option<&str>,
+    ) -> PyResult<()> {
+        let (market, id, gap) = self.gap(py, venue, symbol, start_ns, end_ns.unwrap_or(i64::MAX))?;
+        self.own(py)?.engine.mark_gap(market, id, gap, TIME_UNSET);
+        Ok(())
+    }
+
+    #[pyo3(signature = (venue, start_ns, end_ns, symbol=None))]
+    fn fill_gap(&self, py: Python<'_>, venue: &str, start_ns: i64, end_ns: i64, symbol: Option<&str>) -> PyResult<()> {
+        let (market, id, gap) = self.gap(py, venue, symbol, start_ns, end_ns)?;
+        self.own(py)?.engine.fill_gap(market, id, gap, TIME_UNSET);
+        Ok(())
+    }
+
     fn set_sessions(&self, py: Python<'_>, venue: &str, days: Vec<(u32, i64, i64, i64, i64)>) -> PyResult<()> {
         let market = errors::venue(py, venue)?;
         let days: Vec<engine::Day> = days.into_iter().map(sessions::to_day).collect();
@@ -304,6 +325,26 @@ impl Engine {
             Err(TryLockError::Poisoned(owned)) => Ok(owned.into_inner()),
             Err(TryLockError::WouldBlock) => Err(errors::raise(py, "EngineBusy", PyTuple::empty(py))),
         }
+    }
+
+    /// Whose gap is meant, and when.
+    fn gap(
+        &self,
+        py: Python<'_>,
+        venue: &str,
+        symbol: Option<&str>,
+        start: i64,
+        end: i64,
+    ) -> PyResult<(Venue, Option<SymbolId>, (i64, i64))> {
+        let market = errors::venue(py, venue)?;
+        if start < 0 || end < start {
+            let why =
+                format!("a gap from {start} to {end}: write two times in Unix ns, the first not behind the second");
+            return Err(errors::raise(py, "ConfigError", (why, "gap")));
+        }
+        let name = symbol.map(|name| format!("{}:{name}", market.name()));
+        let id = name.map(|name| self.reads.symbol(py, &name)).transpose()?.map(|(id, _)| id);
+        Ok((market, id, (start, end)))
     }
 
     /// Where a field is published; it is registered now if it is new.

@@ -72,6 +72,30 @@ async def test_every_kind_of_loss_reconnects_and_restores_the_subscriptions() ->
     assert "reconnecting" in tape.states
 
 
+async def test_what_was_missed_is_a_gap() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.massive_login()
+        peer.send(trade(peer.number * 10))
+        if peer.number == 1:
+            await asyncio.sleep(0.1)
+            peer.reset()
+        await stay(peer)
+
+    engine = Engine(windows=["10s", "1m"])
+    async with FaultyServer(script) as server:
+        app = App([massive(server)], engine=engine, limits=QUICK)
+        task = asyncio.create_task(app.serve())
+        await until(lambda: engine.stats()["trades"] == 1)
+        assert engine.get("AAPL", "volume(1m)") == 100
+        assert engine.get("AAPL", "coverage(1m)") == 1
+        await until(lambda: engine.stats()["trades"] == 2)
+        assert engine.get("AAPL", "volume(1m)") is None
+        assert 0 < (engine.get("AAPL", "gap_seconds(1m)") or 0) < LIMIT_S
+        assert engine.get("AAPL", "volume") == 200
+        app.stop()
+        await task
+
+
 async def test_the_first_reconnect_is_at_once_and_data_for_long_enough_starts_over() -> None:
     async def script(peer: Peer) -> None:
         await peer.massive_login()

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import ringtape as rt
+from ringtape._native import compile_rules
 
 NEW_YORK = ZoneInfo("America/New_York")
 VENUE = "massive.stocks"
@@ -474,3 +475,102 @@ def test_trades_that_come_again_count_once() -> None:
         engine.feed(json.dumps([same]).encode(), VENUE, ns("10:00:02"))
     assert engine.get("XYZ", "volume") == 400
     assert (engine.stats()["trades"], engine.stats()["duplicates"]) == (4, 8)
+
+
+def at(clock: str, price: float, size: int, number: int) -> bytes:
+    event = {"ev": "T", "sym": "XYZ", "x": 4, "i": str(number), "p": price, "s": size, "q": number}
+    return json.dumps([{**event, "t": ns(clock) // 1_000_000}]).encode()
+
+
+def gapped() -> rt.Engine:
+    """SOURCE: facts/scanner.md 7.2, case 7: trades until the stream is dead from 10:00:10.000 to 10:00:25.400."""
+    engine = rt.Engine(windows=["1m"])
+    engine.set_rules(compile_rules([{"id": "up", "when": "last crosses_above 10"}]))
+    for second in range(10):
+        clock = f"10:00:{second:02}.500"
+        engine.feed(at(clock, 9.90, 100, second), VENUE, ns(clock))
+    engine.drain()
+    engine.mark_gap(VENUE, ns("10:00:10"))
+    return engine
+
+
+def test_windows_are_undefined_while_they_touch_a_gap() -> None:
+    engine = gapped()
+    engine.advance(ns("10:00:20"))
+    assert engine.get("XYZ", "volume(1m)") is None
+    engine.mark_gap(VENUE, ns("10:00:10"), ns("10:00:25.400"))
+    engine.feed(at("10:00:26.500", 10.20, 300, 100), VENUE, ns("10:00:26.500"))
+    assert len(engine.drain().signals) == 0, "nothing fires for having crossed meanwhile"
+    assert engine.get("XYZ", "volume") == 1_300
+    for clock, want in (("10:01:24.999", None), ("10:01:25", 300.0)):
+        engine.advance(ns(clock))
+        assert engine.get("XYZ", "volume(1m)") == want, clock
+        assert (engine.get("XYZ", "change(1m)") is None) == (want is None)
+    assert engine.get("XYZ", "coverage(2m)") == pytest.approx(1 - 15.4 / 120)
+    assert engine.get("XYZ", "gap_seconds(2m)") == pytest.approx(15.4)
+    flags = {int(bar["ts_event"]): int(bar["flags"]) for bar in engine.bars("XYZ", "1s")}
+    assert not any(flag & 16 for flag in flags.values()), "no bar of a second that has trades is touched"
+    assert int(engine.bars("XYZ", "1m")[0]["flags"]) & 16
+    # It is no standstill: the next real crossing fires.
+    engine.feed(at("10:01:26", 9.95, 1, 101), VENUE, ns("10:01:26"))
+    engine.feed(at("10:01:27", 10.01, 1, 102), VENUE, ns("10:01:27"))
+    assert len(engine.drain().signals) == 1
+
+
+def test_a_gap_that_is_filled_is_as_if_it_had_not_been() -> None:
+    engine, whole = gapped(), rt.Engine(windows=["1m"])
+    for second in range(10):
+        clock = f"10:00:{second:02}.500"
+        whole.feed(at(clock, 9.90, 100, second), VENUE, ns(clock))
+    missed = [at("10:00:12", 9.95, 200, 50), at("10:00:15", 10.05, 300, 51), at("10:00:20", 10.10, 200, 52)]
+    live = at("10:00:25.500", 10.20, 300, 100)
+    engine.mark_gap(VENUE, ns("10:00:10"), ns("10:00:25.400"))
+    for frame in (*missed, live):
+        engine.feed(frame, VENUE, ns("10:00:25.600"))
+    engine.fill_gap(VENUE, ns("10:00:10"), ns("10:00:25.400"))
+    for frame in (*missed, live):
+        whole.feed(frame, VENUE, ns("10:00:25.600"))
+    for each in (engine, whole):
+        each.advance(ns("10:00:26"))
+    assert engine.row("XYZ") == whole.row("XYZ")
+    assert engine.get("XYZ", "volume(1m)") == 2_000
+    assert len(engine.drain().signals) == 0
+    for interval in ("1s", "1m"):
+        same = [[bars[name].tolist() for name in ("ts_event", "open", "high", "low", "close", "volume")]
+                for bars in (engine.bars("XYZ", interval), whole.bars("XYZ", interval))]  # fmt: skip
+        assert same[0] == same[1]
+
+
+def test_a_gap_in_ids_is_one_until_they_come() -> None:
+    """SOURCE: facts/scanner.md 7.2, case 20."""
+    engine, whole = rt.Engine(windows=["10s"]), rt.Engine(windows=["10s"])
+    start = ns("10:00:00") // 1_000_000
+
+    def agg(number: int, ms: int) -> bytes:
+        return json.dumps({"e": "aggTrade", "s": "BTCUSDT", "a": number, "p": "100", "q": "1", "f": number, "l": number,
+                           "T": start + ms, "E": start + ms, "m": False}).encode()  # fmt: skip
+
+    for number, ms in ((100, 0), (101, 1_000), (104, 4_000)):
+        engine.feed(agg(number, ms), "binance.usdm", (start + ms) * 1_000_000)
+    assert engine.stats()["missing"] == 2
+    assert engine.get("BTCUSDT", "volume(10s)") is None
+    for number, ms in ((102, 2_000), (103, 3_000)):
+        engine.feed(agg(number, ms), "binance.usdm", (start + 4_100) * 1_000_000)
+    for number in range(100, 105):
+        whole.feed(agg(number, (number - 100) * 1_000), "binance.usdm", (start + 4_100) * 1_000_000)
+    assert engine.get("BTCUSDT", "volume(10s)") == whole.get("BTCUSDT", "volume(10s)") == 5
+    # Without them the windows are whole again once the gap has left them.
+    engine.feed(agg(110, 5_000), "binance.usdm", (start + 5_000) * 1_000_000)
+    for seconds, want in ((14, None), (15, 0.0)):
+        engine.advance(ns(f"10:00:{seconds:02}"))
+        assert engine.get("BTCUSDT", "volume(10s)") == want, seconds
+
+
+def test_a_gap_is_told_what_is_wrong_with_it() -> None:
+    engine = rt.Engine()
+    with pytest.raises(rt.ConfigError, match="the first not behind the second"):
+        engine.mark_gap(VENUE, 5, 4)
+    with pytest.raises(rt.UnknownSymbol, match=r"massive\.stocks:XYZ"):
+        engine.mark_gap(VENUE, 5, 6, "XYZ")
+    with pytest.raises(rt.UnknownVenue):
+        engine.fill_gap("massive.stoks", 5, 6)

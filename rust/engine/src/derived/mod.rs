@@ -22,6 +22,7 @@ use ringtape_model::field::quantum;
 use ringtape_model::units::{Nanos, PRICE_UNSET, SECOND, TIME_UNSET, ratio, size_to_f64};
 use ringtape_model::{Bar, Field, FieldRef, Quote, Row, Venue, WindowRow, condition};
 
+use crate::coverage::Coverage;
 use crate::session::Day;
 use crate::window::Windows;
 use deal::Measure;
@@ -77,6 +78,15 @@ impl Part {
             _ => None,
         }
     }
+
+    fn span_mut(&mut self) -> Option<&mut Span> {
+        match self {
+            Self::Sum(_, rolling) => Some(&mut rolling.span),
+            Self::Largest(largest) => Some(&mut largest.span),
+            Self::Mean(mean) => Some(&mut mean.span),
+            _ => None,
+        }
+    }
 }
 
 /// What a value is computed from beside the parts.
@@ -87,6 +97,7 @@ pub(crate) struct View<'a> {
     pub(crate) now: Nanos,
     pub(crate) official_close: f64,
     pub(crate) reference: Option<&'a Reference>,
+    pub(crate) coverage: &'a Coverage,
     /// A rule is looking at the newest trade.
     pub(crate) on_trade: bool,
 }
@@ -129,6 +140,8 @@ pub(crate) struct Derived {
     changed: bool,
     /// The shortest time after which something can leave a window.
     least: Nanos,
+    /// The end of the newest hole in what came.
+    uncovered: Nanos,
     tape: Option<Box<Tape>>,
     book: Option<Book>,
     parts: Vec<Part>,
@@ -136,7 +149,15 @@ pub(crate) struct Derived {
 
 impl Default for Derived {
     fn default() -> Self {
-        Self { next: Nanos::MIN, changed: true, least: Nanos::MAX, tape: None, book: None, parts: Vec::new() }
+        Self {
+            next: Nanos::MIN,
+            changed: true,
+            least: Nanos::MAX,
+            uncovered: Nanos::MIN,
+            tape: None,
+            book: None,
+            parts: Vec::new(),
+        }
     }
 }
 
@@ -149,6 +170,15 @@ impl Derived {
     /// Something happened that every value has to be computed for.
     pub(crate) fn change(&mut self) {
         (self.next, self.changed) = (Nanos::MIN, true);
+    }
+
+    /// Something before this time is missing: no window that touches it is known.
+    pub(crate) fn uncover(&mut self, until: Nanos) {
+        self.uncovered = until;
+        for span in self.parts.iter_mut().filter_map(Part::span_mut) {
+            span.uncover(until);
+        }
+        self.change();
     }
 
     /// Begins with the parts of the plan that are new, at engine time `now`.
@@ -190,6 +220,7 @@ impl Derived {
                 Key::Study(what, count, interval) => Part::Study(Box::new(Study::new(what, count, interval))),
             });
         }
+        self.uncover(self.uncovered);
         let spans = self.parts.iter().filter_map(Part::span);
         self.least = spans.map(Span::least).min().unwrap_or(Nanos::MAX);
     }
@@ -342,6 +373,8 @@ impl Derived {
             (Some(Part::Study(study)), field) => study.value(field, view),
             (Some(Part::Sum(..)), _) => self.of_sums(line, view).unwrap_or(PRICE_UNSET),
             (None, Field::AccelerationW) => acceleration(line, view),
+            (None, Field::CoverageW) => 1.0 - missing(line, view) as f64 / line.field.window as f64,
+            (None, Field::GapSecondsW) => missing(line, view) as f64 / SECOND as f64,
             (None, Field::FundingInterval | Field::FundingAnnual) => funding(line.field.field, view),
             (None, field) if is_lasting(field) => {
                 view.reference.map_or(PRICE_UNSET, |reference| reference.lasting(line, view))
@@ -413,6 +446,11 @@ fn is_quoted(view: &View<'_>) -> bool {
 fn acceleration(line: &Line, view: &View<'_>) -> f64 {
     let (near, far) = (view.base(line, 0), view.base(line, 1));
     (view.today() / near - 1.0) - (near / far - 1.0)
+}
+
+/// How much of a window did not come.
+fn missing(line: &Line, view: &View<'_>) -> Nanos {
+    view.coverage.missing(view.now.saturating_sub(line.field.window), view.now)
 }
 
 fn is_clock(field: Field) -> bool {

@@ -270,7 +270,9 @@ fn waits(field: Field) -> bool {
 fn moves_alone(field: Field) -> bool {
     matches!(
         field,
-        Field::MinutesSinceOpen
+        Field::CoverageW
+            | Field::GapSecondsW
+            | Field::MinutesSinceOpen
             | Field::MinutesToClose
             | Field::StreakNoTrade
             | Field::HaltSince

@@ -17,11 +17,13 @@ pub(crate) struct Span {
     length: Nanos,
     quantum: Nanos,
     since: Nanos,
+    /// The end of the newest hole in what came.
+    uncovered: Nanos,
 }
 
 impl Span {
     pub(crate) const fn new(length: Nanos, quantum: Nanos, since: Nanos) -> Self {
-        Self { length, quantum, since }
+        Self { length, quantum, since, uncovered: Nanos::MIN }
     }
 
     pub(crate) const fn quantum(&self) -> Nanos {
@@ -40,7 +42,7 @@ impl Span {
 
     /// Nothing that belongs inside passed unseen.
     pub(crate) fn is_known(&self, now: Nanos) -> bool {
-        self.before(now) >= self.since
+        self.before(now) >= self.since.max(floor(self.uncovered, self.quantum))
     }
 
     /// The shortest time after which something can leave the window.
@@ -57,6 +59,11 @@ impl Span {
     /// What happened up to a time is not known.
     pub(crate) fn forget(&mut self, until: Nanos) {
         self.since = self.since.max(until);
+    }
+
+    /// Something before this time is missing.
+    pub(crate) fn uncover(&mut self, until: Nanos) {
+        self.uncovered = until;
     }
 
     /// A new trading date: the window begins anew.

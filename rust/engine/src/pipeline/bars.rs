@@ -154,6 +154,9 @@ impl Engine {
     /// A bar without trades yet; it may lie in a hole.
     fn fresh(&self, id: u32, span: Span) -> Cell {
         let mut cell = Cell::new(span.start, span.end);
+        for _ in 0..self.states[id as usize].gaps_touching(cell.start, cell.end) {
+            cell.open_hole();
+        }
         if let Some((from, to)) = self.states[id as usize].ids.open_hole()
             && cell.touches(from, to)
         {
@@ -229,8 +232,8 @@ impl Engine {
     /// Ids are missing before the trade that comes: marks the time bars that the hole touches, however long ago they ended,
     /// since what a flag says does not change what readers have added up; and the other bars that form.
     #[cold]
-    pub(super) fn open_hole(&mut self, venue: Venue, id: u32, recv: Nanos) {
-        self.change_hole(venue, id, recv, |cell, _| cell.open_hole());
+    pub(super) fn open_hole(&mut self, venue: Venue, id: u32, hole: (Nanos, Nanos), recv: Nanos) {
+        self.change_hole(venue, id, hole, recv, |cell, _| cell.open_hole());
         for sampler in &mut self.states[id as usize].samplers {
             sampler.open_hole();
         }
@@ -238,8 +241,8 @@ impl Engine {
 
     /// With the trade that comes none of the newest hole is missing. A bar that was too old to take one still lacks it.
     #[cold]
-    pub(super) fn close_hole(&mut self, venue: Venue, id: u32, recv: Nanos) {
-        self.change_hole(venue, id, recv, |cell, ended| {
+    pub(super) fn close_hole(&mut self, venue: Venue, id: u32, hole: (Nanos, Nanos), recv: Nanos) {
+        self.change_hole(venue, id, hole, recv, |cell, ended| {
             if !is_too_late(cell.end, ended) {
                 cell.close_hole();
             }
@@ -248,9 +251,15 @@ impl Engine {
 
     /// Changes the time bars that the newest hole touches; those that were sent are sent again. `change` is given up to when
     /// bars have ended.
-    fn change_hole(&mut self, venue: Venue, id: u32, recv: Nanos, change: impl Fn(&mut Cell, Nanos)) {
+    fn change_hole(
+        &mut self,
+        venue: Venue,
+        id: u32,
+        (from, to): (Nanos, Nanos),
+        recv: Nanos,
+        change: impl Fn(&mut Cell, Nanos),
+    ) {
         let ended = self.venues[venue as usize].ended;
-        let (from, to) = self.states[id as usize].ids.hole();
         for at in 0..self.intervals.len() {
             let forming = &mut self.states[id as usize].forming[at].0;
             if forming.start != TIME_UNSET && forming.touches(from, to) {
