@@ -37,6 +37,7 @@ def demo(
     rate: Annotated[int, typer.Option(min=1, help="Trades and quotes a second.")] = 20_000,
     symbols: Annotated[int, typer.Option(min=1, help="Symbols of the pretend market.")] = 500,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the pretend market.")] = 7,
+    shared: Annotated[str | None, typer.Option(help="Name under which other processes can attach.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="End after this time.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end and nothing else.")] = False,
 ) -> None:
@@ -45,7 +46,7 @@ def demo(
     with simulator(rate, symbols, seed) as port:
         # A pretend market takes any key.
         feed = Massive("stocks", ["T.*", "Q.*"], f"ws://127.0.0.1:{port}", "demo")
-        live = Live(feed, rules, console_for(json=json), quiet=json)
+        live = Live(feed, rules, console_for(json=json), quiet=json, shared=shared)
         # Yesterday's closes of that market depend on its seed alone, so they need no wire.
         live.engine.set_reference(reference(seed, symbols))
         done = live.run(seconds)

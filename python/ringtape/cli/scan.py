@@ -32,12 +32,13 @@ def scan(
         str | None, typer.Option(help="Subscriptions, separated by commas: T.*,Q.AAPL or btcusdt@aggTrade.")
     ] = None,
     key_file: Annotated[Path | None, typer.Option(help="File with the venue's key that only you may read.")] = None,
+    shared: Annotated[str | None, typer.Option(help="Name under which other processes can attach.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="End after this time.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end and nothing else.")] = False,
 ) -> None:
     """Scan a live market with a rule file and show movers and alerts. Ctrl-C ends."""
     compiled = load(rules or preset("movers"))
-    live = Live(feed_for(venue, url, subscribe, key_file), compiled, console_for(json=json), quiet=json)
+    live = Live(feed_for(venue, url, subscribe, key_file), compiled, console_for(json=json), quiet=json, shared=shared)
     report(live.run(seconds), json=json)
 
 

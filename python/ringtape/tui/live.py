@@ -50,10 +50,14 @@ class Live:
         Where to draw or write.
     quiet
         Write no lines where the console is no terminal.
+    shared
+        Name under which other processes can attach to the engine.
     """
 
-    def __init__(self, feed: Feed, rules: RuleSet, console: Console, *, quiet: bool = False) -> None:
-        self.engine = Engine(windows=WINDOWS)
+    def __init__(
+        self, feed: Feed, rules: RuleSet, console: Console, *, quiet: bool = False, shared: str | None = None
+    ) -> None:
+        self.engine = Engine(windows=WINDOWS, shared=shared)
         self.app = App([feed], rules=rules, engine=self.engine, alerts=[self._take])
         self._venue = feed.venue
         self._rules = len(rules)

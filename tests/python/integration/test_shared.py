@@ -374,3 +374,25 @@ def test_kills_at_any_moment_tear_nothing(writer: Callable[..., subprocess.Popen
 def test_folder_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RINGTAPE_SHARED_DIR")
     assert shm.folder().name == f"ringtape-{os.getuid()}"
+
+
+def test_the_demo_can_be_attached_to() -> None:
+    command = [sys.executable, "-m", "ringtape", "demo", "--seconds", "4", "--json", "--shared", "demo"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+
+        def attached() -> rt.View | None:
+            with contextlib.suppress(rt.SharedMemoryError):
+                return rt.attach("demo")
+            return None
+
+        until(attached)
+        view = attached()
+        assert view is not None
+        seen = 0
+        with pytest.raises(rt.WriterGone, match="has ended"):
+            for batch in view.follow():
+                seen += len(batch.trades)
+        assert seen > 0
+    finally:
+        process.wait(20)
