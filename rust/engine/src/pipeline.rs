@@ -1182,7 +1182,7 @@ impl Engine {
         self.mark_dirty(id, Change::Trade);
         self.mark_moving(venue, id);
         // What fills a hole is no news.
-        if self.states[id as usize].gaps_touching(trade.ts_event, trade.ts_event + 1) == 0 {
+        if self.scanner.is_some() && self.states[id as usize].gaps_touching(trade.ts_event, trade.ts_event + 1) == 0 {
             self.scan(Moment::Trade, id, trade.ts_event, recv);
         }
         true

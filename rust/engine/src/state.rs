@@ -35,6 +35,8 @@ pub(crate) struct SymbolState {
     /// Listed as a symbol whose windows move with time.
     pub(crate) moving: bool,
     owner: Owner,
+    /// There is something at `derived`, which lies where neither quotes nor trades look otherwise.
+    collects: bool,
     pub(crate) windows: Windows,
     /// Place on the tape within the frame being decoded, and that frame's number.
     frame_key: TapeKey,
@@ -88,6 +90,7 @@ impl SymbolState {
             mark_time: TIME_UNSET,
             ids: Ids::new(),
             owner: Owner::Nobody,
+            collects: false,
             official_close: PRICE_UNSET,
             reference_close: PRICE_UNSET,
             reference_date: 0,
@@ -235,11 +238,13 @@ impl SymbolState {
         let priced = row.last_date == row.date && row.last_time != TIME_UNSET;
         let last = if priced { (row.last, (row.last_time, self.last_sequence)) } else { NO_PRICE };
         self.windows.register(windows, now, since, last);
+        self.windows.uncover(self.coverage.until());
     }
 
     /// Collects what the plan asks for, from now on.
     pub(crate) fn collect(&mut self, plan: &Plan, now: Nanos) {
         if !plan.is_empty() {
+            self.collects = true;
             let derived = self.derived.get_or_insert_default();
             derived.extend(plan, &self.row, now);
             derived.uncover(self.coverage.until());
@@ -403,7 +408,7 @@ impl SymbolState {
             },
             now,
         );
-        if let Some(derived) = &mut self.derived {
+        if let Some(derived) = self.collected() {
             let coded = venue == Venue::MassiveStocks;
             derived.trade(&Deal { trade, rights, late, moved, coded }, day, now);
         }
@@ -421,7 +426,7 @@ impl SymbolState {
         row.quote_time = quote.ts_event;
         (row.bid, row.bid_size) = side(quote.bid, quote.bid_size);
         (row.ask, row.ask_size) = side(quote.ask, quote.ask_size);
-        if let Some(derived) = &mut self.derived {
+        if let Some(derived) = self.collected() {
             derived.quote(quote, now);
         }
         true
@@ -483,6 +488,11 @@ impl SymbolState {
             self.change_derived();
         }
         news
+    }
+
+    #[inline]
+    fn collected(&mut self) -> Option<&mut Derived> {
+        if self.collects { self.derived.as_deref_mut() } else { None }
     }
 
     /// Something of the row has changed that derived fields are made from.

@@ -169,7 +169,9 @@ struct Window {
     base_key: TapeKey,
     /// Trades before this were not kept for it; `Nanos::MIN` where nothing is missing.
     since: Nanos,
-    /// It has left `since` behind.
+    /// The end of the newest hole in what came, see [`crate::coverage`].
+    uncovered: Nanos,
+    /// It has left both behind.
     known: bool,
 }
 
@@ -182,21 +184,21 @@ pub(crate) struct Windows {
     changed: bool,
     /// No window is unknown.
     all_known: bool,
-    /// The end of the newest hole in what came, see [`crate::coverage`].
-    uncovered: Nanos,
     lanes: Box<[Lane]>,
     held: Box<[Window]>,
 }
 
 impl Windows {
     pub(crate) fn new() -> Self {
-        let (lanes, held) = (Box::default(), Box::default());
-        Self { next: Nanos::MIN, changed: true, all_known: false, uncovered: Nanos::MIN, lanes, held }
+        Self { next: Nanos::MIN, changed: true, all_known: false, lanes: Box::default(), held: Box::default() }
     }
 
     /// Something before this time is missing: no window that touches it is known.
     pub(crate) fn uncover(&mut self, until: Nanos) {
-        (self.uncovered, self.next, self.all_known) = (until, Nanos::MIN, false);
+        (self.next, self.all_known) = (Nanos::MIN, false);
+        for window in &mut self.held {
+            window.uncovered = until;
+        }
     }
 
     /// Registers windows that are not known yet; they start with what their lane still holds. Trades before `since`
@@ -354,7 +356,7 @@ impl Windows {
         (self.changed, self.all_known) = (true, true);
         self.next = Nanos::MAX;
         for window in &mut self.held {
-            let next = window.evict(&self.lanes[window.lane], now, self.uncovered);
+            let next = window.evict(&self.lanes[window.lane], now);
             self.next = self.next.min(next);
             self.all_known &= window.known;
         }
@@ -510,7 +512,16 @@ impl Lane {
 
 impl Window {
     fn new(lane: usize, length: Nanos) -> Self {
-        Self { row: WindowRow::empty(), lane, length, tail: 0, base_key: TAPE_START, since: Nanos::MIN, known: true }
+        Self {
+            row: WindowRow::empty(),
+            lane,
+            length,
+            tail: 0,
+            base_key: TAPE_START,
+            since: Nanos::MIN,
+            uncovered: Nanos::MIN,
+            known: true,
+        }
     }
 
     /// Takes a trade that is inside.
@@ -526,7 +537,7 @@ impl Window {
     }
 
     /// Takes out the buckets that have left; gives the time at which the next one will, or it becomes known.
-    fn evict(&mut self, lane: &Lane, now: Nanos, uncovered: Nanos) -> Nanos {
+    fn evict(&mut self, lane: &Lane, now: Nanos) -> Nanos {
         let oldest = before(now, lane.quantum, self.length);
         let mut next = Nanos::MAX;
         while let Some(bucket) = lane.bucket(self.tail) {
@@ -541,7 +552,7 @@ impl Window {
             self.tail += 1;
         }
         (self.row.high, self.row.low) = lane.extremes(self.tail);
-        self.known = oldest >= self.since.max(floor(uncovered, lane.quantum));
+        self.known = oldest >= self.since.max(floor(self.uncovered, lane.quantum));
         if self.known { next } else { next.min(floor(now, lane.quantum).saturating_add(lane.quantum)) }
     }
 
