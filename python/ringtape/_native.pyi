@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, Self, final
+from typing import Any, Literal, Self, final, overload
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -359,8 +359,14 @@ class Engine:
         """Return the series of bars, by the number in ``bars["series"]``: intervals first, then the other kinds."""
     def symbol_name(self, id: int) -> str:
         """Return the name of a symbol id."""
-    def get(self, symbol: str, field: str) -> float | int | None:
-        """Return one field of one symbol, None where it is undefined. A copy, from any thread.
+    @overload
+    def get(self, symbol: str, field: str) -> float | int | None: ...
+    @overload
+    def get(self, symbol: str, field: tuple[str, ...] | list[str]) -> tuple[float | int | None, ...]:
+        """Return one field of one symbol, None where it is undefined; or a tuple of several, of one moment.
+
+        A copy, from any thread. What a name means is remembered by the object, so names that are kept, as literals are,
+        make it quick: about 0.1 µs for one field or a few.
 
         ``symbol`` is a name, or ``venue:name`` where several venues have it. Windows are as of the symbol's last
         change or the last `advance`, whichever came later. A window that is not registered is
@@ -379,7 +385,7 @@ class Engine:
         """Return one field of every symbol, in symbol-id order.
 
         ``copy=False`` gives the live column: read-only, each value whole, no two of the same moment. It covers the
-        symbols known when it was asked for.
+        symbols known when it was asked for, and is the same array as long as no symbol is new.
         """
     def bars(
         self,
@@ -429,8 +435,11 @@ class View:
         """Return the series of bars, by the number in ``bars["series"]``: intervals first, then the other kinds."""
     def symbol_name(self, id: int) -> str:
         """Return the name of a symbol id."""
-    def get(self, symbol: str, field: str) -> float | int | None:
-        """Return one field of one symbol, None where it is undefined. A copy.
+    @overload
+    def get(self, symbol: str, field: str) -> float | int | None: ...
+    @overload
+    def get(self, symbol: str, field: tuple[str, ...] | list[str]) -> tuple[float | int | None, ...]:
+        """Return one field of one symbol, None where it is undefined; or a tuple of several, of one moment. A copy.
 
         Raises
         ------

@@ -102,6 +102,7 @@ pub struct Reader {
     /// Where the names of an engine in another process are read; its own engine keeps the registry up to date itself.
     elsewhere: Option<Elsewhere>,
     header: Header,
+    directory: Directory,
     counters: Latest,
     rings: Rings,
     pages: BarReader,
@@ -206,6 +207,7 @@ impl Reader {
             registry,
             elsewhere,
             header: store.header.clone(),
+            directory: store.directory.clone(),
             counters: store.counters.clone(),
             rings: store.rings.clone(),
             pages,
@@ -225,6 +227,12 @@ impl Reader {
         drop(held);
         elsewhere.refresh(&mut self.registry.write().unwrap_or_else(PoisonError::into_inner));
         self.registry.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Number of symbols, without a look at the registry.
+    #[inline]
+    pub fn symbol_count(&self) -> usize {
+        self.directory.symbol_count()
     }
 
     /// Who writes, and whether they live.
@@ -304,7 +312,8 @@ impl Reader {
         }
     }
 
-    /// Shows a whole copy of the first `end` words of a symbol's row; `None` if the writer died inside it.
+    /// Shows a whole copy of the first `end` words of a symbol's row, which are all of a [`Row`] at least; `None` if the
+    /// writer died inside it.
     #[inline]
     pub fn look<R>(&self, id: SymbolId, venue: Venue, end: usize, look: impl FnOnce(&Seen<'_>) -> R) -> Option<R> {
         let now = self.now(venue);
@@ -324,7 +333,7 @@ impl Reader {
         end: usize,
         look: impl FnOnce(&Seen<'_>) -> R,
     ) -> Option<R> {
-        let words = words.get_mut(..end)?;
+        let words = words.get_mut(..end.max(ROW_WORDS))?;
         let sequence = self.row_words(id.index(), words)?;
         let row = if sequence == 0 { Row::unset(venue as u8) } else { from_words(&words[..ROW_WORDS]) };
         Some(look(&Seen { row, now, sequence, words, derived_at: self.derived_words.0 }))

@@ -359,6 +359,11 @@ impl Directory {
         }
     }
 
+    #[inline]
+    pub(crate) fn symbol_count(&self) -> usize {
+        self.symbols.acquire(0) as usize
+    }
+
     pub(crate) fn add_symbol(&self, venue: Venue, name: &str) {
         add(&self.symbols, name, venue as u64);
     }

@@ -221,20 +221,22 @@ impl Engine {
         self.reads.symbol_name(py, id)
     }
 
-    fn get<'py>(&self, py: Python<'py>, symbol: &str, field: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let (id, venue) = self.reads.symbol(py, symbol)?;
-        let field = errors::field(py, field)?;
-        match self.reads.source(field) {
-            None if field.field.is_derived() => {
-                self.source(py, field)?;
-            }
-            None => {
-                let value = self.own(py)?.engine.scan_window(id, field);
-                return value.map(|value| to_python(py, field, value)).transpose().map(Option::flatten);
-            }
-            Some(_) => {}
+    fn get<'py>(&self, symbol: &Bound<'py, PyString>, field: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = symbol.py();
+        let known = self.reads.named(symbol)?;
+        if let Some(found) = self.reads.again(known, field) {
+            return found;
         }
-        self.reads.get(py, id, venue, field)
+        if let Ok(text) = field.cast::<PyString>() {
+            let asked = errors::field(py, text.to_str()?)?;
+            // One look at a window that nobody keeps needs no place for it.
+            if !asked.field.is_derived() && self.reads.source(asked).is_none() {
+                let value = self.own(py)?.engine.scan_window(known.0, asked);
+                let value = value.map_or(Ok(None), |value| to_python(py, asked, value))?;
+                return Ok(value.unwrap_or_else(|| py.None().into_bound(py)));
+            }
+        }
+        self.reads.get(known, field, |field| self.source(py, field))
     }
 
     fn row<'py>(&self, py: Python<'py>, symbol: &str) -> PyResult<Bound<'py, PyDict>> {
@@ -246,13 +248,17 @@ impl Engine {
     }
 
     #[pyo3(signature = (field, copy=true))]
-    fn column<'py>(&self, py: Python<'py>, field: &str, copy: bool) -> PyResult<Bound<'py, PyAny>> {
-        let field = errors::plain_field(py, field)?;
-        let column = match self.reads.column(field) {
+    fn column<'py>(&self, field: &Bound<'py, PyString>, copy: bool) -> PyResult<Bound<'py, PyAny>> {
+        let py = field.py();
+        if let Some(view) = self.reads.view(field).filter(|_| !copy) {
+            return Ok(view);
+        }
+        let asked = errors::plain_field(py, field.to_str()?)?;
+        let column = match self.reads.column(asked) {
             Some(column) => column,
-            None => self.own(py)?.engine.register_column(field).map_err(|error| errors::engine(py, &error))?,
+            None => self.own(py)?.engine.register_column(asked).map_err(|error| errors::engine(py, &error))?,
         };
-        self.reads.column_array(py, &column, copy)
+        self.reads.column_array(field, &column, copy)
     }
 
     #[pyo3(signature = (symbol, interval, n=None, source="own", forming=false, copy=true))]

@@ -10,6 +10,7 @@ mod decode;
 mod engine;
 mod errors;
 mod memory;
+mod names;
 mod reads;
 mod records;
 mod reference;

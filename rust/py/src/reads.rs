@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict};
-use ringtape::engine::{BarSpec, Reader, Source};
+use pyo3::types::{PyBool, PyDict, PyString, PyTuple};
+use ringtape::engine::{BarSpec, Reader, Seen, Source};
 use ringtape::model::field::{self, Args, CATALOGUE, parse_window};
 use ringtape::model::units::{Nanos, TIME_UNSET};
 use ringtape::model::{Bar, FieldRef, SymbolId, Unit, Venue, nearest};
@@ -12,6 +12,7 @@ use ringtape::ring::Columns;
 
 use crate::errors;
 use crate::memory::Memory;
+use crate::names::{Asked, Names};
 use crate::records::{self, float};
 use crate::table::{Table, TableColumn};
 
@@ -25,7 +26,7 @@ enum Missing {
 
 /// Whose bars are asked for.
 #[derive(Clone, Copy)]
-pub(crate) struct Asked {
+pub(crate) struct BarsOf {
     pub(crate) id: SymbolId,
     venue: Venue,
     pub(crate) series: usize,
@@ -34,6 +35,7 @@ pub(crate) struct Asked {
 /// The read methods that every view of an engine has.
 pub(crate) struct Reads {
     pub(crate) reader: Reader,
+    names: Names,
 }
 
 impl std::fmt::Display for Reads {
@@ -44,7 +46,7 @@ impl std::fmt::Display for Reads {
 
 impl Reads {
     pub(crate) fn new(reader: Reader) -> Self {
-        Self { reader }
+        Self { reader, names: Names::new() }
     }
 
     pub(crate) fn symbols(&self) -> Vec<(u32, &'static str, String)> {
@@ -70,20 +72,79 @@ impl Reads {
         self.reader.registry().source(field)
     }
 
-    /// One value of one field; `None` where it is undefined or not published.
+    /// A symbol by its name object.
+    #[inline]
+    pub(crate) fn named(&self, name: &Bound<'_, PyString>) -> PyResult<(SymbolId, Venue)> {
+        let count = self.reader.symbol_count();
+        if let Some(known) = self.names.symbol(name, count) {
+            return Ok(known);
+        }
+        let found = self.symbol(name.py(), name.to_str()?)?;
+        self.names.keep_symbol(name, count, found);
+        Ok(found)
+    }
+
+    /// One field or several of a symbol, of one moment, if the object that names them was met before.
+    #[inline]
+    pub(crate) fn again<'py>(
+        &self,
+        known: (SymbolId, Venue),
+        names: &Bound<'py, PyAny>,
+    ) -> Option<PyResult<Bound<'py, PyAny>>> {
+        self.names.fields(names).map(|asked| self.values(names.py(), known, &asked))
+    }
+
+    /// The same for the first time; `source` gives where a field is published.
+    #[cold]
     pub(crate) fn get<'py>(
         &self,
+        known: (SymbolId, Venue),
+        names: &Bound<'py, PyAny>,
+        source: impl Fn(FieldRef) -> PyResult<Source>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let asked = self.asked(names, source)?;
+        self.values(names.py(), known, &asked)
+    }
+
+    #[inline]
+    fn values<'py>(
+        &self,
         py: Python<'py>,
-        id: SymbolId,
-        venue: Venue,
-        field: FieldRef,
-    ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        if field.field.info().unit == Unit::Time {
-            let time = self.reader.row(id, venue).map_or(TIME_UNSET, |row| field::time_value(field.field, &row));
-            return Ok((time != TIME_UNSET).then(|| time.into_pyobject(py)).transpose()?.map(Bound::into_any));
+        (id, venue): (SymbolId, Venue),
+        asked: &Asked,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let found = self.reader.look(id, venue, asked.end, |seen| {
+            let value = |&(field, source): &(FieldRef, Source)| shown(py, field, source, seen);
+            match &asked.fields[..] {
+                [one] if asked.is_one => value(one),
+                fields => {
+                    let values = fields.iter().map(value).collect::<PyResult<Vec<_>>>()?;
+                    Ok(PyTuple::new(py, values)?.into_any())
+                }
+            }
+        });
+        found.unwrap_or_else(|| Ok(py.None().into_bound(py)))
+    }
+
+    /// Reads names of fields.
+    fn asked(&self, names: &Bound<'_, PyAny>, source: impl Fn(FieldRef) -> PyResult<Source>) -> PyResult<Arc<Asked>> {
+        let one = names.cast::<PyString>().ok();
+        let texts: Vec<String> = match one {
+            Some(name) => vec![name.to_str()?.to_owned()],
+            None => names.extract()?,
+        };
+        let field = |text: &String| {
+            let field = errors::field(names.py(), text)?;
+            Ok((field, source(field)?))
+        };
+        let fields = texts.iter().map(field).collect::<PyResult<Vec<_>>>()?;
+        let end = fields.iter().map(|&(_, source)| self.reader.end(source)).max().unwrap_or_default();
+        let asked = Arc::new(Asked { fields, end, is_one: one.is_some() });
+        // A list may change and stay the same object.
+        if one.is_some() || names.is_exact_instance_of::<PyTuple>() {
+            self.names.keep_fields(names, Arc::clone(&asked));
         }
-        let value = self.reader.value(id, venue, field);
-        value.map_or(Ok(None), |value| to_python(py, field, value))
+        Ok(asked)
     }
 
     /// Every field, windowed ones for each registered window, derived ones where they were asked for; all of one moment.
@@ -167,16 +228,24 @@ impl Reads {
         registry.columns.iter().find(|(known, _)| *known == field).map(|(_, column)| column.clone())
     }
 
+    /// The live column of a field over all symbols, if an array of it was made before.
+    #[inline]
+    pub(crate) fn view<'py>(&self, name: &Bound<'py, PyString>) -> Option<Bound<'py, PyAny>> {
+        self.names.view(name, self.reader.symbol_count())
+    }
+
     /// The values of all symbols, copied or live.
     pub(crate) fn column_array<'py>(
         &self,
-        py: Python<'py>,
+        name: &Bound<'py, PyString>,
         column: &Columns,
         copy: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let count = self.reader.registry().symbols.len();
+        let (py, count) = (name.py(), self.reader.registry().symbols.len());
         if !copy {
-            return records::plain(py, "<f8", Memory::live(column.words().clone(), 0, count));
+            let view = records::plain(py, "<f8", Memory::live(column.words().clone(), 0, count))?;
+            self.names.keep_view(name, count, &view);
+            return Ok(view);
         }
         let mut values = vec![0.0; count];
         column.copy(&mut values);
@@ -190,7 +259,7 @@ impl Reads {
         symbol: &str,
         interval: &str,
         source: &str,
-    ) -> PyResult<(Asked, bool)> {
+    ) -> PyResult<(BarsOf, bool)> {
         let (id, venue) = self.symbol(py, symbol)?;
         let (series, timed) = self.series_of(py, interval)?;
         let own = match source {
@@ -205,11 +274,11 @@ impl Reads {
             let why = format!("venues send time bars only, not {interval}: leave out source");
             return Err(errors::raise(py, "ConfigError", (why, "source")));
         }
-        Ok((Asked { id, venue, series }, own))
+        Ok((BarsOf { id, venue, series }, own))
     }
 
     /// The newest bars that have ended, oldest first.
-    pub(crate) fn bars(&self, Asked { id, venue, series }: Asked, own: bool, most: usize) -> Vec<Bar> {
+    pub(crate) fn bars(&self, BarsOf { id, venue, series }: BarsOf, own: bool, most: usize) -> Vec<Bar> {
         let bars =
             if own { self.reader.bars(id, venue, series, most) } else { self.reader.venue_bars(id, series, most) };
         bars.unwrap_or_default()
@@ -270,6 +339,18 @@ pub(crate) fn length(py: Python<'_>, text: &str) -> PyResult<Nanos> {
         };
         errors::raise(py, "ConfigError", (format!("duration {text:?}: {why}"),))
     })
+}
+
+/// What a look at a row gives for a field, `None` where it is undefined.
+#[inline]
+fn shown<'py>(py: Python<'py>, field: FieldRef, source: Source, seen: &Seen<'_>) -> PyResult<Bound<'py, PyAny>> {
+    let value = if field.field.info().unit == Unit::Time {
+        let time = field::time_value(field.field, &seen.row);
+        (time != TIME_UNSET).then(|| time.into_pyobject(py)).transpose()?.map(Bound::into_any)
+    } else {
+        to_python(py, field, seen.value(field, source))?
+    };
+    Ok(value.unwrap_or_else(|| py.None().into_bound(py)))
 }
 
 /// A value as Python shows it: `None` where undefined, whole numbers for counts and codes.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyString};
 use ringtape::engine::{Source, Stats};
 use ringtape::model::FieldRef;
 use ringtape::model::field::window_text;
@@ -64,12 +64,14 @@ impl View {
         self.living(py)?.symbol_name(py, id)
     }
 
-    fn get<'py>(&self, py: Python<'py>, symbol: &str, field: &str) -> PyResult<Option<Bound<'py, PyAny>>> {
+    fn get<'py>(&self, symbol: &Bound<'py, PyString>, field: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = symbol.py();
         let reads = self.living(py)?;
-        let (id, venue) = reads.symbol(py, symbol)?;
-        let field = errors::field(py, field)?;
-        self.source(py, field)?;
-        let value = reads.get(py, id, venue, field)?;
+        let known = reads.named(symbol)?;
+        let value = match reads.again(known, field) {
+            Some(found) => found?,
+            None => reads.get(known, field, |field| self.source(py, field))?,
+        };
         self.whole(py)?;
         Ok(value)
     }
@@ -87,14 +89,18 @@ impl View {
     }
 
     #[pyo3(signature = (field, copy=true))]
-    fn column<'py>(&self, py: Python<'py>, field: &str, copy: bool) -> PyResult<Bound<'py, PyAny>> {
+    fn column<'py>(&self, field: &Bound<'py, PyString>, copy: bool) -> PyResult<Bound<'py, PyAny>> {
+        let py = field.py();
         let reads = self.living(py)?;
-        let asked = errors::plain_field(py, field)?;
+        if let Some(view) = reads.view(field).filter(|_| !copy) {
+            return Ok(view);
+        }
+        let asked = errors::plain_field(py, field.to_str()?)?;
         let column = reads.column(asked).ok_or_else(|| {
             let live: Vec<String> = reads.reader.registry().columns.iter().map(|(field, _)| field.text()).collect();
-            unkept(py, "column", field, &live)
+            unkept(py, "column", &asked.text(), &live)
         })?;
-        reads.column_array(py, &column, copy)
+        reads.column_array(field, &column, copy)
     }
 
     #[pyo3(signature = (symbol, interval, n=None, source="own"))]
