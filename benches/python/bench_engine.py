@@ -104,6 +104,45 @@ def bench_get(benchmark: BenchmarkFixture, engine: rt.Engine, field: str) -> Non
     assert benchmark(engine.get, "SPY", field) is not None
 
 
+FOUR = ("last", "bid", "ask", "volume")
+
+
+def bench_get_of_four_fields(benchmark: BenchmarkFixture, engine: rt.Engine) -> None:
+    """One row as a tuple, in process."""
+    assert len(benchmark(engine.get, "SPY", FOUR)) == len(FOUR)
+
+
+@pytest.fixture
+def shared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> rt.Engine:
+    monkeypatch.setenv("RINGTAPE_SHARED_DIR", str(tmp_path / "shared"))
+    engine = rt.Engine(max_symbols=20_000, max_bars=100_000, ring_size=1_024, shared="bench")
+    names = [f"S{number}" for number in range(10_000)]
+    for first in range(0, len(names), 100):
+        events = (
+            f'{{"ev":"T","sym":"{name}","x":4,"i":"{name}","p":10.5,"s":100,"t":1795185000000,"q":1}}'
+            for name in names[first : first + 100]
+        )
+        engine.feed(f"[{','.join(events)}]".encode(), VENUE, 1_795_185_000_000_000_000)
+    engine.column("last")
+    engine.advance(1_795_185_000_000_000_000)
+    return engine
+
+
+def bench_view_get_of_four_fields(benchmark: BenchmarkFixture, shared: rt.Engine) -> None:
+    """One row as a tuple, out of shared memory."""
+    view = rt.attach("bench")
+    assert len(benchmark(view.get, shared.symbols()[0][2], FOUR)) == len(FOUR)
+
+
+def bench_column_copy_of_10000(benchmark: BenchmarkFixture, shared: rt.Engine) -> None:
+    assert len(benchmark(shared.column, "last")) == len(shared.symbols())
+
+
+def bench_column_view_of_10000(benchmark: BenchmarkFixture, shared: rt.Engine) -> None:
+    view = benchmark(shared.column, "last", copy=False)
+    assert len(view) == len(shared.symbols())
+
+
 def bench_row(benchmark: BenchmarkFixture, engine: rt.Engine) -> None:
     assert benchmark(engine.row, "SPY")["last"] > 0
 
