@@ -39,8 +39,8 @@ impl Columns {
 
     /// Copies the first `into.len()` values.
     pub fn copy(&self, into: &mut [f64]) {
-        for (row, value) in into.iter_mut().enumerate() {
-            *value = f64::from_bits(self.words.word(row).load(Ordering::Relaxed));
+        for (value, word) in into.iter_mut().zip(self.words.all()) {
+            *value = f64::from_bits(word.load(Ordering::Relaxed));
         }
     }
 
