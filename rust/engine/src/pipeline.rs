@@ -561,11 +561,10 @@ impl Engine {
     /// rules start over, so that nothing fires for what happened meanwhile.
     pub fn mark_gap(&mut self, venue: Venue, symbol: Option<SymbolId>, (from, to): (Nanos, Nanos), recv: Nanos) {
         self.each_of(venue, symbol, |engine, id| {
-            // One that ends now was marked when it began.
-            if !engine.states[id as usize].has_open_gap(from) {
+            if engine.states[id as usize].open_outage(from, to) {
                 engine.open_hole(venue, id, (from, to), recv);
             }
-            engine.gap(venue, id, |state| state.open_gap(from, to));
+            engine.start_over(venue, id);
         });
         if symbol.is_none() {
             self.venues[venue as usize].coverage.open(from, to);
@@ -577,7 +576,8 @@ impl Engine {
     pub fn fill_gap(&mut self, venue: Venue, symbol: Option<SymbolId>, (from, to): (Nanos, Nanos), recv: Nanos) {
         self.each_of(venue, symbol, |engine, id| {
             engine.close_hole(venue, id, (from, to), recv);
-            engine.gap(venue, id, |state| state.fill_gap(from, to));
+            engine.states[id as usize].fill_outage(from, to);
+            engine.start_over(venue, id);
         });
         if symbol.is_none() {
             self.venues[venue as usize].coverage.fill(from, to);
@@ -597,10 +597,9 @@ impl Engine {
         self.venues[venue as usize].symbols = symbols;
     }
 
-    /// Changes what of a symbol is missing.
+    /// What is missing of a symbol has changed.
     #[cold]
-    fn gap(&mut self, venue: Venue, id: u32, change: impl FnOnce(&mut SymbolState)) {
-        change(&mut self.states[id as usize]);
+    fn start_over(&mut self, venue: Venue, id: u32) {
         if let Some(scanner) = &mut self.scanner {
             scanner.warm_up(id);
         }
@@ -1139,14 +1138,16 @@ impl Engine {
                 self.stats.missing += missing;
                 let hole = self.states[id as usize].ids.hole();
                 self.open_hole(venue, id, hole, recv);
-                self.gap(venue, id, |state| state.open_gap(hole.0, hole.1));
+                self.states[id as usize].open_gap(hole.0, hole.1);
+                self.start_over(venue, id);
             }
             Order::Filled(all) => {
                 self.stats.missing -= 1;
                 if all {
                     let hole = self.states[id as usize].ids.hole();
                     self.close_hole(venue, id, hole, recv);
-                    self.gap(venue, id, |state| state.fill_gap(hole.0, hole.1));
+                    self.states[id as usize].fill_gap(hole.0, hole.1);
+                    self.start_over(venue, id);
                 }
             }
             Order::Duplicate => {

@@ -57,6 +57,8 @@ pub(crate) struct SymbolState {
     /// The forming bar of each series that is not of time bars.
     pub(crate) samplers: Box<[Sampler]>,
     coverage: Coverage,
+    /// Those holes of it that are none of the venue's numbers, see [`Ids::open_hole`].
+    outages: Coverage,
     /// What derived fields need, where one was asked for.
     derived: Option<Box<Derived>>,
     reference: Option<Box<Reference>>,
@@ -78,6 +80,7 @@ impl SymbolState {
             windows: Windows::new(),
             forming: vec![Forming(Cell::new(TIME_UNSET, TIME_UNSET)); timed].into(),
             coverage: Coverage::default(),
+            outages: Coverage::default(),
             samplers: vec![Sampler::new(); sampled].into(),
             dirty: false,
             unpublished: Change::Whole as u32,
@@ -140,7 +143,7 @@ impl SymbolState {
 
     /// Begins with the holes that its venue has.
     pub(crate) fn take_coverage(&mut self, coverage: &Coverage) {
-        self.coverage = coverage.clone();
+        (self.coverage, self.outages) = (coverage.clone(), coverage.clone());
         self.uncover();
     }
 
@@ -156,9 +159,23 @@ impl SymbolState {
         self.uncover();
     }
 
-    /// Whether a hole with this beginning goes on.
-    pub(crate) fn has_open_gap(&self, from: Nanos) -> bool {
-        self.coverage.is_open(from)
+    /// Nothing came from one time to another; tells whether that is news, and not the end of what went on.
+    pub(crate) fn open_outage(&mut self, from: Nanos, to: Nanos) -> bool {
+        let is_news = !self.outages.is_open(from);
+        self.outages.open(from, to);
+        self.open_gap(from, to);
+        is_news
+    }
+
+    /// It has come after all.
+    pub(crate) fn fill_outage(&mut self, from: Nanos, to: Nanos) {
+        self.outages.fill(from, to);
+        self.fill_gap(from, to);
+    }
+
+    /// How many outages touch a stretch of time.
+    pub(crate) fn outages_touching(&self, start: Nanos, end: Nanos) -> usize {
+        self.outages.touching(start, end)
     }
 
     /// How many holes touch a stretch of time.
@@ -212,6 +229,7 @@ impl SymbolState {
             derived.roll(day);
         }
         self.coverage.roll(day.start);
+        self.outages.roll(day.start);
         self.uncover();
         if let Some(reference) = self.reference.as_mut().filter(|reference| reference.date == 0) {
             reference.date = date;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -37,6 +38,9 @@ KINDS = (
     "renko:0.03",
 )
 RIGHTS = {None: "HLVW", 37: "VW", 2: "V", 15: "", 38: "HL", 21: "V"}
+
+# A tape goes through sixteen series of the slow ones, which takes a while.
+SLOW = 1_000 if os.environ.get("RINGTAPE_FULL") else 100
 
 
 def ns(text: str) -> int:
@@ -197,7 +201,7 @@ def check_sampled_bars(
             assert_same(run.kept(name, n=1, forming=True), [forming], name)
 
 
-@settings(deadline=None)  # the slow ones are slow
+@settings(deadline=None, max_examples=SLOW)
 @given(stock_tapes())
 def test_stock_bars_equal_the_slow_ones(tape: list[tuple[Trade, int | None]]) -> None:
     run = Run(STOCKS, bars=(*INTERVALS, *KINDS), max_symbols=4, max_bars=20_000, ring_size=4_096)
@@ -212,7 +216,7 @@ def test_stock_bars_equal_the_slow_ones(tape: list[tuple[Trade, int | None]]) ->
 COIN_KINDS = ("tick:3", "volume:1500", "dollar:100", "volume_imbalance:900", "tick_run:4", "range:0.02", "renko:0.011")
 
 
-@settings(deadline=None)  # the slow ones are slow
+@settings(deadline=None, max_examples=SLOW)
 @given(coin_tapes())
 def test_coin_bars_equal_the_slow_ones(tape: list[Trade]) -> None:
     run = Run(USDM, bars=(*INTERVALS, *COIN_KINDS), max_symbols=4, max_bars=20_000, ring_size=4_096)
@@ -223,7 +227,7 @@ def test_coin_bars_equal_the_slow_ones(tape: list[Trade]) -> None:
     check_sampled_bars(run, trades, COIN_KINDS, oracle.utc_date, cut=False)
 
 
-@settings(deadline=None)  # the slow ones are slow
+@settings(deadline=None, max_examples=SLOW)
 @given(stock_tapes(), st.lists(st.integers(1, 9), min_size=1))
 def test_any_cut_into_frames_gives_the_same_bars(tape: list[tuple[Trade, int | None]], cuts: list[int]) -> None:
     # On a weekend Friday's day bar has ended while its date goes on: what comes then is late, frame by frame.

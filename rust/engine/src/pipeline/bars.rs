@@ -154,7 +154,7 @@ impl Engine {
     /// A bar without trades yet; it may lie in a hole.
     fn fresh(&self, id: u32, span: Span) -> Cell {
         let mut cell = Cell::new(span.start, span.end);
-        for _ in 0..self.states[id as usize].gaps_touching(cell.start, cell.end) {
+        for _ in 0..self.states[id as usize].outages_touching(cell.start, cell.end) {
             cell.open_hole();
         }
         if let Some((from, to)) = self.states[id as usize].ids.open_hole()
