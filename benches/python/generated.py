@@ -11,7 +11,7 @@ import struct
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -29,6 +29,8 @@ SEED = 7
 TO_LEARN = 64
 _LATER_NS = 2_000_000
 _TIME = re.compile(rb'"[tE]": ?(\d{13})\b')
+_TRADE = re.compile(rb'{("ev":"T",[^}]*)}')
+_IDENTITY = {b"sym", b"x", b"i", b"trfi"}
 # The generator rounds cheap coins to a price of zero, which is no price.
 _NO_PRICE = re.compile(rb'"[pochl]": ?"0(\.0+)?"')
 _MEMBER = re.compile(rb'"(\w+)":("[^"]*"|\[[^\]]*\]|[^,}\]]+)')
@@ -64,9 +66,23 @@ def received(frames: Sequence[bytes]) -> list[Frame]:
     return timed
 
 
+def _distinct(frames: Iterable[bytes]) -> Iterator[bytes]:
+    """Leave out frames with a trade that the generator gave an identity which another one has: that is a repeat."""
+    seen: set[frozenset[tuple[bytes, bytes]]] = set()
+    for frame in frames:
+        trades = [
+            frozenset(member for member in _MEMBER.findall(found) if member[0] in _IDENTITY)
+            for found in _TRADE.findall(frame)
+        ]
+        if len({*trades}) == len(trades) and seen.isdisjoint(trades):
+            seen.update(trades)
+            yield frame
+
+
 def corpus(directory: Path, stem: str, name: str, venue: str = "massive.stocks") -> Corpus:
     """Return one file of the generator as a corpus; `stem` ends with the events of a frame."""
-    frames = received([frame for frame in payloads(directory / f"{stem}.bin") if not _NO_PRICE.search(frame)])
+    priced = (frame for frame in payloads(directory / f"{stem}.bin") if not _NO_PRICE.search(frame))
+    frames = received(list(_distinct(priced)))
     of_warm = len(frames) * 2 // 3
     tail = stem.rsplit("_", maxsplit=1)[-1]
     per_frame = int(tail) if tail.isdecimal() else 540
