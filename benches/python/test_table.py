@@ -58,8 +58,11 @@ def test_binance_frames() -> None:
 
 
 def test_frames_of_the_generator(tmp_path: Path) -> None:
-    trades = [b'[{"ev":"T","sym":"A","p":1,"t":%d}]' % time for time in (1781622376036, 1781622376030, 1781622376040)]
-    file = struct.pack("<II", 3, 3) + b"".join(struct.pack("<I", len(frame)) + frame for frame in trades)
+    times = (1781622376036, 1781622376030, 1781622376040)
+    trades = [b'[{"ev":"T","sym":"A","i":"%d","p":1,"t":%d}]' % each for each in enumerate(times)]
+    # One that has the identity of another is left out.
+    written = [*trades, trades[1]]
+    file = struct.pack("<II", 4, 4) + b"".join(struct.pack("<I", len(frame)) + frame for frame in written)
     (tmp_path / "some_1.bin").write_bytes(file)
     corpus = generated.corpus(tmp_path, "some_1", "some")
     assert (corpus.per_frame, [frame for frame, _ in (*corpus.warm, *corpus.measured)]) == (1, trades)
