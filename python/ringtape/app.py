@@ -17,7 +17,6 @@ import contextlib
 import logging
 import os
 import signal
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
@@ -30,8 +29,10 @@ from .config import Settings
 from .errors import ConfigError, FeedError
 from .feeds import Binance, Massive
 from .feeds.base import Batch, Feed, FeedState, Records
-from .feeds.connection import Connection, Limits
+from .feeds.connection import Connection
 from .feeds.health import Health
+from .feeds.limits import Limits
+from .feeds.world import World
 from .strategy.base import Context, Strategy
 from .strategy.dispatch import Dispatcher, StrategyHealth
 
@@ -83,6 +84,8 @@ class App:
         Functions called as ``sink(ctx, signals)`` for every batch with signals.
     limits
         Time and size limits of the connections.
+    world
+        Time, chance and sockets; for tests that bring their own.
     **engine_options
         ``bars``, ``windows``, ``max_symbols``, ``pin`` ... as `ringtape.Engine` takes them.
 
@@ -111,6 +114,7 @@ class App:
         engine: Engine | None = None,
         alerts: Iterable[AlertSink] = (),
         limits: Limits | None = None,
+        world: World | None = None,
         **engine_options: Any,  # noqa: ANN401 - the engine checks them
     ) -> None:
         if shared is not None:
@@ -126,6 +130,7 @@ class App:
             self.engine.set_rules(self.rules)
         self._dispatcher = Dispatcher(self.engine, [*strategies, *_wrapped(alerts)])
         self._limits = limits
+        self._world = world or World()
         self._connections: dict[int, Connection] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._stopping: asyncio.Event | None = None
@@ -173,7 +178,7 @@ class App:
             feed.check()
         self._stopping = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._started = time.monotonic()
+        self._started = self._world.monotonic()
         self._connections.clear()
         self._dispatcher.start()
         try:
@@ -190,7 +195,7 @@ class App:
     def health(self) -> AppHealth:
         """Return a snapshot of every connection, every strategy and the engine's counters. Cheap; any time."""
         return AppHealth(
-            uptime_s=time.monotonic() - self._started if self._stopping is not None else 0.0,
+            uptime_s=self._world.monotonic() - self._started if self._stopping is not None else 0.0,
             connections=tuple(connection.health for connection in self._connections.values()),
             strategies=tuple(self._dispatcher.health()),
             lost=dict(self._lost),
@@ -248,7 +253,7 @@ class App:
 
     def _log_seldom(self, level: int, name: str, what: str, detail: str) -> None:
         """Write at most one line for a connection and state in ten seconds: a flapping feed must not fill a disk."""
-        now = time.monotonic()
+        now = self._world.monotonic()
         if now >= self._next_log.get((name, what), 0.0):
             self._next_log[name, what] = now + _LOG_EVERY_S
             _log.log(level, "%s: %s%s", name, what, f" ({detail})" if detail else "")
@@ -298,7 +303,7 @@ class App:
                     connection.wanted_changed()
                 else:
                     number = len(self._connections) + 1
-                    connection = Connection(session, number, self.engine, self, limits=self._limits)
+                    connection = Connection(session, number, self.engine, self, limits=self._limits, world=self._world)
                     self._connections[number] = connection
                     task = self._tasks[number] = asyncio.create_task(connection.run(), name=session.name)
                     task.add_done_callback(_report_end)
@@ -307,7 +312,7 @@ class App:
         """Let the engine's time pass, so that windows decay and bars close without frames."""
         while True:
             await asyncio.sleep(ADVANCE_S)
-            now_ns = time.time_ns()
+            now_ns = self._world.time_ns()
             self.engine.advance(now_ns)
             self.flush(now_ns)
 

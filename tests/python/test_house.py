@@ -33,7 +33,15 @@ NATIVE = {
 SIBLINGS = {"feeds", "journal", "scanner", "sim", "strategy"}
 GROUND = {"_native", "config", "errors", "events", "notices", "sessions", "shm", "venues"}
 # Modules that may speak WebSocket: the feeds' only shell, and the pretend venues.
-SOCKETS = {"feeds/connection.py", "sim/binance.py", "sim/massive.py", "sim/peer.py", "sim/server.py"}
+SOCKETS = {
+    "feeds/connection.py",
+    "feeds/listener.py",
+    "feeds/world.py",
+    "sim/binance.py",
+    "sim/massive.py",
+    "sim/peer.py",
+    "sim/server.py",
+}
 
 # The arrows between the Rust rooms: who depends on whom.
 ROOMS = {

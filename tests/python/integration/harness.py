@@ -14,7 +14,7 @@ from ringtape import Engine
 from ringtape.app import App
 from ringtape.feeds import Massive
 from ringtape.feeds.base import Feed
-from ringtape.feeds.connection import Limits
+from ringtape.feeds.limits import Limits
 from ringtape.strategy import Context, Strategy
 from ringtape.strategy.base import Records
 

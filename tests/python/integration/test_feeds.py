@@ -17,7 +17,7 @@ from ringtape.app import App
 from ringtape.errors import AuthenticationError, ConfigError
 from ringtape.feeds import Binance, Massive
 from ringtape.feeds.base import FeedState
-from ringtape.feeds.connection import Limits
+from ringtape.feeds.limits import Limits
 from ringtape.feeds.massive.session import Pacing
 from ringtape.strategy import Context, Strategy
 from ringtape.strategy.base import Records

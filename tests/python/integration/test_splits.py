@@ -14,7 +14,7 @@ from harness import massive, running, stay, until
 
 from ringtape import Strategy
 from ringtape._native import Simulator
-from ringtape.feeds.connection import Limits
+from ringtape.feeds.limits import Limits
 from ringtape.strategy import Context
 from ringtape.strategy.base import Records
 

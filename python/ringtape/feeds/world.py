@@ -1,0 +1,165 @@
+"""The world outside of a feed: time, chance and sockets, in one place, so that a test can bring its own.
+
+Nothing else in `feeds` reads a clock, draws a random number or opens a socket. The virtual-time tests run days of
+reconnects in seconds by another `World` on a loop whose clock jumps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from random import SystemRandom
+from typing import Any, Protocol, cast
+
+from picows import WSListener, WSMsgType, ws_connect
+
+from ringtape.config import Endpoint
+
+from .limits import Limits
+
+__all__ = ["Dial", "Transport", "World", "dial"]
+
+_log = logging.getLogger("ringtape.feeds")
+
+
+class Transport(Protocol):
+    """The part of `picows.WSTransport` that a connection uses."""
+
+    @property
+    def is_disconnected(self) -> bool:
+        """True once the socket is gone."""
+
+    def send(self, msg_type: WSMsgType, message: str | bytes) -> None:
+        """Send one message."""
+
+    def send_ping(self, message: bytes = b"") -> None:
+        """Send a ping."""
+
+    def send_pong(self, message: bytes = b"") -> None:
+        """Send a pong."""
+
+    def send_close(self, close_code: Any = 0) -> None:  # noqa: ANN401 - an enum of picows that is open at run time
+        """Send a close frame; nothing where one was sent or the socket is gone."""
+
+    def disconnect(self, graceful: bool = True) -> None:  # noqa: FBT001, FBT002 - as picows has it
+        """Close the socket; at once unless `graceful`."""
+
+    async def wait_disconnected(self) -> None:
+        """Wait for the end of the socket; raises what broke it."""
+
+
+Dial = Callable[[Endpoint, ssl.SSLContext | None, Limits, Callable[[], WSListener]], Awaitable[Transport]]
+"""``await dial(endpoint, tls, limits, make_listener)`` returns a `Transport` after the upgrade."""
+
+
+async def dial(
+    endpoint: Endpoint, tls: ssl.SSLContext | None, limits: Limits, make_listener: Callable[[], WSListener]
+) -> Transport:
+    """Connect a socket, TLS and the WebSocket upgrade, within the limits.
+
+    Raises
+    ------
+    OSError, TimeoutError, picows.WSError
+        Why it failed.
+    """
+    async with asyncio.timeout(limits.connect_s):
+        sock = await _open_socket(endpoint)
+    try:
+        async with asyncio.timeout(limits.handshake_s):
+            transport, listener = await ws_connect(
+                make_listener,
+                endpoint.url,
+                ssl_context=tls,
+                socket_factory=lambda _: sock,
+                websocket_handshake_timeout=None,  # the limit around this call covers TLS too
+                enable_auto_ping=False,
+                enable_auto_pong=False,
+                max_frame_size=limits.message,
+                max_redirects=0,
+                read_buffer_init_size=1 << 18,
+                logger_name=_log,
+            )
+    except BaseException:
+        # WHY: picows shields its handshake from cancellation and would keep the socket for as long as the
+        # handshake may take. Shutting the socket down ends it, whoever owns the descriptor by now.
+        with contextlib.suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+        raise
+    if cast("WSListener | None", listener) is None:
+        # QUIRK: picows returns without a listener where the server hangs up before its answer.
+        raise ConnectionResetError("the server hung up during the handshake")
+    return transport
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Time, chance and sockets.
+
+    Attributes
+    ----------
+    monotonic
+        Seconds that never step back.
+    time_ns
+        Unix time in ns; frames are stamped with it.
+    random
+        A number in [0, 1).
+    dial
+        Opens connections; see `Dial`.
+    """
+
+    monotonic: Callable[[], float] = time.monotonic
+    time_ns: Callable[[], int] = time.time_ns
+    random: Callable[[], float] = SystemRandom().random
+    dial: Dial = dial
+
+
+async def _open_socket(endpoint: Endpoint) -> socket.socket:
+    """Return a connected socket: the first address of the host that answers.
+
+    WHY our own: the socket must be at hand when a connect is cancelled; see `_connect`.
+    """
+    loop = asyncio.get_running_loop()
+    failure: OSError = ConnectionError("the name has no address")
+    for family, kind, protocol, _, address in await _resolve(endpoint.host, endpoint.port):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.setblocking(False)
+            await loop.sock_connect(sock, address)
+        except OSError as error:
+            sock.close()
+            failure = error
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            return sock
+    raise failure
+
+
+async def _resolve(host: str, port: int) -> list[Any]:
+    """Look a name up on a thread that nobody waits for at exit: a dead name server must not hold Ctrl-C."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[list[Any]] = loop.create_future()
+
+    def settle(set_it: Callable[[Any], None], value: object) -> None:
+        if not answer.done():
+            set_it(value)
+
+    def look_up() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended
+            try:
+                found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            except (OSError, UnicodeError) as error:
+                loop.call_soon_threadsafe(settle, answer.set_exception, OSError(f"name {host!r}: {error}"))
+            else:
+                loop.call_soon_threadsafe(settle, answer.set_result, found)
+
+    threading.Thread(target=look_up, name=f"resolve {host}", daemon=True).start()
+    return await answer
