@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use ringtape::engine::rule::{RuleSource, compile};
-use ringtape::engine::{BarSpec, Config, Engine};
+use ringtape::engine::{BarSpec, Config, Engine, ReferenceColumn, ReferenceData};
 use ringtape::model::row::{ROW_WORDS, WINDOW_WORDS};
 use ringtape::model::units::SECOND;
 use ringtape::model::{Bar, FieldRef, Record, Trade, Venue};
@@ -310,7 +310,9 @@ fn rows_published_in_parts_are_whole() {
         for (step, (now, frame)) in frames.iter().enumerate() {
             engine.feed(frame, venue, *now, 0);
             if step % 97 == 0 {
-                assert_eq!(engine.set_prev_close(venue, "SPY", step as f64), Ok(()));
+                let numbers = vec![(ReferenceColumn::PrevClose, step as f64)];
+                let data = ReferenceData { numbers, ..ReferenceData::default() };
+                assert_eq!(engine.set_reference(venue, "SPY", data), Ok(()));
             }
             if step % (frames.len() / 12) == 1 {
                 engine.advance(*now);

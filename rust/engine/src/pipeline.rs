@@ -531,24 +531,10 @@ impl Engine {
         Ok(())
     }
 
-    /// Gives the previous close of a symbol, which is interned if it is new.
-    pub fn set_prev_close(&mut self, venue: Venue, name: &str, price: f64) -> Result<(), EngineError> {
-        let refusal = || match name.len() {
-            1..=SYMBOL_MAX => EngineError::TooManySymbols(self.config.max_symbols),
-            _ => EngineError::BadSymbol(name.to_owned()),
-        };
-        let refusal = refusal();
-        let id = self.intern(venue, name).ok_or(refusal)?;
-        self.states[id as usize].set_prev_close(price);
-        self.mark_dirty(id, Change::Whole);
-        self.publish(venue, TIME_UNSET);
-        Ok(())
-    }
-
     /// Gives reference data of a symbol, which is interned if it is new. It holds for the current trading date or, before
     /// the first event, the first one.
     pub fn set_reference(&mut self, venue: Venue, name: &str, data: ReferenceData) -> Result<(), EngineError> {
-        let id = self.intern(venue, name).ok_or(EngineError::TooManySymbols(self.config.max_symbols))?;
+        let id = self.known(venue, name)?;
         let now = self.venues[venue as usize].clock.now();
         self.states[id as usize].set_reference(data, now);
         self.mark_dirty(id, Change::Whole);
@@ -944,6 +930,14 @@ impl Engine {
         })
     }
 
+    /// The symbol of that name, interned if it is new.
+    fn known(&mut self, venue: Venue, name: &str) -> Result<u32, EngineError> {
+        if name.is_empty() || name.len() > SYMBOL_MAX {
+            return Err(EngineError::BadSymbol(name.to_owned()));
+        }
+        self.intern(venue, name).ok_or(EngineError::TooManySymbols(self.config.max_symbols))
+    }
+
     fn intern(&mut self, venue: Venue, name: &str) -> Option<u32> {
         if name.is_empty() || name.len() > SYMBOL_MAX {
             return None;
@@ -985,8 +979,8 @@ impl Engine {
     /// Applies every entry.
     ///
     /// In the order of the frame where that could be seen: by rules, which look at one kind's fields when another's
-    /// event comes, by derived fields that compare trades with quotes, and where a date begins. Else kind by kind, since kinds change nothing of each other, and which one
-    /// comes next is nobody's guess (5 ns an event).
+    /// event comes, by derived fields that compare trades with quotes, and where a date begins. Else kind by kind, since
+    /// kinds change nothing of each other, and which one comes next is nobody's guess (5 ns an event).
     fn apply_events(&mut self, venue: Venue, staging: &mut Staging, newest: Nanos, recv: Nanos, limit: Nanos) -> usize {
         let Staging { trades, quotes, bars, marks, entries, plain, .. } = staging;
         let mut applied = 0;
@@ -1120,16 +1114,17 @@ impl Engine {
         let current = self.is_current(venue, trade.ts_event, recv);
         let own = &self.venues[venue as usize];
         let (day, now) = (own.day, own.clock.now());
-        let date = if current { day.date } else { own.calendar.day_at(trade.ts_event).0.date };
-        let identity = Identity::of(trade, date);
         let state = &mut self.states[id as usize];
         if !state.owns(trade) {
             self.stats.not_owner += 1;
             return false;
         }
-        if venue.is_massive() && !self.seen.is_new(identity) {
-            self.stats.duplicates += 1;
-            return false;
+        if venue.is_massive() {
+            let date = if current { day.date } else { own.calendar.day_at(trade.ts_event).0.date };
+            if !self.seen.is_new(Identity::of(trade, date)) {
+                self.stats.duplicates += 1;
+                return false;
+            }
         }
         match state.order(venue, trade) {
             Order::Next => {}

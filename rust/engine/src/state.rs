@@ -317,7 +317,7 @@ impl SymbolState {
     }
 
     /// Gives the close of the previous date, for the current one or, before the first event, the first one.
-    pub(crate) fn set_prev_close(&mut self, price: f64) {
+    fn set_prev_close(&mut self, price: f64) {
         self.change_derived();
         self.reference_close = price;
         self.reference_date = self.row.date;

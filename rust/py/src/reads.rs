@@ -154,18 +154,11 @@ impl Reads {
         let end = fields.iter().map(|&(_, source)| self.reader.end(source)).max().unwrap_or_default();
         let out = PyDict::new(py);
         let copied = self.reader.look(id, venue, end, |seen| {
-            let value = |&(field, source): &(FieldRef, Source)| (field, seen.value(field, source));
-            (seen.row, fields.iter().map(value).collect::<Vec<_>>())
+            let item =
+                |&(field, source): &(FieldRef, Source)| out.set_item(field.text(), shown(py, field, source, seen)?);
+            fields.iter().try_for_each(item)
         });
-        let Some((row, values)) = copied else { return Ok(out) };
-        for (field, value) in values {
-            if field.field.info().unit == Unit::Time {
-                let time = field::time_value(field.field, &row);
-                out.set_item(field.text(), (time != TIME_UNSET).then_some(time))?;
-            } else {
-                out.set_item(field.text(), to_python(py, field, value)?)?;
-            }
-        }
+        copied.transpose()?;
         Ok(out)
     }
 
