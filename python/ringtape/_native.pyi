@@ -12,12 +12,15 @@ __all__ = [
     "Batch",
     "Control",
     "Engine",
+    "Filled",
+    "IdGap",
     "Memory",
     "Notice",
     "RuleSet",
     "Simulator",
     "Table",
     "View",
+    "VolumeGap",
     "__version__",
     "compile_rules",
     "debug_build",
@@ -37,6 +40,69 @@ class Memory:
     def __len__(self) -> int: ...
     if sys.version_info >= (3, 12):  # the buffer protocol has had a name in Python since then
         def __buffer__(self, flags: int, /) -> memoryview: ...
+
+@final
+class Filled:
+    """What became of trades or bars that were fetched later."""
+
+    @property
+    def added(self) -> int:
+        """Trades that were missing and are applied now; bars that took the place of ours."""
+    @property
+    def known(self) -> int:
+        """Trades that had come before; bars that ours need no help from."""
+    @property
+    def outside(self) -> int:
+        """Trades behind the end of the gap or engine time; bars that have not ended."""
+    @property
+    def refused(self) -> int:
+        """Records of the stream that does not own the symbol, or with numbers that cannot be."""
+    @property
+    def too_late(self) -> int:
+        """Trades whose bar is not kept any more, for each series."""
+
+@final
+class IdGap:
+    """Ids of a symbol's trades that did not come (Binance)."""
+
+    @property
+    def venue(self) -> str:
+        """Venue id such as ``binance.usdm``."""
+    @property
+    def symbol(self) -> str:
+        """The symbol's name."""
+    @property
+    def first(self) -> int:
+        """The first id that is missing."""
+    @property
+    def last(self) -> int:
+        """The last one."""
+    @property
+    def start_ns(self) -> int:
+        """Time of the last trade before it, Unix ns."""
+    @property
+    def end_ns(self) -> int:
+        """Time of the first trade after it, Unix ns."""
+
+@final
+class VolumeGap:
+    """Volume of a symbol that the venue counts and that did not come (Massive, where ``A`` comes beside ``T``)."""
+
+    @property
+    def venue(self) -> str:
+        """Venue id such as ``massive.stocks``."""
+    @property
+    def symbol(self) -> str:
+        """The symbol's name."""
+    @property
+    def start_ns(self) -> int:
+        """The end of the last bar that agreed, Unix ns."""
+    @property
+    def end_ns(self) -> int:
+        """The end of the first that did not, Unix ns."""
+    @property
+    def volume(self) -> float:
+        """How much is missing, shares."""
 
 @final
 class Control:
@@ -343,6 +409,44 @@ class Engine:
         """Say that what did not come has been fed after all, so that windows are defined again.
 
         Trades inside a gap change sums, windows and bars, and fire no rule.
+        """
+    def backfill(self, venue: str, symbol: str, trades: NDArray[np.void], start_ns: int, end_ns: int) -> Filled:
+        """Merge trades of one symbol that were fetched later, and take the time from start to end for filled.
+
+        ``trades`` has the columns of ``ringtape.events.dtypes()["trades"]``; what the engine knows better (symbol,
+        venue, ``seq``) is ignored. Those that have come before are known by their identity and counted, so they may
+        begin before the gap. The others count by their tape time in the day, windows and time bars, however old, as
+        long as the bar is kept; bars that are whole now are sent again as repaired. They never become ``last``, get no
+        side but the venue's, complete no bar that is cut by trading, stand in no event ring, and no rule fires for
+        them; rules of the symbol start over. Ids that are still missing stay a gap. Cost: a few times that of live
+        trades; call it in parts of some thousands. See docs/gaps.md.
+
+        Raises
+        ------
+        UnknownVenue, UnknownSymbol, ConfigError, EngineBusy
+        """
+    def backfill_bars(self, venue: str, symbol: str, interval: str, bars: NDArray[np.void]) -> Filled:
+        """Put a venue's bars in the place of own time bars of that length that have a hole, or that one swallowed.
+
+        ``bars`` has the columns of ``ringtape.events.dtypes()["bars"]``, prices and ``volume_e8`` filled in; NaN where
+        ``vwap``, ``dollar_volume`` or ``buy_volume`` are not known. Windows, sums of the day and other series do not
+        change.
+
+        Raises
+        ------
+        UnknownVenue, UnknownSymbol, ConfigError, EngineBusy
+        """
+    def take_id_gaps(self) -> list[IdGap]:
+        """Return the ids that were found missing since the last call.
+
+        10,000 are kept; more count as ``id_gaps_lost``.
+        """
+    def take_volume_gaps(self) -> list[VolumeGap]:
+        """Return where a venue's second bars have counted more volume than came, since the last call.
+
+        The bars' accumulated volume is compared with the trades up to the end of each bar. How far the venue was ahead
+        in the first three bars of a date is no loss; one of more than 100 shares and a hundred thousandth of the day's
+        volume beyond that, in two bars after each other, is. Nothing is marked: see `mark_gap`. 10,000 are kept.
         """
     def set_sessions(self, venue: str, days: Sequence[tuple[int, int, int, int, int]]) -> None:
         """Give trading days as (yyyymmdd, start, open, close, end), Unix ns.

@@ -72,10 +72,12 @@ class Bar:
     """Open and close of a Renko brick, in 1e-8."""
     holes: list[Hole] = field(default_factory=list)
     """Holes in the venue's ids that touch it."""
+    lost: bool = False
+    """A trade came too late for it while it had a hole."""
 
     def flag_holes(self) -> None:
         """Set or clear the flag; what was sent is sent again."""
-        flag = HAS_HOLE if self.holes else 0
+        flag = HAS_HOLE if self.holes or self.lost else 0
         if self.flags & COMPLETE and self.shown() and flag != self.flags & HAS_HOLE:
             self.flags |= REVISED
         self.flags = self.flags & ~HAS_HOLE | flag
@@ -152,7 +154,7 @@ def time_bars(trades: Iterable[Trade], interval: int, dates: Dates, *, numbered:
     """Return the last form of every bar in the order of time, and how many trades were too late.
 
     Each trade comes in a frame of its own, received at the newest time so far. Where trades are `numbered`, their ids
-    rise by one; what is missing comes later in order, if it comes.
+    rise by one; what is missing comes later, if it comes.
     """
     builder = _TimeBars(interval, dates)
     for trade in trades:
@@ -170,23 +172,26 @@ class _TimeBars:
     now: int = 0
     too_late: int = 0
     newest: Trade | None = None
-    hole: Hole | None = None
+    holes: list[Hole] = field(default_factory=list)
 
     def take(self, trade: Trade, *, numbered: bool) -> None:
         before, self.now = self.now, max(self.now, trade.time)
         # A new date ends bars before its first trade is looked at.
         self._complete(self.dates(self.now)[0])
-        if numbered:
-            self._number(trade, before)
+        closed = self._number(trade) if numbered else None
         begin, after = self.dates(trade.time)
         start = begin if self.interval == DAY_NS else trade.time - (trade.time - begin) % self.interval
         end = min(start + self.interval, after)
         if end + REVISE_FOR_NS < before:
             self.too_late += 1
+            if (bar := self.bars.get(start)) and bar.holes:
+                bar.lost = True
         else:
             bar = self.bars.get(start) or self._fresh(start, end)
             bar.flags |= REVISED if bar.flags & COMPLETE and bar.shown() else 0
             bar.trades.append(trade)
+        if closed:
+            self._close(closed)
         self._complete(self.now)
 
     def _complete(self, until: int) -> None:
@@ -195,32 +200,33 @@ class _TimeBars:
 
     def _fresh(self, start: int, end: int) -> Bar:
         bar = self.bars[start] = Bar(start, end)
-        if self.hole and self.hole.missing and self.hole.touches(bar):
-            bar.holes.append(self.hole)
-            bar.flag_holes()
+        bar.holes = [hole for hole in self.holes if hole.missing and hole.touches(bar)]
+        bar.flag_holes()
         return bar
 
-    def _number(self, trade: Trade, before: int) -> None:
-        """Look at an id: holes open and close before the trade is added."""
+    def _number(self, trade: Trade) -> Hole | None:
+        """Look at an id: holes open before the trade is added, and the one that it closes, if any, closes too."""
         if self.newest is None or trade.sequence == self.newest.sequence + 1:
             self.newest = trade
         elif trade.sequence > self.newest.sequence:
             missing = list(range(self.newest.sequence + 1, trade.sequence))
-            self.hole = Hole(self.newest.time, trade.time, missing)
+            hole = Hole(self.newest.time, trade.time, missing)
+            self.holes.append(hole)
             self.newest = trade
-            for bar in filter(self.hole.touches, self.bars.values()):
-                bar.holes.append(self.hole)
+            for bar in filter(hole.touches, self.bars.values()):
+                bar.holes.append(hole)
                 bar.flag_holes()
         else:
-            assert self.hole
-            assert self.hole.missing.pop(0) == trade.sequence
-            if not self.hole.missing:
-                self._close(self.hole, before)
+            (hole,) = (hole for hole in self.holes if trade.sequence in hole.missing)
+            hole.missing.remove(trade.sequence)
+            if not hole.missing:
+                return hole
+        return None
 
-    def _close(self, hole: Hole, before: int) -> None:
-        """All of it has come. What was too old to take a trade still lacks it."""
+    def _close(self, hole: Hole) -> None:
+        """All of it has come. A bar that was too old to take a trade still lacks it."""
         for bar in self.bars.values():
-            if hole in bar.holes and bar.end + REVISE_FOR_NS >= before:
+            if hole in bar.holes:
                 bar.holes.remove(hole)
                 bar.flag_holes()
 

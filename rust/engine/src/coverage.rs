@@ -1,14 +1,105 @@
 //! What of a tape did not come: holes, from their cut until they are filled.
+//!
+//! [`Coverage`] is what windows look at: all that is missing of a date, together. [`Outages`] is what bars look at: each hole
+//! by itself and for as long as there is room, since a bar counts the holes that touch it and may be repaired long after.
 
 use ringtape_model::units::Nanos;
 
 /// Holes that are told apart; more of them become one over all that lies between.
 const HOLES: usize = 16;
 
-/// The holes of a symbol or of a venue, both ends inside; one that has not ended yet ends never.
+/// Outages that are kept for bars.
+const OUTAGES: usize = 64;
+
+/// The first and the last moment of a hole; one that has not ended yet ends never.
+pub(crate) type Hole = (Nanos, Nanos);
+
+/// The holes of a symbol or of a venue.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Coverage {
-    holes: Vec<(Nanos, Nanos)>,
+    holes: Vec<Hole>,
+}
+
+/// A hole has become others: none where it is filled, one where it is new or smaller, two where the middle is filled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reshape {
+    /// What it was; nothing where it is new.
+    pub(crate) was: Option<Hole>,
+    /// What is left of it.
+    pub(crate) rest: Vec<Hole>,
+}
+
+impl Reshape {
+    /// By how much the number of holes that touch a stretch of time changes.
+    pub(crate) fn change(&self, start: Nanos, end: Nanos) -> i64 {
+        let touches = |&(from, to): &Hole| i64::from(start <= to && from < end);
+        self.rest.iter().map(touches).sum::<i64>() - self.was.as_ref().map_or(0, touches)
+    }
+
+    /// The first and the last moment that it is about.
+    pub(crate) fn extent(&self) -> Hole {
+        let all = self.was.iter().chain(&self.rest);
+        all.fold((Nanos::MAX, Nanos::MIN), |(from, to), hole| (from.min(hole.0), to.max(hole.1)))
+    }
+}
+
+/// Outages, each by itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Outages {
+    holes: Vec<Hole>,
+}
+
+impl Outages {
+    /// Nothing came from one time to another. A hole that has the same beginning and is open gets its end. Of too many the
+    /// oldest is given up: what it touched stays marked.
+    pub(crate) fn open(&mut self, from: Nanos, to: Nanos) -> Reshape {
+        if let Some(held) = self.holes.iter_mut().find(|held| **held == (from, Nanos::MAX)) {
+            let was = std::mem::replace(held, (from, to));
+            return Reshape { was: Some(was), rest: vec![(from, to)] };
+        }
+        if self.holes.len() == OUTAGES {
+            self.holes.remove(0);
+        }
+        self.holes.push((from, to));
+        Reshape { was: None, rest: vec![(from, to)] }
+    }
+
+    /// What did not come from one time to another has come after all; gives what became of each hole.
+    pub(crate) fn fill(&mut self, from: Nanos, to: Nanos) -> Vec<Reshape> {
+        let mut changes = Vec::new();
+        for hole in std::mem::take(&mut self.holes) {
+            let rest = left_of(hole, (from, to));
+            self.holes.extend(&rest);
+            if rest != [hole] {
+                changes.push(Reshape { was: Some(hole), rest });
+            }
+        }
+        changes
+    }
+
+    /// Those that touch a stretch of time from one moment up to before another.
+    pub(crate) fn touching(&self, start: Nanos, end: Nanos) -> impl Iterator<Item = Hole> {
+        self.holes.iter().copied().filter(move |&(from, to)| start <= to && from < end)
+    }
+
+    /// All of them, for windows.
+    pub(crate) fn cover(&self) -> Coverage {
+        let mut coverage = Coverage::default();
+        for &(from, to) in &self.holes {
+            coverage.open(from, to);
+        }
+        coverage
+    }
+}
+
+/// What is left of a hole when a stretch of it is filled.
+fn left_of((begin, end): Hole, (from, to): Hole) -> Vec<Hole> {
+    if end < from || to < begin {
+        return vec![(begin, end)];
+    }
+    let before = from.checked_sub(1).map(|last| (begin, end.min(last)));
+    let after = to.checked_add(1).map(|first| (begin.max(first), end));
+    before.into_iter().chain(after).filter(|(begin, end)| begin <= end).collect()
 }
 
 impl Coverage {
@@ -27,22 +118,10 @@ impl Coverage {
         }
     }
 
-    /// Whether a hole with this beginning goes on.
-    pub(crate) fn is_open(&self, from: Nanos) -> bool {
-        self.holes.contains(&(from, Nanos::MAX))
-    }
-
     /// What did not come from one time to another has come after all.
     pub(crate) fn fill(&mut self, from: Nanos, to: Nanos) {
         let held = std::mem::take(&mut self.holes);
-        for (begin, end) in held {
-            if end < from || to < begin {
-                self.holes.push((begin, end));
-                continue;
-            }
-            let rests = [(begin, end.min(from - 1)), (begin.max(to.saturating_add(1)), end)];
-            self.holes.extend(rests.into_iter().filter(|(begin, end)| begin <= end));
-        }
+        self.holes.extend(held.into_iter().flat_map(|hole| left_of(hole, (from, to))));
     }
 
     /// A date begins: what was missing of the one before is missing no more.
@@ -95,6 +174,24 @@ mod tests {
             for start in 0..80 {
                 let touched = missing[start..(start + 7).min(80)].contains(&true);
                 prop_assert_eq!(coverage.touching(start as Nanos, start as Nanos + 7) > 0, touched);
+            }
+        }
+    }
+
+    proptest! {
+        /// What bars counted one by one is what a look at all holes counts.
+        #[test]
+        fn changes_add_up_to_the_holes(steps in proptest::collection::vec((any::<bool>(), 0..60_i64, 0..20_i64), 1..20)) {
+            let (mut outages, mut counts) = (Outages::default(), [0_i64; 80]);
+            for (is_open, from, len) in steps {
+                let to = from + len;
+                let changes = if is_open { vec![outages.open(from, to)] } else { outages.fill(from, to) };
+                for (start, count) in counts.iter_mut().enumerate() {
+                    *count += changes.iter().map(|one| one.change(start as Nanos, start as Nanos + 7)).sum::<i64>();
+                }
+            }
+            for (start, count) in counts.into_iter().enumerate() {
+                prop_assert_eq!(count, outages.touching(start as Nanos, start as Nanos + 7).count() as i64);
             }
         }
     }

@@ -8,6 +8,7 @@ mod bar;
 mod clock;
 mod coverage;
 mod derived;
+mod drift;
 mod pipeline;
 mod read;
 pub mod rule;
@@ -22,7 +23,7 @@ mod window;
 
 pub use bar::{BarSpec, Measure, SpecError};
 pub use derived::{DayBar, ReferenceColumn, ReferenceData};
-pub use pipeline::{Config, Engine, EngineError, Notice, Rings, Series};
+pub use pipeline::{Config, Engine, EngineError, Filled, IdGap, Notice, Rings, Series, VolumeGap};
 pub use read::{Reader, Registry, Seen, Source};
 pub use session::Day;
 pub use stats::{Sample, Stats, VenueTime};

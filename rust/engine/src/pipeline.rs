@@ -5,13 +5,16 @@
 //! Nothing here reads a clock: time comes in with [`Engine::apply`] and [`Engine::advance`].
 
 mod bars;
+mod fill;
+
+pub use fill::Filled;
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use ringtape_model::event::{SOURCE_VENUE, TRADE_LATE};
 use ringtape_model::plain::VALUE_INDEX;
 use ringtape_model::row::{QUOTE_WORDS, ROW_WORDS, TRADE_WORDS, WINDOW_WORDS};
-use ringtape_model::units::{Nanos, SECOND, TIME_MAX, TIME_MIN, TIME_UNSET};
+use ringtape_model::units::{E8_UNSET, Nanos, SECOND, TIME_MAX, TIME_MIN, TIME_UNSET};
 use ringtape_model::{
     Bar, FieldRef, Kind, Mark, Moment, Quote, Record, SYMBOL_MAX, Signal, Sought, Stamp, SymbolId, Trade, Value, Venue,
     VenueBar, WindowRow, condition, field, for_each_kind,
@@ -21,8 +24,9 @@ use ringtape_wire::{Control, Entry, Listed, Plain, Staging};
 
 use crate::bar::{BarPrint, BarSpec};
 use crate::clock::Clock;
-use crate::coverage::Coverage;
+use crate::coverage::Outages;
 use crate::derived::{self, Plan, ReferenceData, Told};
+use crate::drift::Drift;
 use crate::read::{Reader, Registry, Source};
 use crate::scan::Scanner;
 use crate::seen::{Identity, Seen};
@@ -38,6 +42,9 @@ const CONTROL_MAX: usize = 10_000;
 const AHEAD: usize = 3;
 /// Rare events kept for the next drain.
 const NOTICES_MAX: usize = 10_000;
+/// Records of missing ids kept for the next who asks.
+const ID_GAPS_MAX: usize = 10_000;
+
 /// Whose a record is, and which of the frame's it is, from 1.
 #[derive(Clone, Copy)]
 struct Resolved {
@@ -223,6 +230,38 @@ pub struct Notice {
     pub data: Vec<u8>,
 }
 
+/// Ids of a symbol's trades that did not come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IdGap {
+    /// Where.
+    pub venue: Venue,
+    /// Whose.
+    pub symbol: SymbolId,
+    /// The first id that is missing.
+    pub first: i64,
+    /// The last one.
+    pub last: i64,
+    /// Time of the last trade before it.
+    pub from: Nanos,
+    /// Time of the first trade after it.
+    pub to: Nanos,
+}
+
+/// Volume that a venue counts and that did not come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VolumeGap {
+    /// Where.
+    pub venue: Venue,
+    /// Whose.
+    pub symbol: SymbolId,
+    /// The end of the last bar that agreed.
+    pub from: Nanos,
+    /// The end of the first that did not.
+    pub to: Nanos,
+    /// How much, in 1e-8.
+    pub missing_e8: i64,
+}
+
 struct VenueState {
     clock: Clock,
     calendar: Calendar,
@@ -237,7 +276,7 @@ struct VenueState {
     /// Bars that end at this time or before it were sent.
     ended: Nanos,
     /// What all symbols miss.
-    coverage: Coverage,
+    outages: Outages,
     moving: Vec<u32>,
     /// [`Plan::stage`] when it was last looked at.
     stage: u64,
@@ -279,6 +318,10 @@ pub struct Engine {
     derived: Vec<(usize, u64)>,
     control: Vec<(u16, Control)>,
     notices: Vec<Notice>,
+    id_gaps: Vec<IdGap>,
+    volume_gaps: Vec<VolumeGap>,
+    /// By symbol, up to the last that has a venue's second bars.
+    drifts: Vec<Drift>,
     stats: Stats,
     seq: u64,
     /// `seq` before the frame that is being applied.
@@ -319,7 +362,7 @@ impl Engine {
             forming: vec![Vec::new(); intervals.len()],
             next_end: vec![Nanos::MAX; intervals.len()],
             ended: TIME_UNSET,
-            coverage: Coverage::default(),
+            outages: Outages::default(),
             moving: Vec::new(),
             stage: 0,
         };
@@ -352,6 +395,9 @@ impl Engine {
             derived: Vec::new(),
             control: Vec::new(),
             notices: Vec::new(),
+            id_gaps: Vec::new(),
+            volume_gaps: Vec::new(),
+            drifts: Vec::new(),
             stats: Stats::default(),
             seq: 0,
             frame_seq: 0,
@@ -507,6 +553,24 @@ impl Engine {
         std::mem::take(&mut self.notices)
     }
 
+    /// Ids that were found missing since the last call, oldest first; they are forgotten here.
+    pub fn take_id_gaps(&mut self) -> Vec<IdGap> {
+        std::mem::take(&mut self.id_gaps)
+    }
+
+    /// Volume that was found missing since the last call, oldest first; it is forgotten here.
+    pub fn take_volume_gaps(&mut self) -> Vec<VolumeGap> {
+        std::mem::take(&mut self.volume_gaps)
+    }
+
+    fn keep_id_gap(&mut self, gap: IdGap) {
+        if self.id_gaps.len() < ID_GAPS_MAX {
+            self.id_gaps.push(gap);
+        } else {
+            self.stats.id_gaps_lost += 1;
+        }
+    }
+
     /// The rules at work and their state.
     pub fn scanner(&self) -> Option<&Scanner> {
         self.scanner.as_ref()
@@ -547,13 +611,15 @@ impl Engine {
     /// rules start over, so that nothing fires for what happened meanwhile.
     pub fn mark_gap(&mut self, venue: Venue, symbol: Option<SymbolId>, (from, to): (Nanos, Nanos), recv: Nanos) {
         self.each_of(venue, symbol, |engine, id| {
-            if engine.states[id as usize].open_outage(from, to) {
-                engine.open_hole(venue, id, (from, to), recv);
+            let change = engine.states[id as usize].open_outage(from, to);
+            engine.reshape_hole(venue, id, &change, recv);
+            if change.was.is_none() {
+                engine.open_sampled_holes(id);
             }
             engine.start_over(venue, id);
         });
         if symbol.is_none() {
-            self.venues[venue as usize].coverage.open(from, to);
+            self.venues[venue as usize].outages.open(from, to);
         }
         self.publish(venue, TIME_UNSET);
     }
@@ -561,12 +627,13 @@ impl Engine {
     /// What did not come has come after all, by way of [`Engine::feed`].
     pub fn fill_gap(&mut self, venue: Venue, symbol: Option<SymbolId>, (from, to): (Nanos, Nanos), recv: Nanos) {
         self.each_of(venue, symbol, |engine, id| {
-            engine.close_hole(venue, id, (from, to), recv);
-            engine.states[id as usize].fill_outage(from, to);
+            for change in engine.states[id as usize].fill_outage(from, to) {
+                engine.reshape_hole(venue, id, &change, recv);
+            }
             engine.start_over(venue, id);
         });
         if symbol.is_none() {
-            self.venues[venue as usize].coverage.fill(from, to);
+            self.venues[venue as usize].outages.fill(from, to);
         }
         self.publish(venue, TIME_UNSET);
     }
@@ -954,7 +1021,7 @@ impl Engine {
                 state.roll(&own.day);
             }
             state.collect(&self.plan, own.clock.now());
-            state.take_coverage(&own.coverage);
+            state.take_outages(&own.outages);
             own.symbols.push(id);
             self.states.push(state);
             self.rings.latest.introduce(id as usize);
@@ -1126,51 +1193,37 @@ impl Engine {
                 return false;
             }
         }
-        match state.order(venue, trade) {
-            Order::Next => {}
-            Order::Gap(missing) => {
-                self.stats.gaps += 1;
-                self.stats.missing += missing;
-                let hole = self.states[id as usize].ids.hole();
-                self.open_hole(venue, id, hole, recv);
-                self.states[id as usize].open_gap(hole.0, hole.1);
-                self.start_over(venue, id);
-            }
-            Order::Filled(all) => {
-                self.stats.missing -= 1;
-                if all {
-                    let hole = self.states[id as usize].ids.hole();
-                    self.close_hole(venue, id, hole, recv);
-                    self.states[id as usize].fill_gap(hole.0, hole.1);
-                    self.start_over(venue, id);
-                }
-            }
-            Order::Duplicate => {
-                self.stats.duplicates += 1;
-                return false;
-            }
-        }
-        let state = &mut self.states[id as usize];
         if !SymbolState::fits(trade) {
             self.stats.overflow += 1;
+            return false;
+        }
+        let is_next = state.is_next(venue, trade);
+        let order = if is_next { Order::Next } else { self.reorder(venue, trade, recv) };
+        if order == Order::Duplicate {
+            self.stats.duplicates += 1;
             return false;
         }
         if !current {
             // Its date is over: it belongs to its bars and to the tape, and to nothing of today.
             let (past, _) = self.venues[venue as usize].calendar.day_at(trade.ts_event);
-            let print = BarPrint::new(trade, state.rights(venue, trade, &past));
+            let print = BarPrint::new(trade, self.states[id as usize].rights(venue, trade, &past));
             self.bars_of(venue, id, print, recv);
+            self.close_hole(venue, id, order, recv);
             self.send_trade(trade);
             return true;
         }
+        let state = &mut self.states[id as usize];
         self.stats.out_of_order += u64::from(trade.ts_event < state.row.last_time && state.row.last_time != TIME_UNSET);
-        let print = state.trade(venue, trade, &day, now);
+        let print = state.trade::<false>(venue, trade, &day, now);
         if print.rights.has(condition::OUT_OF_SEQUENCE) {
             trade.flags |= TRADE_LATE;
         }
         self.stats.late += u64::from(trade.flags & TRADE_LATE != 0);
         self.stats.unknown_conditions += u64::from(print.rights.has(condition::UNKNOWN));
         self.bars_of(venue, id, print, recv);
+        if !is_next {
+            self.close_hole(venue, id, order, recv);
+        }
         if self.sampled > 0 {
             self.sample(venue, trade, print.rights, recv);
         }
@@ -1182,6 +1235,28 @@ impl Engine {
             self.scan(Moment::Trade, id, trade.ts_event, recv);
         }
         true
+    }
+
+    /// Takes note of a trade that is not next in line: ids are missing before it, it was missing itself, or it was seen before.
+    #[cold]
+    #[inline(never)]
+    fn reorder(&mut self, venue: Venue, trade: &Trade, recv: Nanos) -> Order {
+        let id = trade.symbol;
+        let order = self.states[id as usize].ids.order(trade.sequence, trade.ts_event);
+        match order {
+            Order::Next | Order::Duplicate => {}
+            Order::Gap(first, last) => {
+                self.stats.gaps += 1;
+                self.stats.missing += last.abs_diff(first).saturating_add(1);
+                let hole = self.states[id as usize].ids.newest_hole();
+                self.keep_id_gap(IdGap { venue, symbol: SymbolId(id), first, last, from: hole.0, to: hole.1 });
+                self.open_hole(venue, id, hole, recv);
+                self.states[id as usize].open_gap(hole.0, hole.1);
+                self.start_over(venue, id);
+            }
+            Order::Filled(_) => self.stats.missing -= 1,
+        }
+        order
     }
 
     #[inline]
@@ -1249,6 +1324,9 @@ impl Engine {
         self.stats.venue_bars += 1;
         if let Some(at) = self.series_of(bar) {
             self.keep_venue_bar(at, id, &public_bar(bar, at as u16));
+            if venue.is_massive() && self.intervals[at] == SECOND && bar.day_volume_e8 != E8_UNSET {
+                self.compare_volume(venue, at, bar);
+            }
         }
         true
     }

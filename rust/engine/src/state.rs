@@ -7,9 +7,9 @@ use ringtape_model::{Bar, ConditionRights, Mark, Quote, Row, Trade, Value, Venue
 use ringtape_ring::{RowWriter, prefetch};
 
 use crate::bar::{BarPrint, Cell, Forming, Sampler};
-use crate::coverage::Coverage;
+use crate::coverage::{Coverage, Outages, Reshape};
 use crate::derived::{Deal, Derived, Line, Plan, Reference, ReferenceData, Told, View};
-use crate::sequence::{Ids, Order};
+use crate::sequence::Ids;
 use crate::session::Day;
 use crate::window::{NO_PRICE, Print, TAPE_START, TapeKey, Windows, widen};
 
@@ -57,8 +57,8 @@ pub(crate) struct SymbolState {
     /// The forming bar of each series that is not of time bars.
     pub(crate) samplers: Box<[Sampler]>,
     coverage: Coverage,
-    /// Those holes of it that are none of the venue's numbers, see [`Ids::open_hole`].
-    outages: Coverage,
+    /// Those holes of it that are none in the venue's numbers, see [`Ids::touching`].
+    outages: Outages,
     /// What derived fields need, where one was asked for.
     derived: Option<Box<Derived>>,
     reference: Option<Box<Reference>>,
@@ -80,7 +80,7 @@ impl SymbolState {
             windows: Windows::new(),
             forming: vec![Forming(Cell::new(TIME_UNSET, TIME_UNSET)); timed].into(),
             coverage: Coverage::default(),
-            outages: Coverage::default(),
+            outages: Outages::default(),
             samplers: vec![Sampler::new(); sampled].into(),
             dirty: false,
             unpublished: Change::Whole as u32,
@@ -142,8 +142,8 @@ impl SymbolState {
     }
 
     /// Begins with the holes that its venue has.
-    pub(crate) fn take_coverage(&mut self, coverage: &Coverage) {
-        (self.coverage, self.outages) = (coverage.clone(), coverage.clone());
+    pub(crate) fn take_outages(&mut self, outages: &Outages) {
+        (self.outages, self.coverage) = (outages.clone(), outages.cover());
         self.uncover();
     }
 
@@ -153,32 +153,40 @@ impl SymbolState {
         self.uncover();
     }
 
-    /// They have come after all.
+    /// They have come after all, so far as nothing else says that they have not.
     pub(crate) fn fill_gap(&mut self, from: Nanos, to: Nanos) {
         self.coverage.fill(from, to);
+        let end = to.saturating_add(1);
+        for (from, to) in self.outages.touching(from, end).chain(self.ids.touching(from, end)) {
+            self.coverage.open(from, to);
+        }
         self.uncover();
     }
 
-    /// Nothing came from one time to another; tells whether that is news, and not the end of what went on.
-    pub(crate) fn open_outage(&mut self, from: Nanos, to: Nanos) -> bool {
-        let is_news = !self.outages.is_open(from);
-        self.outages.open(from, to);
-        self.open_gap(from, to);
-        is_news
+    /// Nothing came from one time to another; or what went on since the first has ended.
+    pub(crate) fn open_outage(&mut self, from: Nanos, to: Nanos) -> Reshape {
+        let change = self.outages.open(from, to);
+        match change.was {
+            // A date may have begun meanwhile, so what windows see of it does not begin where it did.
+            Some((from, to)) => self.fill_gap(from, to),
+            None => self.open_gap(from, to),
+        }
+        change
     }
 
     /// It has come after all.
-    pub(crate) fn fill_outage(&mut self, from: Nanos, to: Nanos) {
-        self.outages.fill(from, to);
+    pub(crate) fn fill_outage(&mut self, from: Nanos, to: Nanos) -> Vec<Reshape> {
+        let changes = self.outages.fill(from, to);
         self.fill_gap(from, to);
+        changes
     }
 
-    /// How many outages touch a stretch of time.
-    pub(crate) fn outages_touching(&self, start: Nanos, end: Nanos) -> usize {
-        self.outages.touching(start, end)
+    /// How many holes touch a stretch of time, each outage and each hole in the ids by itself.
+    pub(crate) fn holes_touching(&self, start: Nanos, end: Nanos) -> usize {
+        self.outages.touching(start, end).chain(self.ids.touching(start, end)).count()
     }
 
-    /// How many holes touch a stretch of time.
+    /// How many holes touch a stretch of time, as windows see them.
     #[inline]
     pub(crate) fn gaps_touching(&self, start: Nanos, end: Nanos) -> usize {
         self.coverage.touching(start, end)
@@ -229,7 +237,6 @@ impl SymbolState {
             derived.roll(day);
         }
         self.coverage.roll(day.start);
-        self.outages.roll(day.start);
         self.uncover();
         if let Some(reference) = self.reference.as_mut().filter(|reference| reference.date == 0) {
             reference.date = date;
@@ -342,13 +349,10 @@ impl SymbolState {
         condition::fold(conditions, day.is_regular(trade.ts_event), self.row.trade_count == 0)
     }
 
-    /// Checks a venue's own numbering, where it has one: `sequence` rises by one per symbol on Binance.
+    /// Whether a trade is next in a venue's own numbering, where it has one: `sequence` rises by one per symbol on Binance.
     #[inline]
-    pub(crate) fn order(&mut self, venue: Venue, trade: &Trade) -> Order {
-        if venue.is_massive() {
-            return Order::Next;
-        }
-        self.ids.order(trade.sequence, trade.ts_event)
+    pub(crate) fn is_next(&mut self, venue: Venue, trade: &Trade) -> bool {
+        venue.is_massive() || self.ids.is_next(trade.sequence, trade.ts_event)
     }
 
     /// True if the trade's stream owns the symbol, now or from now on.
@@ -363,15 +367,22 @@ impl SymbolState {
         self.owner == stream
     }
 
-    /// Applies a trade to the day and the windows; gives what bars need. `now` is engine time.
-    #[inline]
-    pub(crate) fn trade(&mut self, venue: Venue, trade: &Trade, day: &Day, now: Nanos) -> BarPrint {
+    /// Applies a trade to the day and the windows; gives what bars need. `now` is engine time. One that was fetched later
+    /// is never the last one, and [`Windows::settle`] must follow.
+    #[inline(always)]
+    pub(crate) fn trade<const FETCHED: bool>(
+        &mut self,
+        venue: Venue,
+        trade: &Trade,
+        day: &Day,
+        now: Nanos,
+    ) -> BarPrint {
         let rights = self.rights(venue, trade, day);
         let late = trade.flags & TRADE_LATE != 0 || rights.has(condition::OUT_OF_SEQUENCE);
         let print = BarPrint::new(trade, rights);
         let sessions = venue.has_us_sessions();
         let row = &mut self.row;
-        if print.key >= self.any_key {
+        if !FETCHED && print.key >= self.any_key {
             row.last_any = trade.price;
             self.any_key = print.key;
         }
@@ -391,7 +402,7 @@ impl SymbolState {
             }
         }
         let priced = rights.has(condition::LAST) && !late;
-        let moved = priced && print.key >= (row.last_time, self.last_sequence);
+        let moved = !FETCHED && priced && print.key >= (row.last_time, self.last_sequence);
         if moved {
             row.last = trade.price;
             row.last_size = trade.size;
@@ -415,20 +426,22 @@ impl SymbolState {
             self.official_close = trade.price;
         }
         let counted = rights.has(condition::VOLUME);
-        self.windows.add(
-            Print {
-                key: print.key,
-                price: trade.price,
-                size: if counted { print.size } else { 0 },
-                notional: if counted { print.notional } else { 0 },
-                count: u64::from(counted),
-                priced,
-            },
-            now,
-        );
+        let counts = Print {
+            key: print.key,
+            price: trade.price,
+            size: if counted { print.size } else { 0 },
+            notional: if counted { print.notional } else { 0 },
+            count: u64::from(counted),
+            priced,
+        };
+        if FETCHED {
+            self.windows.put(&counts, now);
+        } else {
+            self.windows.add(counts, now);
+        }
         if let Some(derived) = self.collected() {
             let coded = venue == Venue::MassiveStocks;
-            derived.trade(&Deal { trade, rights, late, moved, coded }, day, now);
+            derived.trade(&Deal { trade, rights, late, moved, coded, fetched: FETCHED }, day, now);
         }
         print
     }
@@ -494,7 +507,11 @@ impl SymbolState {
             let rights = ConditionRights(condition::HIGH_LOW | condition::LAST);
             let (price, ts_event) = (value.value, value.ts_event);
             let trade = Trade { price, price_e8: value.value_e8, ts_event, size: 0.0, size_e8: 0, ..Trade::UNSET };
-            derived.trade(&Deal { trade: &trade, rights, late: false, moved: newer, coded: false }, day, now);
+            derived.trade(
+                &Deal { trade: &trade, rights, late: false, moved: newer, coded: false, fetched: false },
+                day,
+                now,
+            );
         }
         newer
     }

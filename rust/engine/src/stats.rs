@@ -9,7 +9,7 @@ const KINDS_MAX: usize = 64;
 /// Bytes of a rejected frame that are kept as its sample.
 const SAMPLE_LEN: usize = 64;
 /// Counters that are plain numbers.
-const NUMBERS: usize = 32;
+const NUMBERS: usize = 36;
 
 /// The newest rejected frame of one kind.
 #[derive(Clone, Debug, Default)]
@@ -78,6 +78,14 @@ pub struct Stats {
     pub gaps: u64,
     /// Trades missing in those gaps.
     pub missing: u64,
+    /// Records of those gaps dropped because nobody took them.
+    pub id_gaps_lost: u64,
+    /// Times that a venue counted more volume than had come.
+    pub volume_gaps: u64,
+    /// Trades fetched later and applied.
+    pub backfilled: u64,
+    /// Trades fetched later that had come before.
+    pub backfill_duplicates: u64,
     /// Trades of the stream that does not own the symbol (Binance `trade` beside `aggTrade`).
     pub not_owner: u64,
     /// Trades with a condition that the table does not know.
@@ -145,6 +153,10 @@ impl Stats {
         "late",
         "gaps",
         "missing",
+        "id_gaps_lost",
+        "volume_gaps",
+        "backfilled",
+        "backfill_duplicates",
         "not_owner",
         "unknown_conditions",
         "bars",
@@ -182,6 +194,10 @@ impl Stats {
             self.late,
             self.gaps,
             self.missing,
+            self.id_gaps_lost,
+            self.volume_gaps,
+            self.backfilled,
+            self.backfill_duplicates,
             self.not_owner,
             self.unknown_conditions,
             self.bars,

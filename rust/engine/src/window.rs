@@ -343,6 +343,35 @@ impl Windows {
         }
     }
 
+    /// Takes one of many trades that are put into their places at once; then [`Windows::settle`] must follow.
+    #[cold]
+    pub(crate) fn put(&mut self, print: &Print, now: Nanos) {
+        for (at, lane) in self.lanes.iter_mut().enumerate() {
+            let bucket_at = floor(print.key.0, lane.quantum);
+            if bucket_at > before(now, lane.quantum, lane.span) {
+                lane.put(bucket_at, print);
+            }
+            for window in self.held.iter_mut().filter(|window| window.lane == at) {
+                let outside = bucket_at <= before(now, lane.quantum, window.length);
+                if outside && print.priced && print.key >= window.base_key {
+                    (window.row.base, window.base_key) = (print.price, print.key);
+                }
+            }
+        }
+    }
+
+    /// Computes all windows again, after [`Windows::put`].
+    #[cold]
+    pub(crate) fn settle(&mut self, now: Nanos) {
+        (self.next, self.changed) = (Nanos::MIN, true);
+        for lane in &mut self.lanes {
+            lane.rank_all();
+        }
+        for window in &mut self.held {
+            window.rebuild(&self.lanes[window.lane], now);
+        }
+    }
+
     /// Lets time pass: buckets that left a window are taken out of its sums.
     #[inline]
     pub(crate) fn evict(&mut self, now: Nanos) {
@@ -461,6 +490,12 @@ impl Lane {
 
     /// Adds a trade to the bucket of its time, wherever that is.
     fn insert(&mut self, at: Nanos, print: &Print) {
+        self.put(at, print);
+        self.rank_all();
+    }
+
+    /// The same without a look at the extremes.
+    fn put(&mut self, at: Nanos, print: &Print) {
         self.close();
         let index = self.closed.partition_point(|bucket| bucket.at < at);
         if self.closed.get(index).is_none_or(|bucket| bucket.at != at) {
@@ -468,6 +503,10 @@ impl Lane {
         }
         self.closed[index].add(print);
         self.newest = self.closed.pop_back().unwrap_or(Bucket::new(NO_BUCKET));
+    }
+
+    /// Ranks all closed buckets again.
+    fn rank_all(&mut self) {
         self.highs.0.clear();
         self.lows.0.clear();
         for index in 0..self.closed.len() {

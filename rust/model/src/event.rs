@@ -113,9 +113,9 @@ pub const BAR_COMPLETE: u16 = 1;
 pub const BAR_REVISED: u16 = 2;
 /// [`Bar::flags`]: an OTC ticker (Massive `otc`).
 pub const BAR_OTC: u16 = 4;
-/// [`Bar::flags`]: made whole with data that was fetched later; nothing sets it yet.
+/// [`Bar::flags`]: made whole with data that was fetched later.
 pub const BAR_REPAIRED: u16 = 8;
-/// [`Bar::flags`]: the venue's ids have a hole in the bar or at its edge.
+/// [`Bar::flags`]: a hole in what came lies in the bar or at its edge.
 pub const BAR_HAS_HOLE: u16 = 16;
 
 record! {

@@ -6,10 +6,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 use ringtape::engine::{self, Config, Source};
 use ringtape::model::units::{Nanos, TIME_UNSET};
-use ringtape::model::{self, Bar, FieldRef, Record, SymbolId, Venue};
+use ringtape::model::{self, Bar, FieldRef, Record, SymbolId, Trade, Venue};
 
 use crate::batch::{Batch, Control, Drains, Notice, control, notice};
 use crate::errors;
+use crate::fill::{self, Filled, IdGap, VolumeGap};
 use crate::memory::{Memory, viewed};
 use crate::reads::{self, Reads, length, to_python};
 use crate::records::{self, Kind};
@@ -189,6 +190,51 @@ impl Engine {
         Ok(())
     }
 
+    fn backfill(
+        &self,
+        py: Python<'_>,
+        venue: &str,
+        symbol: &str,
+        trades: &Bound<'_, PyAny>,
+        start_ns: i64,
+        end_ns: i64,
+    ) -> PyResult<Filled> {
+        let (market, id, gap) = self.gap_of(py, venue, symbol, start_ns, end_ns)?;
+        let mut trades = fill::records::<Trade>(py, trades, Kind::of(model::Kind::Trade))?;
+        let mut owned = self.own(py)?;
+        let times: Vec<i64> = trades.iter().map(|trade| trade.ts_event).chain([start_ns, end_ns]).collect();
+        owned.know_days(py, market, &times)?;
+        Ok(owned.engine.backfill(market, id, &mut trades, gap).into())
+    }
+
+    fn backfill_bars(
+        &self,
+        py: Python<'_>,
+        venue: &str,
+        symbol: &str,
+        interval: &str,
+        bars: &Bound<'_, PyAny>,
+    ) -> PyResult<Filled> {
+        let (market, id, _) = self.gap_of(py, venue, symbol, 0, 0)?;
+        let interval = length(py, interval)?;
+        let bars = fill::records::<Bar>(py, bars, Kind::BARS)?;
+        let mut owned = self.own(py)?;
+        let times: Vec<i64> = bars.iter().map(|bar| bar.ts_event).collect();
+        owned.know_days(py, market, &times)?;
+        let filled = owned.engine.backfill_bars(market, id, interval, &bars);
+        filled.map(Filled::from).map_err(|error| errors::engine(py, &error))
+    }
+
+    fn take_id_gaps(&self, py: Python<'_>) -> PyResult<Vec<IdGap>> {
+        let gaps = self.own(py)?.engine.take_id_gaps();
+        gaps.iter().map(|gap| Ok(IdGap::new(gap, self.reads.symbol_name(py, gap.symbol.0)?))).collect()
+    }
+
+    fn take_volume_gaps(&self, py: Python<'_>) -> PyResult<Vec<VolumeGap>> {
+        let gaps = self.own(py)?.engine.take_volume_gaps();
+        gaps.iter().map(|gap| Ok(VolumeGap::new(gap, self.reads.symbol_name(py, gap.symbol.0)?))).collect()
+    }
+
     fn set_sessions(&self, py: Python<'_>, venue: &str, days: Vec<(u32, i64, i64, i64, i64)>) -> PyResult<()> {
         let market = errors::venue(py, venue)?;
         let days: Vec<engine::Day> = days.into_iter().map(sessions::to_day).collect();
@@ -353,6 +399,19 @@ impl Engine {
         Ok((market, id, (start, end)))
     }
 
+    /// The same for one symbol, which has to be known.
+    fn gap_of(
+        &self,
+        py: Python<'_>,
+        venue: &str,
+        symbol: &str,
+        start: i64,
+        end: i64,
+    ) -> PyResult<(Venue, SymbolId, (i64, i64))> {
+        let (market, id, gap) = self.gap(py, venue, Some(symbol), start, end)?;
+        id.map(|id| (market, id, gap)).ok_or_else(|| errors::raise(py, "UnknownSymbol", (symbol.to_owned(),)))
+    }
+
     /// Where a field is published; it is registered now if it is new.
     fn source(&self, py: Python<'_>, field: FieldRef) -> PyResult<Source> {
         if let Some(source) = self.reads.source(field) {
@@ -388,6 +447,20 @@ impl Drop for Engine {
 }
 
 impl Owned {
+    /// Sees to it that the trading days of some times are known.
+    fn know_days(&mut self, py: Python<'_>, market: Venue, times: &[i64]) -> PyResult<()> {
+        let mut asked = None;
+        while let Some(time) = self.engine.uncovered_of(market, times.iter().copied()) {
+            if asked == Some(time) {
+                break;
+            }
+            asked = Some(time);
+            let days = sessions::days(py, market, time, &self.rollover)?;
+            self.engine.add_days(market, &days);
+        }
+        Ok(())
+    }
+
     /// The venue of a name; the same string object as last time needs no look.
     #[inline]
     fn market(&mut self, name: &Bound<'_, PyString>) -> PyResult<Venue> {

@@ -9,6 +9,7 @@ mod batch;
 mod decode;
 mod engine;
 mod errors;
+mod fill;
 mod memory;
 mod names;
 mod reads;
@@ -32,6 +33,8 @@ mod _native {
     use super::decode::decode;
     #[pymodule_export]
     use super::engine::Engine;
+    #[pymodule_export]
+    use super::fill::{Filled, IdGap, VolumeGap};
     #[pymodule_export]
     use super::memory::Memory;
     #[pymodule_export]

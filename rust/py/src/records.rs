@@ -68,7 +68,7 @@ fn frombuffer(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
         .map(|function| function.bind(py))
 }
 
-fn dtype(py: Python<'_>, kind: Kind) -> PyResult<&Bound<'_, PyAny>> {
+pub(crate) fn dtype(py: Python<'_>, kind: Kind) -> PyResult<&Bound<'_, PyAny>> {
     static DTYPES: [PyOnceLock<Py<PyAny>>; Kind::COUNT] = [const { PyOnceLock::new() }; Kind::COUNT];
     DTYPES[kind.place]
         .get_or_try_init(py, || {

@@ -452,12 +452,13 @@ def test_what_else_is_refused() -> None:
         run.kept("tick:2", source="venue")
 
 
-def test_a_hole_that_is_filled_too_late_stays() -> None:
+def test_a_hole_that_is_filled_too_late_stays_where_a_trade_is_lacking() -> None:
     run = Run(USDM, bars=["1s"])
     for trade in (coin(100, 0.5), coin(102, 1.5), coin(103, 1_800)):
         run.feed(coin_frame(trade), trade.time)
-    run.feed(coin_frame(coin(101, 1.2)), run.now)
     assert [int(bar["flags"]) & 16 for bar in run.kept("1s")] == [16, 16]
+    run.feed(coin_frame(coin(101, 1.2)), run.now)
+    assert [int(bar["flags"]) & 16 for bar in run.kept("1s")] == [0, 16]
     assert run.engine.stats()["too_late"] == 1
 
 

@@ -2,8 +2,8 @@
 //! exactly as if it had come in time.
 
 use bytemuck::{Pod, Zeroable};
-use ringtape_model::event::{BAR_HAS_HOLE, SIDE_BUY, SIDE_NONE, SOURCE_OWN};
-use ringtape_model::units::{Nanos, PRICE_UNSET, Wide, notional_to_f64, size_to_f64, vwap_of};
+use ringtape_model::event::{BAR_COMPLETE, BAR_HAS_HOLE, BAR_REPAIRED, BAR_REVISED, SIDE_BUY, SIDE_NONE, SOURCE_OWN};
+use ringtape_model::units::{E8, E16, Nanos, PRICE_UNSET, Wide, notional_to_f64, size_to_f64, vwap_of};
 use ringtape_model::{Bar, ConditionRights, Trade, condition};
 
 use ringtape_ring::prefetch;
@@ -12,7 +12,15 @@ use crate::window::{TAPE_START, TapeKey, widen};
 
 /// Somebody took a side that was known. Below it stand the public flags.
 const SIDED: u64 = 1 << 16;
-/// One hole in the venue's ids that touches the bar; above it stands their number.
+/// Something of it was fetched later.
+const FETCHED: u64 = 1 << 17;
+/// A trade of a hole came too late for it.
+const LOST: u64 = 1 << 18;
+/// It is the venue's word, not the sum of trades.
+const REPLACED: u64 = 1 << 19;
+/// It has changed since it was sent.
+const CHANGED: u64 = 1 << 20;
+/// One hole that touches the bar; above it stands their number.
 const HOLE: u64 = 1 << 32;
 
 /// One bar as it is kept: sums as integers, first and last price with their places on the tape. What every trade changes
@@ -171,29 +179,95 @@ impl Cell {
         self.flags |= u64::from(flags);
     }
 
+    /// Sum of its sizes in 1e-8.
+    pub(crate) fn volume(&self) -> i128 {
+        self.volume.get()
+    }
+
     /// True where a moment from `from` to `to`, both included, lies in the bar.
     pub(crate) fn touches(&self, from: Nanos, to: Nanos) -> bool {
         self.start <= to && from < self.end
     }
 
-    /// One more hole in the venue's ids touches the bar.
+    /// One more hole touches the bar.
     pub(crate) fn open_hole(&mut self) {
         self.flags += HOLE;
     }
 
-    /// True where one does.
+    /// Something is missing in it.
     pub(crate) fn has_hole(&self) -> bool {
-        self.flags >= HOLE
+        self.flags >= HOLE || self.flags & LOST != 0
     }
 
-    /// All ids of one of those holes have come.
-    pub(crate) fn close_hole(&mut self) {
-        self.flags -= if self.has_hole() { HOLE } else { 0 };
+    /// More or fewer holes touch the bar. One that the venue gave whole has none.
+    pub(crate) fn reshape(&mut self, change: i64) {
+        let held = (self.flags / HOLE).cast_signed();
+        if self.flags & REPLACED == 0 {
+            self.flags = self.flags % HOLE + (held + change).max(0).cast_unsigned() * HOLE;
+        }
+    }
+
+    /// A trade came too late for it, which it lacks for good if it has a hole.
+    pub(crate) fn lose(&mut self) {
+        self.flags |= if self.has_hole() { LOST } else { 0 };
+    }
+
+    /// Notes that something of it was fetched later.
+    pub(crate) fn mark_fetched(&mut self) {
+        self.flags |= FETCHED;
+    }
+
+    /// True for a bar that the venue gave whole.
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.flags & REPLACED != 0
+    }
+
+    /// Notes that it has to be sent; one that was sent before is revised.
+    pub(crate) fn change(&mut self, was_shown: bool) {
+        self.flags |= CHANGED;
+        self.set(if was_shown { BAR_COMPLETE | BAR_REVISED } else { BAR_COMPLETE });
+    }
+
+    /// Whether it has to be sent, asked once.
+    pub(crate) fn take_change(&mut self) -> bool {
+        let changed = self.flags & CHANGED != 0;
+        self.flags &= !CHANGED;
+        changed
+    }
+
+    /// The venue's word for all of the bar. Trades that come later count in it and do not move its ends.
+    pub(crate) fn replaced(&self, bar: &Bar) -> Self {
+        let volume = i128::from(bar.volume_e8);
+        let weighted = if bar.vwap.is_nan() { 0 } else { scaled(bar.vwap, E8 as f64).saturating_mul(volume) };
+        let notional = if bar.dollar_volume.is_nan() { weighted } else { scaled(bar.dollar_volume, E16 as f64) };
+        let sides = if bar.buy_volume.is_nan() { 0 } else { SIDED };
+        Self {
+            open: bar.open,
+            high: bar.high,
+            low: bar.low,
+            close: bar.close,
+            first_time: self.start,
+            first_sequence: i64::MIN,
+            last_time: self.end,
+            last_sequence: i64::MAX,
+            trade_count: bar.trade_count.max(0).cast_unsigned(),
+            volume: Wide::new(volume),
+            notional: Wide::new(notional),
+            vw_volume: Wide::new(volume),
+            vw_notional: Wide::new(if bar.vwap.is_nan() { notional } else { weighted }),
+            buy_volume: Wide::new(if sides == 0 { 0 } else { scaled(bar.buy_volume, E8 as f64) }),
+            flags: ((self.flags % HOLE) & !LOST) | sides | FETCHED | REPLACED,
+            ..Self::new(self.start, self.end)
+        }
     }
 
     /// The public record; `interval` is 0 for bars that do not end by time.
     pub(crate) fn to_bar(self, symbol: u32, venue: u8, series: usize, interval: Nanos, ts_recv: Nanos) -> Bar {
-        let hole = if self.has_hole() { BAR_HAS_HOLE } else { 0 };
+        let hole = match (self.has_hole(), self.flags & FETCHED != 0) {
+            (true, _) => BAR_HAS_HOLE,
+            (false, true) => BAR_REPAIRED,
+            (false, false) => 0,
+        };
         Bar {
             seq: 0,
             ts_event: self.start,
@@ -220,4 +294,9 @@ impl Cell {
             series: series as u16,
         }
     }
+}
+
+/// A double in whole parts of a unit.
+fn scaled(value: f64, unit: f64) -> i128 {
+    (value * unit).round() as i128
 }

@@ -15,6 +15,7 @@ const BLOCK_SIZE: i128 = 10_000 * E8 as i128;
 const BLOCK_NOTIONAL: i128 = 200_000 * E16;
 
 /// A trade of the current date with what the engine made of it.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of one trade, each asked for by its name")]
 pub(crate) struct Deal<'a> {
     pub(crate) trade: &'a Trade,
     pub(crate) rights: ConditionRights,
@@ -23,6 +24,8 @@ pub(crate) struct Deal<'a> {
     pub(crate) moved: bool,
     /// Its conditions are those of US stocks.
     pub(crate) coded: bool,
+    /// It was fetched later: what was known of quotes and prices when it was made is not known any more.
+    pub(crate) fetched: bool,
 }
 
 impl Deal<'_> {
@@ -152,6 +155,11 @@ impl Measure {
 
     pub(super) const fn reads_quotes(self) -> bool {
         matches!(self, Self::Flow | Self::Quotes)
+    }
+
+    /// Whether it is not known of a trade that was fetched later and whose side the venue tells.
+    pub(super) const fn needs_order(self) -> bool {
+        matches!(self, Self::Up | Self::Down | Self::AtAsk | Self::SpreadPaid | Self::SpreadSize)
     }
 
     /// Whether the tape has to say something of a trade first.

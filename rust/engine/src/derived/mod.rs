@@ -237,7 +237,7 @@ impl Derived {
                 Part::Prices(prices) => prices.trade(deal),
                 Part::Sum(what, rolling) => {
                     rolling.add(time, what.of_trade(deal, &said), now);
-                    if said.unsure && what.reads_tape() {
+                    if said.unsure && what.reads_tape() || deal.fetched && what.needs_order() {
                         rolling.span.forget(time);
                         self.next = Nanos::MIN;
                     }
@@ -246,7 +246,7 @@ impl Derived {
                 Part::Newest(newest, since) if deal.has(condition::VOLUME) && time >= *since => {
                     *newest = time.max(*newest);
                 }
-                Part::Halt(halt) => halt.trade(deal),
+                Part::Halt(halt) if !deal.fetched => halt.trade(deal),
                 _ => {}
             }
         }

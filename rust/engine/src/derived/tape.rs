@@ -112,6 +112,9 @@ impl Tape {
     pub(crate) fn trade(&mut self, deal: &Deal<'_>) -> Said {
         let (price, unsure) = (deal.trade.price_e8, self.is_unsure(deal));
         self.missed |= unsure;
+        if deal.fetched {
+            return self.fetched(deal, unsure);
+        }
         let quote = if deal.is_negotiated() { self.prevailing(deal.trade.ts_event) } else { None };
         let side = self.side(deal, quote);
         let mut tick = 0;
@@ -137,12 +140,26 @@ impl Tape {
         Said { side, tick, quote, unsure }
     }
 
+    /// Takes a trade that was fetched later: its side is the venue's or nobody's.
+    #[cold]
+    fn fetched(&mut self, deal: &Deal<'_>, unsure: bool) -> Said {
+        let side = deal.trade.side;
+        if deal.has(condition::VOLUME) {
+            self.delta += match side {
+                SIDE_BUY => deal.size(),
+                SIDE_SELL => -deal.size(),
+                _ => 0,
+            };
+        }
+        Said { side, tick: 0, quote: None, unsure }
+    }
+
     /// After a beginning within the date the quotes before a trade, and which way the price changed last, are not known at
     /// first.
     fn is_unsure(&self, deal: &Deal<'_>) -> bool {
         let blind = self.quotes_since != Nanos::MIN && deal.trade.ts_event <= self.quotes_since + QUOTE_AGE;
         let without_past = self.since != Nanos::MIN && self.direction == 0;
-        (blind || without_past) && deal.trade.side == SIDE_NONE
+        (blind || without_past || deal.fetched && deal.is_negotiated()) && deal.trade.side == SIDE_NONE
     }
 
     fn side(&self, deal: &Deal<'_>, quote: Option<Prevailing>) -> u8 {

@@ -10,6 +10,9 @@ use ringtape_ring::{ChainId, Pinned};
 use super::{Engine, EngineError, Series, VenueState, words};
 use crate::bar::span::Span;
 use crate::bar::{BarPrint, BarSpec, CELL_WORDS, Cell, Forming, Sampler};
+use crate::coverage::{Hole, Reshape};
+use crate::sequence::Order;
+use crate::session::Day;
 use crate::state::Change;
 
 /// How long after its end a bar may still change.
@@ -33,8 +36,13 @@ pub(super) fn series_of(specs: &[BarSpec]) -> Result<Vec<Series>, EngineError> {
 }
 
 impl VenueState {
+    /// The trading date of a time.
+    pub(super) fn day_of(&self, time: Nanos) -> Day {
+        if self.day.start <= time && time < self.day_ends { self.day } else { self.calendar.day_at(time).0 }
+    }
+
     /// The time bar of a length that a time falls into.
-    fn span(&self, time: Nanos, interval: Nanos) -> Span {
+    pub(super) fn span(&self, time: Nanos, interval: Nanos) -> Span {
         if self.day.start <= time && time < self.day_ends {
             return Span::of(time, interval, &self.day, self.day_ends);
         }
@@ -152,16 +160,9 @@ impl Engine {
     }
 
     /// A bar without trades yet; it may lie in a hole.
-    fn fresh(&self, id: u32, span: Span) -> Cell {
+    pub(super) fn fresh(&self, id: u32, span: Span) -> Cell {
         let mut cell = Cell::new(span.start, span.end);
-        for _ in 0..self.states[id as usize].outages_touching(cell.start, cell.end) {
-            cell.open_hole();
-        }
-        if let Some((from, to)) = self.states[id as usize].ids.open_hole()
-            && cell.touches(from, to)
-        {
-            cell.open_hole();
-        }
+        cell.reshape(self.states[id as usize].holes_touching(cell.start, cell.end) as i64);
         cell
     }
 
@@ -201,20 +202,15 @@ impl Engine {
     #[cold]
     fn revise_bar(&mut self, venue: Venue, id: u32, at: usize, span: Span, print: &BarPrint, recv: Nanos) {
         let chain = self.pages.chain(at, id as usize);
-        let (first, mut number) = (self.pages.first(chain), self.pages.count(chain));
-        let too_old = is_too_late(span.end, self.venues[venue as usize].ended);
-        let mut found = None;
-        while number > first && !too_old {
-            let cell = self.cell(chain, number - 1);
-            if cell.start <= span.start {
-                found = (cell.start == span.start).then_some(cell);
-                break;
-            }
-            number -= 1;
-        }
+        let (number, found) = self.place(chain, span.start);
         // A chain that was cut at its old end cannot tell whether the bar was sent.
-        if too_old || (number == first && first > 0 && found.is_none()) {
+        let is_cut = found.is_none() && number == self.pages.first(chain) && number > 0;
+        if is_cut || is_too_late(span.end, self.venues[venue as usize].ended) {
             self.stats.too_late += 1;
+            if let Some(mut cell) = found {
+                cell.lose();
+                self.pages.replace(chain, number, words(&cell));
+            }
             return;
         }
         let was_shown = found.is_some_and(|cell| cell.is_shown());
@@ -222,66 +218,117 @@ impl Engine {
         cell.add(print);
         cell.set(if was_shown { BAR_COMPLETE | BAR_REVISED } else { BAR_COMPLETE });
         if found.is_some() {
-            self.pages.replace(chain, number - 1, words(&cell));
+            self.pages.replace(chain, number, words(&cell));
         } else {
             self.pages.insert(chain, number, words(&cell));
         }
         self.send_bar(venue, id, at, &cell, recv);
     }
 
+    /// The number of the kept bar that begins at a time, and the bar; or the number that it would have.
+    pub(super) fn place(&self, chain: ChainId, start: Nanos) -> (u64, Option<Cell>) {
+        let (mut low, mut high) = (self.pages.first(chain), self.pages.count(chain));
+        while low < high {
+            let middle = low.midpoint(high);
+            if self.start_of(chain, middle) < start { low = middle + 1 } else { high = middle }
+        }
+        let found = low < self.pages.count(chain) && self.start_of(chain, low) == start;
+        (low, found.then(|| self.cell(chain, low)))
+    }
+
+    fn start_of(&self, chain: ChainId, number: u64) -> Nanos {
+        self.pages.word(chain, number, offset_of!(Cell, start) / size_of::<u64>()).cast_signed()
+    }
+
     /// Ids are missing before the trade that comes: marks the time bars that the hole touches, however long ago they ended,
     /// since what a flag says does not change what readers have added up; and the other bars that form.
     #[cold]
-    pub(super) fn open_hole(&mut self, venue: Venue, id: u32, hole: (Nanos, Nanos), recv: Nanos) {
-        self.change_hole(venue, id, hole, recv, |cell, _| cell.open_hole());
+    pub(super) fn open_hole(&mut self, venue: Venue, id: u32, hole: Hole, recv: Nanos) {
+        self.reshape_hole(venue, id, &Reshape { was: None, rest: vec![hole] }, recv);
+        self.open_sampled_holes(id);
+    }
+
+    /// The bars that form and are cut by trading have a hole before the next trade.
+    pub(super) fn open_sampled_holes(&mut self, id: u32) {
         for sampler in &mut self.states[id as usize].samplers {
             sampler.open_hole();
         }
     }
 
-    /// With the trade that comes none of the newest hole is missing. A bar that was too old to take one still lacks it.
+    /// Where none of a hole in the ids is missing with the trade that came, tells its bars. One that was too old to take a
+    /// trade still lacks it.
     #[cold]
-    pub(super) fn close_hole(&mut self, venue: Venue, id: u32, hole: (Nanos, Nanos), recv: Nanos) {
-        self.change_hole(venue, id, hole, recv, |cell, ended| {
-            if !is_too_late(cell.end, ended) {
-                cell.close_hole();
+    pub(super) fn close_hole(&mut self, venue: Venue, id: u32, order: Order, recv: Nanos) {
+        let Order::Filled(Some(hole)) = order else { return };
+        self.reshape_hole(venue, id, &Reshape { was: Some(hole), rest: Vec::new() }, recv);
+        self.states[id as usize].fill_gap(hole.0, hole.1);
+        self.start_over(venue, id);
+    }
+
+    /// Tells the time bars that a hole touches, or touched, of its change; those that were sent are sent again.
+    pub(super) fn reshape_hole(&mut self, venue: Venue, id: u32, change: &Reshape, recv: Nanos) {
+        for at in 0..self.intervals.len() {
+            self.reshape_bars(id, at, change, false);
+            self.send_changed(venue, id, at, change.extent(), recv);
+        }
+    }
+
+    /// The same for the bars of one series, which are to be sent; whole ones are so by what was `fetched`, or not.
+    pub(super) fn reshape_bars(&mut self, id: u32, at: usize, change: &Reshape, fetched: bool) {
+        self.each_cell(id, at, change.extent(), |cell, is_kept| {
+            let had_hole = cell.has_hole();
+            cell.reshape(change.change(cell.start, cell.end));
+            if cell.has_hole() == had_hole {
+                return;
+            }
+            if fetched && had_hole {
+                cell.mark_fetched();
+            }
+            if is_kept && cell.is_shown() {
+                cell.change(true);
             }
         });
     }
 
-    /// Changes the time bars that the newest hole touches; those that were sent are sent again. `change` is given up to when
-    /// bars have ended.
-    fn change_hole(
-        &mut self,
-        venue: Venue,
-        id: u32,
-        (from, to): (Nanos, Nanos),
-        recv: Nanos,
-        change: impl Fn(&mut Cell, Nanos),
-    ) {
-        let ended = self.venues[venue as usize].ended;
-        for at in 0..self.intervals.len() {
-            let forming = &mut self.states[id as usize].forming[at].0;
-            if forming.start != TIME_UNSET && forming.touches(from, to) {
-                change(forming, ended);
+    /// Changes the time bars of a series that a stretch of time touches: the one that forms and those that are kept, which
+    /// `change` is told.
+    fn each_cell(&mut self, id: u32, at: usize, (from, to): Hole, change: impl Fn(&mut Cell, bool)) {
+        let forming = &mut self.states[id as usize].forming[at].0;
+        if forming.start != TIME_UNSET && forming.touches(from, to) {
+            change(forming, false);
+        }
+        let chain = self.pages.chain(at, id as usize);
+        for number in (self.pages.first(chain)..self.pages.count(chain)).rev() {
+            let held = self.cell(chain, number);
+            if held.end <= from {
+                break;
             }
-            let chain = self.pages.chain(at, id as usize);
-            for number in (self.pages.first(chain)..self.pages.count(chain)).rev() {
-                let held = self.cell(chain, number);
-                if held.end <= from {
-                    break;
-                }
-                if !held.touches(from, to) {
-                    continue;
-                }
-                let mut cell = held;
-                change(&mut cell, ended);
-                if cell.has_hole() != held.has_hole() {
-                    cell.set(if cell.is_shown() { BAR_REVISED } else { 0 });
-                    self.send_bar(venue, id, at, &cell, recv);
-                }
+            let mut cell = held;
+            if cell.touches(from, to) {
+                change(&mut cell, true);
+            }
+            if words(&cell) != words(&held) {
                 self.pages.replace(chain, number, words(&cell));
             }
+        }
+    }
+
+    /// Sends the kept bars of a series that have changed and that a stretch of time touches, oldest first.
+    pub(super) fn send_changed(&mut self, venue: Venue, id: u32, at: usize, (from, to): Hole, recv: Nanos) {
+        let chain = self.pages.chain(at, id as usize);
+        let (mut number, _) = self.place(chain, from);
+        // The one before may reach into it.
+        number = number.saturating_sub(1).max(self.pages.first(chain));
+        while number < self.pages.count(chain) {
+            let mut cell = self.cell(chain, number);
+            if cell.start > to {
+                break;
+            }
+            if cell.take_change() {
+                self.pages.replace(chain, number, words(&cell));
+                self.send_bar(venue, id, at, &cell, recv);
+            }
+            number += 1;
         }
     }
 
