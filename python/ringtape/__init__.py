@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         DecodeError,
         EngineBusy,
         FeedError,
+        HistoryError,
         LayoutMismatch,
         RingtapeError,
         RuleError,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
         VenueBar,
         decode,
     )
+    from ringtape.gaps import Gap
     from ringtape.shm import View, attach
     from ringtape.strategy.base import Strategy, Want
 
@@ -65,6 +67,8 @@ __all__ = [
     "Engine",
     "EngineBusy",
     "FeedError",
+    "Gap",
+    "HistoryError",
     "Imbalance",
     "LayoutMismatch",
     "Liquidation",
@@ -96,6 +100,7 @@ __all__ = [
 
 _HOMES = {
     "App": "ringtape.app",
+    "Gap": "ringtape.gaps",
     "Strategy": "ringtape.strategy.base",
     "View": "ringtape.shm",
     "Want": "ringtape.strategy.base",

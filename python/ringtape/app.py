@@ -19,22 +19,30 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 import msgspec
 import uvloop
 
 from ._native import Engine, RuleSet
-from .config import Settings
-from .errors import ConfigError, FeedError
+from .config import Settings, is_loopback
+from .errors import ConfigError, FeedError, UnknownVenue, suggest
 from .feeds import Binance, Massive
 from .feeds.base import Batch, Feed, FeedState, Records
 from .feeds.connection import Connection
 from .feeds.health import Health
 from .feeds.limits import Limits
 from .feeds.world import World
+from .gaps import Gap, GapBook
+from .outages import Outages
+from .repair import Repairer, RepairOptions
 from .strategy.base import Context, Strategy
 from .strategy.dispatch import Dispatcher, StrategyHealth
+from .venues import VENUES
+
+if TYPE_CHECKING:
+    from .history.source import Source
 
 __all__ = ["AlertSink", "App", "AppHealth"]
 
@@ -44,6 +52,7 @@ AlertSink = Callable[[Context, Records], None]
 ADVANCE_S = 0.25
 STOP_S = 1.5
 
+_VENUE_NAMES = dict(enumerate(VENUES))
 _log = logging.getLogger("ringtape.app")
 _LOG_EVERY_S = 10.0
 
@@ -54,6 +63,8 @@ class AppHealth(msgspec.Struct, frozen=True, kw_only=True):
     uptime_s: float
     connections: tuple[Health, ...]
     strategies: tuple[StrategyHealth, ...]
+    gaps: tuple[Gap, ...]
+    """What did not come and is neither filled nor given up, oldest first."""
     lost: Mapping[str, int]
     """Records that hooks have missed, by kind: more came between two flushes than the engine's event rings hold."""
     engine: Mapping[str, Any]
@@ -82,6 +93,14 @@ class App:
         An engine to use; None creates one from `engine_options`.
     alerts
         Functions called as ``sink(ctx, signals)`` for every batch with signals.
+    state
+        A folder for what outlives a restart: gaps, in ``gaps.jsonl``. Made if it is not there; None keeps nothing.
+    backfill
+        Repair gaps from the venues' REST interfaces, see docs/gaps.md: a source for each venue, such as
+        ``{"massive.stocks": MassiveHistory("stocks")}``, or True for the venues' own with the keys of the environment.
+        Needs the extra ``rest``.
+    repair
+        Limits of the repair.
     limits
         Time and size limits of the connections.
     world
@@ -113,6 +132,9 @@ class App:
         *,
         engine: Engine | None = None,
         alerts: Iterable[AlertSink] = (),
+        state: str | os.PathLike[str] | None = None,
+        backfill: Mapping[str, Source] | bool = False,
+        repair: RepairOptions | None = None,
         limits: Limits | None = None,
         world: World | None = None,
         **engine_options: Any,  # noqa: ANN401 - the engine checks them
@@ -138,7 +160,12 @@ class App:
         self._started = 0.0
         self._lost: Counter[str] = Counter()
         self._live: set[Connection] = set()
-        self._gaps: dict[Connection, int] = {}
+        self._book = GapBook(state)
+        self._outages = Outages(self.engine, self._book)
+        self._backfill = backfill
+        self._repair_options = repair
+        self._pinned = tuple(engine_options.get("pin") or ())
+        self._repairer: Repairer | None = None
         self._next_log: dict[tuple[str, str], float] = {}
 
     @classmethod
@@ -149,6 +176,7 @@ class App:
             for each in settings.feeds.massive
         ]
         feeds += [Binance(each.market, each.streams, each.url) for each in settings.feeds.binance]
+        options = {"state": settings.state, "backfill": settings.backfill, **options}
         return cls(feeds, rules=settings.rules, **msgspec.structs.asdict(settings.engine), **options)
 
     def run(self) -> None:
@@ -180,6 +208,7 @@ class App:
         self._loop = asyncio.get_running_loop()
         self._started = self._world.monotonic()
         self._connections.clear()
+        self._book.end_all(self._world.time_ns())
         self._dispatcher.start()
         try:
             await self._serve_until_stopped(self._stopping)
@@ -198,6 +227,7 @@ class App:
             uptime_s=self._world.monotonic() - self._started if self._stopping is not None else 0.0,
             connections=tuple(connection.health for connection in self._connections.values()),
             strategies=tuple(self._dispatcher.health()),
+            gaps=self._book.open_gaps,
             lost=dict(self._lost),
             engine=self.engine.stats(),
         )
@@ -218,6 +248,8 @@ class App:
             self._lost.update(lost)
             self._log_seldom(logging.WARNING, "engine", "lost", f"hooks missed {sum(lost.values())} records")
         self._dispatcher.dispatch(batch, recv_ns)
+        if len(batch.levels):
+            self._tell(self._outages.depth(batch.levels, _VENUE_NAMES))
         return batch
 
     def connection_changed(self, connection: Connection) -> None:
@@ -228,24 +260,31 @@ class App:
         self._dispatcher.connection(name, monitor.state)
 
     def _mark_gap(self, connection: Connection) -> None:
-        """Tell the engine what it misses: everything from when a connection is not live any more until it is again.
-
-        With several connections all symbols count as missing, since the engine does not know whose is whose.
-        """
-        venue, state = connection.session.venue, connection.monitor.state
-        time_of: dict[str, dict[str, int]] = self.engine.stats()["venues"]
-        if venue not in time_of:
-            return
-        now = time_of[venue]["now"]
+        """Note what is missed: all of a connection from when it is not live any more until it is again."""
+        state, session = connection.monitor.state, connection.session
         if state is FeedState.LIVE:
             self._live.add(connection)
-            start = self._gaps.pop(connection, None)
-            if start is not None:
-                self.engine.mark_gap(venue, start, max(start, now))
+            self._outages.live(session, self._world.monotonic())
         elif connection in self._live and state is not FeedState.STOPPED:
             self._live.discard(connection)
-            self._gaps[connection] = now
-            self.engine.mark_gap(venue, now)
+            (feed,) = (feed for feed in self.feeds if feed.venue == session.venue)
+            last_ns = connection.monitor.last_data_ns
+            silent_ns = self._world.time_ns() - last_ns if last_ns else 0
+            self._tell(self._outages.lost(feed, session, silent_ns))
+
+    def _tell(self, gaps: Iterable[Gap]) -> None:
+        """Log gaps, hand them to the strategies, and have those repaired that are over."""
+        for gap in gaps:
+            self._log_seldom(logging.WARNING, gap.venue, f"gap {gap.state}", str(gap))
+            self._dispatcher.gap(gap)
+            if self._repairer is not None and gap.state == "open":
+                self._repairer.submit(gap)
+
+    def _repaired(self, gap: Gap | None) -> None:
+        """Hand on what a repair has changed."""
+        self.flush(self._world.time_ns())
+        if gap is not None:
+            self._tell([gap])
 
     def connection_warned(self, connection: Connection, error: FeedError) -> None:
         """Log an error that a connection survived. For connections."""
@@ -281,17 +320,29 @@ class App:
             feed.on_change = self._sync_connections
         self._sync_connections()
         stopped = asyncio.create_task(stopping.wait())
-        advance = asyncio.create_task(self._advance())
+        helpers = [asyncio.create_task(self._advance())]
+        if sources := _sources(self.feeds, self._backfill):
+            self._repairer = Repairer(
+                self.engine,
+                self._book,
+                sources,
+                self._repaired,
+                pinned=self._pinned,
+                options=self._repair_options,
+            )
+            helpers.append(asyncio.create_task(self._repairer.run()))
         try:
             while not stopping.is_set():
                 running = [task for task in self._tasks.values() if not task.done()]
                 if self._tasks and not running:
                     self._raise_failure()
-                await asyncio.wait([stopped, advance, *running], timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
-                if advance.done():
-                    advance.result()
+                await asyncio.wait([stopped, *helpers, *running], timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
+                for helper in helpers:
+                    if helper.done():
+                        helper.result()
         finally:
-            await _cancel([stopped, advance])
+            self._repairer = None
+            await _cancel([stopped, *helpers])
 
     def _sync_connections(self) -> None:
         """Start connections for sessions that have none, and wake the others: the wanted names have changed."""
@@ -315,6 +366,7 @@ class App:
             now_ns = self._world.time_ns()
             self.engine.advance(now_ns)
             self.flush(now_ns)
+            self._tell(self._outages.tick(self._world.monotonic()))
 
     def _raise_failure(self) -> None:
         """Raise why the last connection gave up; called when none is left."""
@@ -348,6 +400,33 @@ def _refuse_repeats(feeds: Sequence[Feed]) -> None:
     for venue in venues:
         if venues.count(venue) > 1:
             raise ConfigError(f"two feeds of {venue}: give all its subscriptions to one", "feeds", "arguments")
+
+
+def _sources(feeds: Sequence[Feed], backfill: Mapping[str, Source] | bool) -> dict[str, Source]:  # noqa: FBT001
+    """Return who is asked for the past of each venue."""
+    if not isinstance(backfill, bool):
+        for venue in backfill:
+            if venue not in VENUES:
+                raise ConfigError(f"backfill: no venue {venue!r}{suggest(venue, VENUES)}", "backfill", "arguments")
+        return dict(backfill)
+    if not backfill:
+        return {}
+    from .history import BinanceHistory, MassiveHistory  # noqa: PLC0415 - only apps that repair need it
+
+    makers = {"massive": MassiveHistory, "binance": BinanceHistory}
+    found: dict[str, Source] = {}
+    for feed in feeds:
+        if any(is_loopback(urlsplit(session.url).hostname or "") for session in feed.sessions):
+            raise ConfigError(
+                f"backfill: {feed.venue} comes from this machine; name who knows its past, such as"
+                f' backfill={{"{feed.venue}": MassiveHistory(url="http://127.0.0.1:8080", key=...)}}',
+                "backfill",
+                "arguments",
+            )
+        house, _, market = feed.venue.partition(".")
+        with contextlib.suppress(UnknownVenue):  # a market without a past that fits, such as indices
+            found[feed.venue] = makers[house](market)
+    return found
 
 
 def _wrapped(sinks: Iterable[AlertSink]) -> Iterator[_AlertStrategy]:

@@ -161,6 +161,10 @@ class Settings(_Section):
     engine: EngineSettings = msgspec.field(default_factory=EngineSettings)
     feeds: FeedsSettings = msgspec.field(default_factory=FeedsSettings)
     rules: str | None = None
+    state: str | None = None
+    """Folder for what outlives a restart, such as gaps."""
+    backfill: bool = False
+    """Repair gaps from the venues' REST interfaces, with the keys of the environment."""
 
 
 def load(
@@ -213,8 +217,9 @@ def _read_toml(path: Path) -> dict[str, Any]:
 
 def _resolve_paths(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Make the paths of a file relative to that file; wrong types are left for the check."""
-    if isinstance(settings.get("rules"), str):
-        settings["rules"] = str(folder / settings["rules"])
+    for name in ("rules", "state"):
+        if isinstance(settings.get(name), str):
+            settings[name] = str(folder / settings[name])
     feeds = settings.get("feeds")
     massive = feeds.get("massive") if isinstance(feeds, dict) else None
     for feed in massive if isinstance(massive, list) else ():

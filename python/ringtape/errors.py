@@ -10,6 +10,7 @@
     │   ├── SubscriptionError           the venue, or we, refused a subscription
     │   ├── ProtocolError               the peer broke the protocol
     │   └── Disconnected                the connection ended; the feed connects again
+    ├── HistoryError                    venue, status, retryable; a venue's past cannot be had
     ├── DecodeError                     venue, kind, offset, sample
     ├── RuleError                       text, span, hint
     ├── UnknownField                    (also a KeyError)    name, nearest names
@@ -41,6 +42,7 @@ __all__ = [
     "Disconnected",
     "EngineBusy",
     "FeedError",
+    "HistoryError",
     "LayoutMismatch",
     "MissingExtra",
     "ProtocolError",
@@ -156,6 +158,33 @@ class Disconnected(FeedError):
 
     def __init__(self, message: str, venue: str = "", *, retryable: bool = True) -> None:
         super().__init__(message, venue, retryable=retryable)
+
+
+class HistoryError(RingtapeError):
+    """A venue's past cannot be had.
+
+    Parameters
+    ----------
+    message
+        What is wrong, in one sentence.
+    venue
+        Venue id, such as ``massive.stocks``.
+    status
+        HTTP status of the answer; 0 where there was none.
+    retryable
+        Whether the same request may succeed later.
+    """
+
+    def __init__(self, message: str, venue: str = "", status: int = 0, *, retryable: bool = False) -> None:
+        super().__init__(message)
+        self.venue = venue
+        self.status = status
+        self._retryable = retryable
+
+    @property
+    def is_retryable(self) -> bool:
+        """True where the venue or the way to it failed, and not the request."""
+        return self._retryable
 
 
 class DecodeError(RingtapeError):

@@ -30,13 +30,14 @@ NATIVE = {
     "tui/live.py": "owns the engine of the live screen",
 }
 # Rooms of the package that know the common ground and not each other; they meet in app.py, cli and tui.
-SIBLINGS = {"feeds", "journal", "scanner", "sim", "strategy"}
-GROUND = {"_native", "config", "errors", "events", "notices", "sessions", "shm", "venues"}
-# Modules that may speak WebSocket: the feeds' only shell, and the pretend venues.
+SIBLINGS = {"feeds", "history", "journal", "scanner", "sim", "strategy"}
+GROUND = {"_native", "config", "errors", "events", "gaps", "notices", "sessions", "shm", "venues"}
+# Modules that may speak WebSocket or HTTP: the feeds' only shell, the one asker of the past, and the pretend venues.
 SOCKETS = {
     "feeds/connection.py",
     "feeds/listener.py",
     "feeds/world.py",
+    "history/http.py",
     "sim/binance.py",
     "sim/massive.py",
     "sim/peer.py",

@@ -91,6 +91,10 @@ class Batch(Protocol):
         """Mark prices."""
 
     @property
+    def levels(self) -> Records:
+        """Price levels of order books."""
+
+    @property
     def signals(self) -> Records:
         """Rules that fired."""
 
@@ -241,6 +245,10 @@ class Feed(ABC):
     @abstractmethod
     def subscriptions(self) -> tuple[str, ...]:
         """The wanted subscriptions, in the order in which they were asked for."""
+
+    def names_of(self, session: Session) -> tuple[str, ...]:  # noqa: ARG002
+        """Return the wanted subscriptions that one of the sessions carries."""
+        return self.subscriptions
 
     def subscribe(self, names: Iterable[str]) -> None:
         """Want more; takes effect at once on a running feed and outlives reconnects. Feed's thread only.

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ringtape.errors import ConfigError, suggest
+from ringtape.gaps import Gap
 
 __all__ = ["BAR_KINDS", "KINDS", "Context", "Records", "Strategy", "Want", "bar_series", "interval_ms"]
 
@@ -273,6 +274,9 @@ class Strategy:
 
     def on_connection(self, ctx: Context, feed: str, state: str) -> None:
         """Take a connection's new state: see `ringtape.feeds.FeedState`."""
+
+    def on_gap(self, ctx: Context, gap: Gap) -> None:
+        """Take what did not come: when it begins, ends, and is filled or given up; see docs/gaps.md."""
 
     def on_error(self, ctx: Context, hook: str, error: Exception) -> None:
         """Take an exception that one of this strategy's hooks raised."""

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ringtape.errors import ConfigError
+from ringtape.gaps import Gap
 from ringtape.venues import VENUES
 
 from .base import KINDS, Context, Reads, Records, Strategy, Want, bar_series
@@ -45,7 +46,7 @@ _HOOKS: dict[str, tuple[str, str | None]] = {
     "asset_indexes": ("on_asset_indexes", None),
     "signals": ("on_signals", "on_signal"),
 }
-_OTHER_HOOKS = ("on_start", "on_stop", "on_connection", "on_error")
+_OTHER_HOOKS = ("on_start", "on_stop", "on_connection", "on_gap", "on_error")
 
 
 class StrategyHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -277,6 +278,7 @@ class Dispatcher:
             kind: takers for kind in KINDS if (takers := [runner for runner in self._runners if kind in runner.routes])
         }
         self._connection_takers = [r for r in self._runners if _overrides(r.strategy, "on_connection")]
+        self._gap_takers = [r for r in self._runners if _overrides(r.strategy, "on_gap")]
 
     def start(self) -> None:
         """Call every `on_start`."""
@@ -313,6 +315,11 @@ class Dispatcher:
         """Call every `on_connection`."""
         for runner in self._connection_takers:
             runner.call("on_connection", feed, state)
+
+    def gap(self, gap: Gap) -> None:
+        """Call every `on_gap`."""
+        for runner in self._gap_takers:
+            runner.call("on_gap", gap)
 
     def health(self) -> list[StrategyHealth]:
         """Return the measurements of every strategy."""

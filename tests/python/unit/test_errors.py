@@ -28,6 +28,7 @@ SAMPLES: list[RingtapeError] = [
     SubscriptionError("wrong", "massive.stocks"),
     errors.ProtocolError("wrong", "massive.stocks"),
     Disconnected("gone", "massive.stocks"),
+    errors.HistoryError("wrong", "massive.stocks", 404),
     DecodeError("massive.stocks", "syntax", 3, b"[{x"),
     RuleError("wrong", (1, 2), "hint"),
     UnknownField("lsat", ["last"]),

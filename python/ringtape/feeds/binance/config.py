@@ -14,7 +14,7 @@ import msgspec
 
 from ringtape.config import Endpoint
 from ringtape.errors import SubscriptionError, UnknownVenue, nearest, suggest
-from ringtape.feeds.base import Feed
+from ringtape.feeds.base import Feed, Session
 
 from .session import BinanceSession, Pacing
 
@@ -141,6 +141,10 @@ class Binance(Feed):
     def sessions(self) -> Sequence[BinanceSession]:
         """One session for each connection, by path."""
         return [session for shards in self._sessions.values() for session in shards]
+
+    def names_of(self, session: Session) -> tuple[str, ...]:
+        """Return the wanted streams on the connection of a session."""
+        return tuple(session.wanted) if isinstance(session, BinanceSession) else ()
 
     def _subscribe(self, names: list[str]) -> None:
         checked = [self._checked(name) for name in names]
