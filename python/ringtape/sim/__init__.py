@@ -6,7 +6,8 @@ it under ``/stocks``, Binance's under ``/public`` and ``/market``.
 
 from __future__ import annotations
 
+from ringtape.sim.host import Host, Refused
 from ringtape.sim.peer import Behaviour, Stats
 from ringtape.sim.server import Server, reference, serve
 
-__all__ = ["Behaviour", "Server", "Stats", "reference", "serve"]
+__all__ = ["Behaviour", "Host", "Refused", "Server", "Stats", "reference", "serve"]

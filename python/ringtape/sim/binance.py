@@ -6,16 +6,18 @@ Replies are never wrapped in the envelope of a combined connection.
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
 
 import msgspec
 from picows import WSCloseCode
 
-from ringtape.sim.peer import Host, Peer, Route
+from ringtape.sim.peer import Peer, Route
+
+if TYPE_CHECKING:
+    from ringtape.sim.host import Host
 
 __all__ = ["BinancePeer", "Target", "target"]
 
@@ -82,7 +84,7 @@ class BinancePeer(Peer):
 
     def opened(self) -> None:
         """Start the pings, and the streams of the URL."""
-        self._ponged_at = time.monotonic()
+        self._ponged_at = self.host.monotonic()
         self.later(self.host.behaviour.ping_s, self._ping)
         try:
             if self._first:
@@ -92,11 +94,11 @@ class BinancePeer(Peer):
 
     def ponged(self) -> None:
         """Take note of a pong; unsolicited ones count too."""
-        self._ponged_at = time.monotonic()
+        self._ponged_at = self.host.monotonic()
 
     def received(self, message: bytes) -> None:
         """Answer a request, or close where there are too many."""
-        now = time.monotonic()
+        now = self.host.monotonic()
         if len(self._times) == self._times.maxlen and now - self._times[0] < 1.0:
             self.end(WSCloseCode.POLICY_VIOLATION, "Too many requests")
             return
@@ -162,10 +164,10 @@ class BinancePeer(Peer):
         self.held.difference_update(names)
 
     def _ping(self) -> None:
-        if time.monotonic() - self._ponged_at > self.host.behaviour.pong_s:
+        if self.host.monotonic() - self._ponged_at > self.host.behaviour.pong_s:
             self.drop()
             return
-        self.transport.send_ping(str(time.time_ns() // 1_000_000))
+        self.transport.send_ping(str(self.host.time_ns() // 1_000_000))
         self.later(self.host.behaviour.ping_s, self._ping)
 
 

@@ -6,10 +6,15 @@ unknown channels, repeated subscriptions, messages that cannot be read.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 from picows import WSCloseCode
 
-from ringtape.sim.peer import Host, Peer
+from ringtape.sim.peer import Peer
+
+if TYPE_CHECKING:
+    from ringtape.sim.host import Host
 
 __all__ = ["CHANNELS", "MassivePeer"]
 

@@ -6,21 +6,23 @@ import asyncio
 import logging
 import struct
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
-from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
+from picows import WSCloseCode, WSFrame, WSListener, WSMsgType
 
 from ringtape._native import Simulator
 from ringtape.errors import ConfigError
 
-__all__ = ["MESSAGE_MAX_BYTES", "Behaviour", "Host", "LiveMarket", "Peer", "Stats"]
+if TYPE_CHECKING:
+    from ringtape.sim.host import Host
+
+__all__ = ["MESSAGE_MAX_BYTES", "Behaviour", "LiveMarket", "Peer", "Stats", "Transport"]
 
 MESSAGE_MAX_BYTES = 1 << 20
 """The longest message taken from a client."""
 
 _log = logging.getLogger("ringtape.sim")
-_BEHIND_NS = 1_000_000_000
 _CONTROL_MAX_BYTES = 125
 
 Kind = Literal["stocks", "crypto"]
@@ -137,28 +139,49 @@ class LiveMarket:
             )
         return self.simulator
 
-    def follow(self, now_ns: int) -> None:
-        """Bring the market to the wall clock's time, resting where it fell too far behind."""
+    def follow(self, now_ns: int, *, rest: bool) -> None:
+        """Bring the market to a time, with trading up to there or after a rest."""
         simulator = self.simulator
-        if simulator is None:
+        if simulator is None or now_ns <= simulator.now:
             return
-        if now_ns - simulator.now > _BEHIND_NS:
+        if rest:
             self._stats.rests += 1
-            _log.info("the %s market rests over %.1f s", self.kind, (now_ns - simulator.now) / 1e9)
             simulator.rest(now_ns)
         else:
             simulator.advance(now_ns)
 
 
-class Host(Protocol):
-    """What a connection needs of the server."""
+class Socket(Protocol):
+    """What a connection needs of the transport under its WebSocket."""
 
-    behaviour: Behaviour
-    stats: Stats
-    peers: dict[Peer, None]
+    def write(self, data: bytes) -> None:
+        """Send bytes; they may be any part of a frame, or many frames."""
 
-    def market(self, kind: Kind) -> Simulator:
-        """Return the running market of that kind, started where it is not."""
+    def get_write_buffer_size(self) -> int:
+        """Return the bytes that wait for the client."""
+
+
+class Transport(Protocol):
+    """What a connection needs of `picows.WSTransport`; a test in virtual time brings its own."""
+
+    @property
+    def underlying_transport(self) -> Socket:
+        """The transport under the WebSocket. Data frames are written to it, framed."""
+
+    def send_ping(self, message: str | bytes = b"") -> None:
+        """Send a ping."""
+
+    def send_pong(self, message: bytes = b"") -> None:
+        """Send a pong."""
+
+    def send_close(self, close_code: Any = 0, close_message: str | None = None) -> None:  # noqa: ANN401 - any number
+        """Send a close frame."""
+
+    def disconnect(self, graceful: bool = True) -> None:  # noqa: FBT001, FBT002 - as picows has it
+        """Close the socket, after what was written where it is `graceful`."""
+
+    async def wait_disconnected(self) -> None:
+        """Wait for the end of the socket."""
 
 
 class Peer(WSListener):
@@ -177,7 +200,7 @@ class Peer(WSListener):
     def __init__(self, host: Host, path: str) -> None:
         self.host = host
         self.path = path
-        self.transport: WSTransport
+        self.transport: Transport
         self.held: set[str] = set()
         self._simulator: Simulator | None = None
         self._handle = 0
@@ -256,23 +279,25 @@ class Peer(WSListener):
 
     # What picows calls.
 
-    def on_ws_connected(self, transport: WSTransport) -> None:
+    def on_ws_connected(self, transport: Transport) -> None:
         """Take the connection."""
         self.transport = transport
         self.host.peers[self] = None
         self.host.stats.connections += 1
         self.opened()
 
-    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """Take a frame; pings are answered by picows."""
+    def on_ws_frame(self, transport: Transport, frame: WSFrame) -> None:
+        """Take a frame."""
         if frame.msg_type == WSMsgType.CLOSE:
             self._on_close(transport, frame.get_payload_as_bytes())
         elif frame.msg_type == WSMsgType.PONG:
             self.ponged()
+        elif frame.msg_type == WSMsgType.PING:
+            transport.send_pong(frame.get_payload_as_bytes())
         elif not self._is_ending:
             self._on_data(frame)
 
-    def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002 - picows' signature
+    def on_ws_disconnected(self, transport: Transport) -> None:  # noqa: ARG002 - picows' signature
         """Forget the client."""
         self._is_ending = True
         self._leave()
@@ -286,7 +311,7 @@ class Peer(WSListener):
 
     # The rest.
 
-    def _on_close(self, transport: WSTransport, payload: bytes) -> None:
+    def _on_close(self, transport: Transport, payload: bytes) -> None:
         if not self._is_ending:
             code = int.from_bytes(payload[:2], "big")
             known = {each.value: each for each in WSCloseCode if each is not WSCloseCode.NO_INFO}

@@ -338,7 +338,7 @@ class TestPaths:
             assert server.stats.refused == 1
 
     async def test_there_is_room_for_so_many_clients(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("ringtape.sim.server._PEERS_MAX", 1)
+        monkeypatch.setattr("ringtape.sim.host._PEERS_MAX", 1)
         async with serve() as server:
             async with massive(server):
                 with pytest.raises(InvalidStatus) as refused:
