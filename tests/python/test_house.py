@@ -25,6 +25,7 @@ NATIVE = {
     "scanner/rules.py": "compiles rule files",
     "shm.py": "views of engines in other processes",
     "sim/__init__.py": "re-exports the pretend market",
+    "sim/history.py": "keeps what the pretend market made",
     "sim/host.py": "drives the pretend market",
     "sim/peer.py": "subscribes at the pretend market for one client",
     "sim/server.py": "tells the pretend market's previous closes",

@@ -22,6 +22,7 @@ _DEFAULTS = Behaviour()
 def sim(
     *,
     port: Annotated[int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 takes a free one.")] = 8765,
+    rest_port: Annotated[int, typer.Option(min=0, max=65_535, help="Port of REST; 0 takes a free one.")] = 0,
     rate: Annotated[int, typer.Option(help="Trades and quotes a second over all symbols, of each market.")] = 20_000,
     symbols: Annotated[int, typer.Option(help="Symbols of each market.")] = 500,
     seed: Annotated[int, typer.Option(help="Seed of the market: the same seed, the same prices.")] = 7,
@@ -36,7 +37,7 @@ def sim(
 ) -> None:
     """Serve a pretend market: Massive under /stocks, Binance USD-M under /public and /market.
 
-    Prints one JSON line with port, host, seed, symbols and rate once it listens, and runs until Ctrl-C or SIGTERM.
+    Prints one JSON line with port, rest_port, host, seed, symbols and rate once it listens, and runs until Ctrl-C or SIGTERM.
     """
     if not allow_remote and not _is_loopback(host):
         raise ConfigError(
@@ -47,7 +48,9 @@ def sim(
             "a loopback address such as 127.0.0.1",
         )
     behaviour = Behaviour(bad_key=bad_key, max_connections=max_connections)
-    server = Server(host=host, port=port, seed=seed, symbols=symbols, rate=rate, behaviour=behaviour)
+    server = Server(
+        host=host, port=port, rest_port=rest_port, seed=seed, symbols=symbols, rate=rate, behaviour=behaviour
+    )
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(server, {"seed": seed, "symbols": symbols, "rate": rate}))
 
@@ -61,9 +64,11 @@ async def _serve(server: Server, market: dict[str, int]) -> None:
         await server.open()
     except OSError as error:
         why = error.strerror or error
-        raise ConfigError(f"cannot listen on {server.host}:{server.port}: {why}", "port", "arguments") from None
+        where = f"{server.host}:{server.port}" + (f" and {server.rest_port}" if server.rest_port else "")
+        raise ConfigError(f"cannot listen on {where}: {why}", "port", "arguments") from None
     try:
-        print(msgspec.json.encode({"port": server.port, "host": server.host, **market}).decode(), flush=True)
+        ports = {"port": server.port, "rest_port": server.rest_port, "host": server.host}
+        print(msgspec.json.encode({**ports, **market}).decode(), flush=True)
         await stop.wait()
     finally:
         await server.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ringtape.sim.host import Host, Refused
 from ringtape.sim.peer import Behaviour, Stats
+from ringtape.sim.rest import Reply, Request
 from ringtape.sim.server import Server, reference, serve
 
-__all__ = ["Behaviour", "Host", "Refused", "Server", "Stats", "reference", "serve"]
+__all__ = ["Behaviour", "Host", "Refused", "Reply", "Request", "Server", "Stats", "reference", "serve"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import struct
 from collections.abc import Callable
@@ -15,15 +14,16 @@ from ringtape._native import Simulator
 from ringtape.errors import ConfigError
 
 if TYPE_CHECKING:
-    from ringtape.sim.host import Host
+    from ringtape.sim.host import Host, Timer
 
-__all__ = ["MESSAGE_MAX_BYTES", "Behaviour", "LiveMarket", "Peer", "Stats", "Transport"]
+__all__ = ["MESSAGE_MAX_BYTES", "Behaviour", "Peer", "Stats", "Transport"]
 
 MESSAGE_MAX_BYTES = 1 << 20
 """The longest message taken from a client."""
 
 _log = logging.getLogger("ringtape.sim")
 _CONTROL_MAX_BYTES = 125
+_MAY_BE_ZERO = frozenset({"max_connections", "rest_requests_per_min"})
 
 Kind = Literal["stocks", "crypto"]
 Route = Literal["all", "public", "market"]
@@ -57,6 +57,10 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         events at the most, may come on top.
     close_s
         From our close to the end of the connection, whatever the client does.
+    rest_requests_per_min
+        Massive's REST requests in a minute before it answers 429; 0 for any number, 5 as on its free plan.
+    rest_weight_per_min
+        Binance's REST weight in a minute before it answers 429, and 418 for two minutes where that is ignored.
     """
 
     bad_key: str = "bad-key"
@@ -71,6 +75,8 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     streams: int = 1024
     write_buffer: int = 8 << 20
     close_s: float = 5.0
+    rest_requests_per_min: int = 0
+    rest_weight_per_min: int = 2400
 
     def __post_init__(self) -> None:
         """Refuse what cannot be.
@@ -78,11 +84,11 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         Raises
         ------
         ConfigError
-            A number is not above zero; only `max_connections` may be zero.
+            A number is not above zero; only `max_connections` and `rest_requests_per_min` may be zero.
         """
         for name in self.__struct_fields__:
             value = getattr(self, name)
-            if isinstance(value, int | float) and (value < 0 or (value == 0 and name != "max_connections")):
+            if isinstance(value, int | float) and (value < 0 or (value == 0 and name not in _MAY_BE_ZERO)):
                 raise ConfigError(f"{name} is {value}: write a number above zero", name, "arguments")
 
 
@@ -99,6 +105,8 @@ class Stats(msgspec.Struct):
         Clients cut off because they did not keep up.
     lost
         Events that clients wanted or not and were never sent, because the server itself was too late.
+    requests
+        REST requests answered.
     rests
         Times the market rested because the machine slept or fell more than a second behind.
     """
@@ -109,46 +117,8 @@ class Stats(msgspec.Struct):
     bytes: int = 0
     slow_clients: int = 0
     lost: int = 0
+    requests: int = 0
     rests: int = 0
-
-
-class LiveMarket:
-    """A market that starts when it is first wanted and then follows the wall clock.
-
-    Parameters
-    ----------
-    kind, seed, symbols, rate
-        As for `ringtape._native.Simulator`.
-    stats
-        Where rests are counted.
-    """
-
-    def __init__(self, kind: Kind, *, seed: int, symbols: int, rate: int, stats: Stats) -> None:
-        self.kind = kind
-        self.simulator: Simulator | None = None
-        self._seed = seed
-        self._symbols = symbols
-        self._rate = rate
-        self._stats = stats
-
-    def start(self, now_ns: int) -> Simulator:
-        """Return the running market; it opens now where it did not run yet."""
-        if self.simulator is None:
-            self.simulator = Simulator(
-                seed=self._seed, symbols=self._symbols, rate=self._rate, kind=self.kind, start_ns=now_ns
-            )
-        return self.simulator
-
-    def follow(self, now_ns: int, *, rest: bool) -> None:
-        """Bring the market to a time, with trading up to there or after a rest."""
-        simulator = self.simulator
-        if simulator is None or now_ns <= simulator.now:
-            return
-        if rest:
-            self._stats.rests += 1
-            simulator.rest(now_ns)
-        else:
-            simulator.advance(now_ns)
 
 
 class Socket(Protocol):
@@ -207,7 +177,7 @@ class Peer(WSListener):
         self._message = bytearray()
         self._is_message_open = False
         self._is_ending = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
 
     # What a venue's protocol fills in.
 
@@ -252,7 +222,7 @@ class Peer(WSListener):
     def later(self, delay_s: float, call: Callable[[], None]) -> None:
         """Call something after a delay unless the connection has ended by then; there is one such call at a time."""
         self._cancel_timer()
-        self._timer = asyncio.get_running_loop().call_later(delay_s, call)
+        self._timer = self.host.later(delay_s, call)
 
     def push(self) -> None:
         """Send what the market has for this client."""

@@ -18,6 +18,7 @@ from picows import (
 
 from ringtape._native import Simulator
 from ringtape.sim.host import SOME_TIME_NS, Host, Refused
+from ringtape.sim.http import HttpServer
 from ringtape.sim.peer import MESSAGE_MAX_BYTES, Behaviour, Kind, Peer
 
 __all__ = ["Server", "reference", "serve"]
@@ -69,12 +70,14 @@ class Server(Host):
     ----------
     host, port
         Address to listen on; port 0 takes a free one, which `port` then tells.
-    seed, symbols, rate, behaviour, monotonic, time_ns
+    rest_port
+        The same for REST, which has a port of its own.
+    seed, symbols, rate, behaviour, monotonic, time_ns, history_bytes
         As for `Host`.
 
     Attributes
     ----------
-    host, port
+    host, port, rest_port
         Where it listens.
     stats, peers
         As of `Host`.
@@ -90,26 +93,45 @@ class Server(Host):
         *,
         host: str = "127.0.0.1",
         port: int = 0,
+        rest_port: int = 0,
         seed: int = 7,
         symbols: int = 500,
         rate: int = 20_000,
         behaviour: Behaviour | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         time_ns: Callable[[], int] = time.time_ns,
+        history_bytes: int = 64 << 20,
     ) -> None:
         super().__init__(
-            seed=seed, symbols=symbols, rate=rate, behaviour=behaviour, monotonic=monotonic, time_ns=time_ns
+            seed=seed,
+            symbols=symbols,
+            rate=rate,
+            behaviour=behaviour,
+            monotonic=monotonic,
+            time_ns=time_ns,
+            history_bytes=history_bytes,
         )
         self.host = host
         self.port = port
+        self.rest_port = rest_port
+        self._rest = HttpServer(self.answer)
         self._listening: asyncio.Server
         self._timer: asyncio.TimerHandle | None = None
         self._stepped_ns = 0
 
     @property
     def url(self) -> str:
-        """The base address, such as ``ws://127.0.0.1:8765``."""
-        return f"ws://[{self.host}]:{self.port}" if ":" in self.host else f"ws://{self.host}:{self.port}"
+        """The base address of the streams, such as ``ws://127.0.0.1:8765``."""
+        return f"ws://{self._name}:{self.port}"
+
+    @property
+    def rest_url(self) -> str:
+        """The base address of REST, such as ``http://127.0.0.1:8766``."""
+        return f"http://{self._name}:{self.rest_port}"
+
+    @property
+    def _name(self) -> str:
+        return f"[{self.host}]" if ":" in self.host else self.host
 
     async def open(self) -> None:
         """Listen.
@@ -128,6 +150,11 @@ class Server(Host):
             logger_name="ringtape",
         )
         self.port = self._listening.sockets[0].getsockname()[1]
+        try:
+            self.rest_port = await self._rest.open(self.host, self.rest_port)
+        except OSError:
+            self._listening.close()
+            raise
         self._stepped_ns = self.time_ns()
         self._step()
 
@@ -137,6 +164,7 @@ class Server(Host):
             self._timer.cancel()
             self._timer = None
         self._listening.close()
+        await self._rest.close()
         for peer in tuple(self.peers):
             peer.end(WSCloseCode.GOING_AWAY)
         ends = [asyncio.ensure_future(peer.transport.wait_disconnected()) for peer in self.peers]

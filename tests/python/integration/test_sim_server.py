@@ -182,7 +182,8 @@ async def test_the_command_says_where_it_listens_and_ends_on_a_signal(number: si
     )
     line = await asyncio.wait_for(process.stdout.readline(), LIMIT_S)
     ready = json.loads(line)
-    assert ready == {"port": ready["port"], "host": "127.0.0.1", "seed": 3, "symbols": 10, "rate": 1000}
+    ports = {"port": ready["port"], "rest_port": ready["rest_port"]}
+    assert ready == {**ports, "host": "127.0.0.1", "seed": 3, "symbols": 10, "rate": 1000}
     async with connect(f"ws://127.0.0.1:{ready['port']}/stocks", proxy=None) as client:
         assert json.loads(await client.recv())[0]["status"] == "connected"
         asked = time.monotonic()
