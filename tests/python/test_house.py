@@ -40,6 +40,7 @@ SOCKETS = {
     "feeds/listener.py",
     "feeds/world.py",
     "sim/binance.py",
+    "sim/line.py",
     "sim/massive.py",
     "sim/peer.py",
     "sim/server.py",

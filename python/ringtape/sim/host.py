@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 from http import HTTPStatus
 
 from ringtape._native import Simulator
+from ringtape.sim.behaviour import Behaviour, Stats
 from ringtape.sim.binance import BinancePeer, target
+from ringtape.sim.director import Director, Order, Strike, refusal
+from ringtape.sim.faults import Replay
 from ringtape.sim.history import History
+from ringtape.sim.line import Line, Sent
 from ringtape.sim.massive import CHANNELS, MassivePeer
-from ringtape.sim.peer import Behaviour, Kind, Peer, Stats
+from ringtape.sim.peer import Kind, Peer
 from ringtape.sim.rest import Reply, Request, RestError
 from ringtape.sim.rest_binance import BinanceRest
 from ringtape.sim.rest_massive import MassiveRest
+from ringtape.sim.script import Script
+from ringtape.sim.timer import Timer
 
 __all__ = ["Host", "Refused"]
 
 # As many as a market has places for.
 _PEERS_MAX = 1024
+_RATE_MAX = 10_000_000
 # Any time will do where only names and previous closes are wanted.
 SOME_TIME_NS = 1_700_000_000_000_000_000
 
@@ -29,26 +37,13 @@ class Refused(Exception):  # noqa: N818 - an answer to a client, not a fault of 
 
     Attributes
     ----------
-    status
-        The HTTP status it gets instead.
+    reply
+        The answer it gets instead.
     """
 
-    def __init__(self, status: HTTPStatus) -> None:
-        super().__init__(status.phrase)
-        self.status = status
-
-
-class Timer:
-    """Something that waits for its time; `cancel` makes it wait in vain."""
-
-    __slots__ = ("call",)
-
-    def __init__(self, call: Callable[[], None]) -> None:
-        self.call: Callable[[], None] | None = call
-
-    def cancel(self) -> None:
-        """Do nothing when the time comes."""
-        self.call = None
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.status)
+        self.reply = reply
 
 
 class Host:
@@ -63,7 +58,11 @@ class Host:
     seed, symbols, rate
         As for `ringtape._native.Simulator`, for both markets.
     behaviour
-        How the venues behave.
+        How the venues behave; over that of the script.
+    script
+        What goes wrong.
+    record
+        Whether to keep a log of all that is sent; it grows without bound and is meant for tests.
     monotonic
         Seconds that never step back.
     time_ns
@@ -79,6 +78,10 @@ class Host:
         What was done so far.
     peers
         The clients, the oldest first.
+    log
+        What was sent to whom, and what was withheld; empty without `record`.
+    skew_ns
+        How far the venues' clock is ahead.
 
     Raises
     ------
@@ -99,17 +102,30 @@ class Host:
         symbols: int = 500,
         rate: int = 20_000,
         behaviour: Behaviour | None = None,
+        script: Script | None = None,
+        record: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
         time_ns: Callable[[], int] = time.time_ns,
         history_bytes: int = 64 << 20,
     ) -> None:
         Simulator(seed=seed, symbols=symbols, rate=rate, kind="stocks", start_ns=SOME_TIME_NS)
         self.seed = seed
-        self.behaviour = behaviour or Behaviour()
+        script = script or Script()
+        self.behaviour = behaviour or script.behaviour or Behaviour()
         self.monotonic = monotonic
         self.time_ns = time_ns
         self.stats = Stats()
         self.peers: dict[Peer, None] = {}
+        self.log: list[Sent] = []
+        self.skew_ns = 0
+        self._is_recording = record
+        self._has_lines = record or any(not fault.OF_VENUE for fault in script.faults)
+        self._director = Director(self, script)
+        self._recent_max = max((fault.count for fault in script.faults if isinstance(fault, Replay)), default=0)
+        self._recent: dict[str, deque[bytes]] = {}
+        self._soon: deque[Callable[[], None]] = deque()
+        self._accepted = 0
+        self._factors: dict[Kind, float] = {}
         self._symbols = symbols
         self._rate = rate
         self._history_bytes = history_bytes
@@ -131,14 +147,21 @@ class Host:
         Refused
             There is nothing at that path, or 1,024 clients are there.
         """
+        fault = self._director.http(path)
+        if fault is not None:
+            raise self._refuse(refusal(fault, path))
         if len(self.peers) >= _PEERS_MAX:
-            raise self._refuse(HTTPStatus.SERVICE_UNAVAILABLE)
-        if path in CHANNELS:
-            return MassivePeer(self, path)
-        asked = target(path, query)
-        if asked is None:
-            raise self._refuse(HTTPStatus.NOT_FOUND)
-        return BinancePeer(self, path, asked)
+            raise self._refuse(Reply(HTTPStatus.SERVICE_UNAVAILABLE, b""))
+        peer = self._peer(path, query)
+        if peer is None:
+            raise self._refuse(Reply(HTTPStatus.NOT_FOUND, b""))
+        self._accepted += 1
+        peer.number = self._accepted
+        if self._has_lines:
+            orders = self._director.orders_for(path)
+            peer.line = Line(peer, orders)
+            self._director.opened(peer, orders)
+        return peer
 
     def market(self, kind: Kind) -> Simulator:
         """Return the running market of that kind; it opens now where it did not run yet."""
@@ -147,6 +170,7 @@ class Host:
             market = self._markets[kind] = Simulator(
                 seed=self.seed, symbols=self._symbols, rate=self._rate, kind=kind, start_ns=self.venue_ns()
             )
+            market.set_rate(self._rate_of(kind))
             if self._history_bytes:
                 self._histories[kind] = History(market, is_stocks=kind == "stocks", bytes_max=self._history_bytes)
         return market
@@ -164,7 +188,7 @@ class Host:
 
     def venue_ns(self) -> int:
         """Return the venues' own time, Unix ns."""
-        return self.time_ns()
+        return self.time_ns() + self.skew_ns
 
     def step(self, now_ns: int, *, rest: bool = False) -> None:
         """Bring the markets to a time and send their clients what they made.
@@ -176,23 +200,38 @@ class Host:
         rest
             Let the time since the last step pass without orders, as after the machine slept.
         """
+        self._director.step(self.monotonic())
+        venue_ns = now_ns + self.skew_ns
         for kind, market in self._markets.items():
-            if now_ns <= market.now:
+            if venue_ns <= market.now:
                 continue
             if rest:
                 self.stats.rests += 1
-                market.rest(now_ns)
+                market.rest(venue_ns)
             else:
-                market.advance(now_ns)
+                market.advance(venue_ns)
             if kind in self._histories:
                 self._histories[kind].follow()
         for peer in tuple(self.peers):
+            if peer.line is not None:
+                peer.line.step(self.monotonic())
             peer.push()
         self._call_timers()
+        if self._binance_rest.listen_keys.has_expired(now_ns // 1_000_000):
+            self.expire_listen_key()
 
-    def answer(self, request: Request) -> Reply:
-        """Answer a REST request: Binance's under ``/fapi``, Massive's at any other path."""
+    def answer(self, request: Request) -> Reply | None:
+        """Answer a REST request: Binance's under ``/fapi``, Massive's at any other path.
+
+        Returns
+        -------
+        Reply or None
+            None where a fault leaves the request without an answer.
+        """
         self.stats.requests += 1
+        fault = self._director.http(request.path)
+        if fault is not None:
+            return None if fault.timeout else refusal(fault, request.path)
         venue = self._binance_rest if request.path.startswith("/fapi/") else self._massive_rest
         try:
             return venue.answer(request)
@@ -201,7 +240,66 @@ class Host:
 
     def expire_listen_key(self) -> None:
         """End the key of Binance's private streams."""
-        self._binance_rest.listen_keys.end()
+        key = self._binance_rest.listen_keys.end()
+        for peer in tuple(self.peers):
+            if isinstance(peer, BinancePeer):
+                peer.key_expired(key)
+
+    # What faults need.
+
+    @property
+    def strikes(self) -> deque[Strike]:
+        """The faults that were done, the newest 100,000."""
+        return self._director.strikes
+
+    def strike(self, order: Order, peer: Peer) -> None:
+        """Let a fault strike a connection."""
+        self._director.strike(order, peer)
+
+    def scale_rate(self, path: str, factor: float) -> None:
+        """Set the rate of the markets behind a path to a multiple of the usual one."""
+        kinds: tuple[Kind, ...] = ("stocks", "crypto")
+        if path:
+            kinds = ("stocks",) if path.startswith("/stocks") else ("crypto",)
+        for kind in kinds:
+            self._factors[kind] = factor
+            if kind in self._markets:
+                self._markets[kind].set_rate(self._rate_of(kind))
+
+    def soon(self, call: Callable[[], None]) -> None:
+        """Call something when the loop comes round again; without a loop that is now, one after the other."""
+        self._soon.append(call)
+        if len(self._soon) == 1:
+            while self._soon:
+                self._soon[0]()
+                self._soon.popleft()
+
+    def remember(self, path: str, text: bytes) -> None:
+        """Keep a data frame for replays, where there may be any."""
+        if self._recent_max:
+            self._recent.setdefault(path, deque(maxlen=self._recent_max)).append(text)
+
+    def recent(self, path: str) -> Iterable[bytes]:
+        """Return the last data frames of a path."""
+        return self._recent.get(path, ())
+
+    def note(self, sent: Sent) -> None:
+        """Count what was sent or withheld, and keep it where a log is wanted."""
+        if sent.fate == "withheld":
+            self.stats.withheld += 1
+        elif sent.fate == "repeated":
+            self.stats.repeated += 1
+        if self._is_recording:
+            self.log.append(sent)
+
+    def _peer(self, path: str, query: str) -> Peer | None:
+        if path in CHANNELS:
+            return MassivePeer(self, path)
+        asked = target(path, query)
+        return BinancePeer(self, path, asked) if asked is not None else None
+
+    def _rate_of(self, kind: Kind) -> int:
+        return max(1, min(round(self._rate * self._factors.get(kind, 1.0)), _RATE_MAX))
 
     def _call_timers(self) -> None:
         now = self.monotonic()
@@ -210,6 +308,6 @@ class Host:
             if timer.call is not None:
                 timer.call()
 
-    def _refuse(self, status: HTTPStatus) -> Refused:
+    def _refuse(self, reply: Reply) -> Refused:
         self.stats.refused += 1
-        return Refused(status)
+        return Refused(reply)

@@ -108,6 +108,10 @@ class ListenKeys:
         """Return whether there is a key that has not expired."""
         return bool(self.key) and now_ms < self.expires_ms
 
+    def has_expired(self, now_ms: int) -> bool:
+        """Return whether there is a key whose time is over."""
+        return bool(self.key) and now_ms >= self.expires_ms
+
     def end(self) -> str:
         """End the key and return it."""
         key, self.key = self.key, ""

@@ -17,9 +17,11 @@ from picows import (
 )
 
 from ringtape._native import Simulator
+from ringtape.sim.behaviour import Behaviour
 from ringtape.sim.host import SOME_TIME_NS, Host, Refused
 from ringtape.sim.http import HttpServer
-from ringtape.sim.peer import MESSAGE_MAX_BYTES, Behaviour, Kind, Peer
+from ringtape.sim.peer import MESSAGE_MAX_BYTES, Kind, Peer
+from ringtape.sim.script import Script
 
 __all__ = ["Server", "reference", "serve"]
 
@@ -72,7 +74,7 @@ class Server(Host):
         Address to listen on; port 0 takes a free one, which `port` then tells.
     rest_port
         The same for REST, which has a port of its own.
-    seed, symbols, rate, behaviour, monotonic, time_ns, history_bytes
+    seed, symbols, rate, behaviour, script, record, monotonic, time_ns, history_bytes
         As for `Host`.
 
     Attributes
@@ -98,6 +100,8 @@ class Server(Host):
         symbols: int = 500,
         rate: int = 20_000,
         behaviour: Behaviour | None = None,
+        script: Script | None = None,
+        record: bool = False,
         monotonic: Callable[[], float] = time.monotonic,
         time_ns: Callable[[], int] = time.time_ns,
         history_bytes: int = 64 << 20,
@@ -107,6 +111,8 @@ class Server(Host):
             symbols=symbols,
             rate=rate,
             behaviour=behaviour,
+            script=script,
+            record=record,
             monotonic=monotonic,
             time_ns=time_ns,
             history_bytes=history_bytes,
@@ -181,12 +187,18 @@ class Server(Host):
     async def __aexit__(self, *exc: object) -> None:
         await self.close()
 
+    def soon(self, call: Callable[[], None]) -> None:
+        """Call something when the loop comes round again."""
+        asyncio.get_running_loop().call_soon(call)
+
     def _answer(self, request: WSUpgradeRequest) -> Peer | WSUpgradeResponseWithListener:
         path, _, query = request.path.decode("latin-1").partition("?")
         try:
             return self.accept(path, query)
         except Refused as refused:
-            return WSUpgradeResponseWithListener(WSUpgradeResponse.create_error_response(refused.status), None)
+            reply = refused.reply
+            answer = WSUpgradeResponse.create_error_response(reply.status, reply.body, reply.headers)
+            return WSUpgradeResponseWithListener(answer, None)
 
     def _step(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(_STEP_S, self._step)

@@ -329,7 +329,7 @@ class TestBinance:
 
 
 class TestPaths:
-    @pytest.mark.parametrize("path", ["/", "/stock", "/private/ws", "/public/x", "/market/stream/x", "/stocks/"])
+    @pytest.mark.parametrize("path", ["/", "/stock", "/private/x", "/public/x", "/market/stream/x", "/stocks/"])
     async def test_what_is_not_served_is_not_found(self, path: str) -> None:
         async with serve() as server:
             with pytest.raises(InvalidStatus) as refused:

@@ -84,5 +84,5 @@ def test_what_is_not_served_is_refused_with_a_status() -> None:
     host = Host()
     with pytest.raises(Refused) as refused:
         host.accept("/nowhere")
-    assert refused.value.status == HTTPStatus.NOT_FOUND
+    assert refused.value.reply.status == HTTPStatus.NOT_FOUND
     assert host.stats.refused == 1
