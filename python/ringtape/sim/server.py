@@ -153,6 +153,8 @@ class Server(Host):
             self.port,
             max_frame_size=MESSAGE_MAX_BYTES,
             enable_auto_pong=False,
+            # QUIRK: see `ringtape.feeds.world.dial`: a client's reset would go unnoticed.
+            use_aiofastnet=False,
             logger_name="ringtape",
         )
         self.port = self._listening.sockets[0].getsockname()[1]
