@@ -51,6 +51,8 @@ class Strike(msgspec.Struct, frozen=True):
 def refusal(fault: f.Http, path: str) -> Reply:
     """Return what a request to a path gets for an answer."""
     headers = {"Retry-After": str(fault.retry_after_s)} if fault.retry_after_s else {}
+    if fault.location:
+        return Reply(fault.status, b"", {"Location": fault.location})
     if fault.html:
         return Reply(fault.status, _PAGE, {"Content-Type": "text/html", **headers})
     text = f"ordered by the fault script: {fault.status}"

@@ -43,7 +43,8 @@ __all__ = [
 ]
 
 _WHEN = ("at_s", "every_s", "after_s", "after_frames", "on")
-_STATUSES = frozenset(status for status in HTTPStatus if status >= HTTPStatus.BAD_REQUEST)
+_REDIRECTS = frozenset({301, 302, 307, 308})
+_ERRORS = frozenset(status for status in HTTPStatus if status >= HTTPStatus.BAD_REQUEST)
 Moment = Literal["connect", "auth", "subscribe"]
 What = Literal[
     "", "text", "cut", "binary", "utf8", "nan", "bom", "deep", "control", "object", "number", "opcode", "rsv", "mask"
@@ -445,6 +446,8 @@ class Http(_OfVenue, frozen=True, kw_only=True, tag="http"):
         For ``Retry-After``; 0 for none.
     html
         A proxy's page instead of JSON.
+    location
+        Where a status of 301, 302, 307 or 308 sends the client.
     timeout
         No answer at all. Of REST only: the opening of a stream gets the status.
     count
@@ -454,14 +457,16 @@ class Http(_OfVenue, frozen=True, kw_only=True, tag="http"):
     status: int = 500
     retry_after_s: int = 0
     html: bool = False
+    location: str = ""
     timeout: bool = False
     count: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
         super().__post_init__()
-        if self.status not in _STATUSES:
-            raise self._wrong("status", f"status is {self.status}: write an error of HTTP, such as 429 or 503")
+        if self.status not in (_REDIRECTS if self.location else _ERRORS):
+            right = "301, 302, 307 or 308 with a location" if self.location else "an error of HTTP, such as 429 or 503"
+            raise self._wrong("status", f"status is {self.status}: write {right}")
         self._check("retry_after_s", 0, 1 << 20)
         self._check("count", 0, 1 << 40)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import Callable
 from http import HTTPStatus
 
@@ -34,7 +35,7 @@ class HttpServer:
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server
 
-    async def open(self, host: str, port: int) -> int:
+    async def open(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Listen, and return the port.
 
         Raises
@@ -42,7 +43,7 @@ class HttpServer:
         OSError
             The address cannot be had.
         """
-        self._server = await asyncio.start_server(self._connected, host, port, limit=_HEAD_MAX_BYTES)
+        self._server = await asyncio.start_server(self._connected, host, port, limit=_HEAD_MAX_BYTES, ssl=tls)
         number: int = self._server.sockets[0].getsockname()[1]
         return number
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 import time
 from collections.abc import Callable
 from typing import Self
@@ -74,6 +75,8 @@ class Server(Host):
         Address to listen on; port 0 takes a free one, which `port` then tells.
     rest_port
         The same for REST, which has a port of its own.
+    tls
+        A server's context, for ``wss`` and ``https``; a wrong certificate is a fault too.
     seed, symbols, rate, behaviour, script, record, monotonic, time_ns, history_bytes
         As for `Host`.
 
@@ -96,6 +99,7 @@ class Server(Host):
         host: str = "127.0.0.1",
         port: int = 0,
         rest_port: int = 0,
+        tls: ssl.SSLContext | None = None,
         seed: int = 7,
         symbols: int = 500,
         rate: int = 20_000,
@@ -120,6 +124,7 @@ class Server(Host):
         self.host = host
         self.port = port
         self.rest_port = rest_port
+        self._tls = tls
         self._rest = HttpServer(self.answer)
         self._listening: asyncio.Server
         self._timer: asyncio.TimerHandle | None = None
@@ -128,12 +133,12 @@ class Server(Host):
     @property
     def url(self) -> str:
         """The base address of the streams, such as ``ws://127.0.0.1:8765``."""
-        return f"ws://{self._name}:{self.port}"
+        return f"{'wss' if self._tls else 'ws'}://{self._name}:{self.port}"
 
     @property
     def rest_url(self) -> str:
         """The base address of REST, such as ``http://127.0.0.1:8766``."""
-        return f"http://{self._name}:{self.rest_port}"
+        return f"{'https' if self._tls else 'http'}://{self._name}:{self.rest_port}"
 
     @property
     def _name(self) -> str:
@@ -155,11 +160,12 @@ class Server(Host):
             enable_auto_pong=False,
             # QUIRK: see `ringtape.feeds.world.dial`: a client's reset would go unnoticed.
             use_aiofastnet=False,
+            ssl=self._tls,
             logger_name="ringtape",
         )
         self.port = self._listening.sockets[0].getsockname()[1]
         try:
-            self.rest_port = await self._rest.open(self.host, self.rest_port)
+            self.rest_port = await self._rest.open(self.host, self.rest_port, self._tls)
         except OSError:
             self._listening.close()
             raise
@@ -199,7 +205,10 @@ class Server(Host):
             return self.accept(path, query)
         except Refused as refused:
             reply = refused.reply
-            answer = WSUpgradeResponse.create_error_response(reply.status, reply.body, reply.headers)
+            if "Location" in reply.headers:
+                answer = WSUpgradeResponse.create_redirect_response(reply.status, reply.headers["Location"])
+            else:
+                answer = WSUpgradeResponse.create_error_response(reply.status, reply.body, reply.headers)
             return WSUpgradeResponseWithListener(answer, None)
 
     def _step(self) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
 import struct
 import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import trustme
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
@@ -355,6 +357,31 @@ class TestRefusals:
             assert response.body.startswith(b"<html>" if html else b"{")
             async with crypto(venue) as client:
                 assert await receive(client)
+
+    async def test_a_stream_is_sent_elsewhere(self) -> None:
+        order = faults.Http(path="/market", status=302, location="wss://elsewhere.invalid/")
+        async with server(order) as venue:
+            client = await asyncio.open_connection(venue.host, venue.port)
+            client[1].write(upgrade(MARKET))
+            head = await asyncio.wait_for(client[0].readuntil(b"\r\n\r\n"), LIMIT_S)
+            client[1].close()
+        assert head.startswith(b"HTTP/1.1 302 ")
+        assert b"location: wss://elsewhere.invalid/" in head.lower()
+
+    async def test_a_certificate_of_another_host(self) -> None:
+        authority = trustme.CA()
+        tls, trust = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+        authority.configure_trust(trust)
+        authority.issue_cert("elsewhere.invalid").configure_cert(tls)
+        async with server(tls=tls) as venue:
+            assert (venue.url[:6], venue.rest_url[:8]) == ("wss://", "https://")
+            for port in (venue.port, venue.rest_port):
+                with pytest.raises(ssl.SSLCertVerificationError):
+                    await asyncio.open_connection(venue.host, port, ssl=trust)
+                _, writer = await asyncio.open_connection(
+                    venue.host, port, ssl=trust, server_hostname="elsewhere.invalid"
+                )
+                writer.close()
 
 
 class TestEvents:

@@ -95,6 +95,7 @@ def test_a_name_that_is_not_shipped_names_the_nearest() -> None:
         ("[[fault]]\nkind = 'drop'\nshare = 1.5", "fault[0].share", "from 0 to 1"),
         ("[[fault]]\nkind = 'stall'", "fault[0].for_s", "for_s is 0"),
         ("[[fault]]\nkind = 'http'\nstatus = 200", "fault[0].status", "429"),
+        ("[[fault]]\nkind = 'http'\nlocation = 'x'", "fault[0].status", "301, 302"),
         ("[[fault]]\nkind = 'slow_consumer'\nwarn_s = 9", "fault[0].warn_s", "from 0 to 5"),
         ("[[fault]]\nkind = 'garbage'\nwhat = 'noise'", "fault[0]", "Invalid enum value"),
         ("not toml", "", "not TOML"),
