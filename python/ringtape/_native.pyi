@@ -606,6 +606,14 @@ class Simulator:
         """Make the events up to and including `to_ns`; a time that has passed does nothing."""
     def rest(self, to_ns: int) -> None:
         """Let time pass without orders, as after the machine slept: only bars and mark prices that were due come."""
+    def set_rate(self, rate: int) -> None:
+        """Change the rate from the next order on, as in a burst; the bytes then depend on the time of the change too.
+
+        Raises
+        ------
+        ConfigError
+            The rate is not 1 to 10,000,000.
+        """
     def symbols(self) -> list[str]:
         """Return the names of the symbols, the most active first."""
     def prev_closes(self) -> dict[str, float]:

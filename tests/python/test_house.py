@@ -25,8 +25,10 @@ NATIVE = {
     "scanner/rules.py": "compiles rule files",
     "shm.py": "views of engines in other processes",
     "sim/__init__.py": "re-exports the pretend market",
+    "sim/history.py": "keeps what the pretend market made",
+    "sim/host.py": "drives the pretend market",
     "sim/peer.py": "subscribes at the pretend market for one client",
-    "sim/server.py": "drives the pretend market by the clock",
+    "sim/server.py": "tells the pretend market's previous closes",
     "tui/live.py": "owns the engine of the live screen",
 }
 # Rooms of the package that know the common ground and not each other; they meet in app.py, cli and tui.
@@ -39,6 +41,7 @@ SOCKETS = {
     "feeds/world.py",
     "history/http.py",
     "sim/binance.py",
+    "sim/line.py",
     "sim/massive.py",
     "sim/peer.py",
     "sim/server.py",

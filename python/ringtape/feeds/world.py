@@ -84,6 +84,9 @@ async def dial(
                 max_frame_size=limits.message,
                 max_redirects=0,
                 read_buffer_init_size=1 << 18,
+                # QUIRK: picows takes aiofastnet where it is installed. Its 1.2 on uvloop never hears of a reset that
+                # comes behind data: uvloop drops the reader of a descriptor with an error and tells nobody.
+                use_aiofastnet=False,
                 logger_name=_log,
             )
     except BaseException:

@@ -6,7 +6,27 @@ it under ``/stocks``, Binance's under ``/public`` and ``/market``.
 
 from __future__ import annotations
 
-from ringtape.sim.peer import Behaviour, Stats
+from ringtape.sim import faults
+from ringtape.sim.behaviour import Behaviour, Stats
+from ringtape.sim.director import Strike
+from ringtape.sim.host import Host, Refused
+from ringtape.sim.line import Sent
+from ringtape.sim.rest import Reply, Request
+from ringtape.sim.script import Script
 from ringtape.sim.server import Server, reference, serve
 
-__all__ = ["Behaviour", "Server", "Stats", "reference", "serve"]
+__all__ = [
+    "Behaviour",
+    "Host",
+    "Refused",
+    "Reply",
+    "Request",
+    "Script",
+    "Sent",
+    "Server",
+    "Stats",
+    "Strike",
+    "faults",
+    "reference",
+    "serve",
+]

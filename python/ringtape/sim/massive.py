@@ -6,10 +6,16 @@ unknown channels, repeated subscriptions, messages that cannot be read.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 from picows import WSCloseCode
 
-from ringtape.sim.peer import Host, Peer
+from ringtape.sim.faults import Auth
+from ringtape.sim.peer import Peer
+
+if TYPE_CHECKING:
+    from ringtape.sim.host import Host
 
 __all__ = ["CHANNELS", "MassivePeer"]
 
@@ -37,9 +43,28 @@ class _Request(msgspec.Struct):
     params: str
 
 
+class _Head(msgspec.Struct):
+    ev: str
+    sym: str
+
+
+_read_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_read_head = msgspec.json.Decoder(_Head).decode
+
+
 class _Status(msgspec.Struct, tag="status", tag_field="ev"):
     status: str
     message: str
+
+
+_REFUSALS = {
+    "failed": _Status("auth_failed", "authentication failed"),
+    "plan": _Status(
+        "auth_failed",
+        "Your plan doesn't include websocket access. Visit https://massive.com/pricing to upgrade.",
+    ),
+    "timeout": _Status("auth_timeout", "No authentication request received."),
+}
 
 
 class MassivePeer(Peer):
@@ -81,8 +106,32 @@ class MassivePeer(Peer):
 
     def fell_behind(self) -> None:
         """Tell the client, behind all that waits for it, and close."""
-        self._say(_Status("slow_consumer", "Connection closed: the client does not keep up."))
+        self.warn_slow()
         self.end(WSCloseCode.POLICY_VIOLATION)
+
+    def warn_slow(self) -> None:
+        """Send the status; its text is a guess."""
+        self._say(_Status("slow_consumer", "Connection closed: the client does not keep up."))
+
+    def cut_off(self) -> None:
+        """Send the last status, whose text is a guess too, and close."""
+        self._say(_Status("force_disconnect", "Connection closed by the server."))
+        self.end(WSCloseCode.POLICY_VIOLATION)
+
+    def events_of(self, frame: bytes) -> list[bytes]:
+        """Return the elements of the array."""
+        return [bytes(event) for event in _read_array(frame)]
+
+    def frames_of(self, events: list[bytes]) -> list[bytes]:
+        """Return arrays of as many events as a frame may have."""
+        batch = self.host.behaviour.batch
+        parts = [events[start : start + batch] for start in range(0, len(events), batch)]
+        return [b"[" + b",".join(part) + b"]" for part in parts]
+
+    def stream_of(self, event: bytes) -> str:
+        """Return the channel and symbol, such as ``T.SPY``."""
+        head = _read_head(event)
+        return f"{head.ev}.{head.sym}"
 
     def evict(self) -> None:
         """Close the connection as one too many."""
@@ -91,17 +140,22 @@ class MassivePeer(Peer):
         self.end(WSCloseCode.POLICY_VIOLATION)
 
     def _authenticate(self, key: str) -> None:
-        if key in {"", self.host.behaviour.bad_key}:
-            self._say(_Status("auth_failed", "authentication failed"))
+        fault = self.line.find(Auth) if self.line is not None else None
+        answer = fault.answer if fault is not None else ""
+        if answer == "silent":
+            return
+        if answer or key in {"", self.host.behaviour.bad_key}:
+            self._say(_REFUSALS[answer or "failed"])
             # QUIRK: the venue hangs up without a close handshake.
             self.drop()
             return
         self._is_authenticated = True
         self._say(_Status("auth_success", "authenticated"))
+        self.moment("auth")
 
     def _give_up(self) -> None:
         if not self._is_authenticated:
-            self._say(_Status("auth_timeout", "No authentication request received."))
+            self._say(_REFUSALS["timeout"])
             self.drop()
 
     def _subscribe(self, params: str) -> None:
@@ -111,7 +165,7 @@ class MassivePeer(Peer):
             # QUIRK: no answer at all to an unknown channel, nor to a repetition.
             if channel not in self._channels or not symbol or name in self.held:
                 continue
-            if channel in self.host.behaviour.unentitled or len(self.held) >= _NAMES_MAX:
+            if self._is_refused(channel, name):
                 answers.append(_Status("error", "not authorized"))
                 continue
             self.held.add(name)
@@ -120,9 +174,16 @@ class MassivePeer(Peer):
                 simulator.subscribe(handle, name)
             answers.append(_Status("success", f"subscribed to: {name}"))
         self._say(*answers)
+        if self.held:
+            self.moment("subscribe")
         if self.held and not self.is_streaming:
             self.is_streaming = True
             self._make_room()
+
+    def _is_refused(self, channel: str, name: str) -> bool:
+        if self.line is not None and self.line.is_unauthorized(name):
+            return True
+        return channel in self.host.behaviour.unentitled or len(self.held) >= _NAMES_MAX
 
     def _unsubscribe(self, params: str) -> None:
         names = [name for name in _names(params) if name in self.held]

@@ -1,164 +1,64 @@
-"""What the pretend venues share: how they behave, the market on the wall clock, and one client's connection."""
+"""What the pretend venues share of one client's connection: messages in, frames out, and an orderly end."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import struct
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-import msgspec
-from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
+from picows import WSCloseCode, WSFrame, WSListener, WSMsgType
 
 from ringtape._native import Simulator
-from ringtape.errors import ConfigError
+from ringtape.sim.faults import BlackHole, Deaf
+from ringtape.sim.timer import Timer
+from ringtape.sim.wire import data_frame
 
-__all__ = ["MESSAGE_MAX_BYTES", "Behaviour", "Host", "LiveMarket", "Peer", "Stats"]
+if TYPE_CHECKING:
+    from ringtape.sim.host import Host
+    from ringtape.sim.line import Line
+
+__all__ = ["MESSAGE_MAX_BYTES", "Kind", "Peer", "Route", "Socket", "Transport"]
 
 MESSAGE_MAX_BYTES = 1 << 20
 """The longest message taken from a client."""
 
 _log = logging.getLogger("ringtape.sim")
-_BEHIND_NS = 1_000_000_000
-_CONTROL_MAX_BYTES = 125
 
 Kind = Literal["stocks", "crypto"]
 Route = Literal["all", "public", "market"]
 
 
-class Behaviour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the pretend venues behave; the defaults are what the real ones were seen to do, where that is known.
+class Socket(Protocol):
+    """What a connection needs of the transport under its WebSocket."""
 
-    Attributes
-    ----------
-    bad_key
-        The key that Massive refuses; the empty key is refused too.
-    auth_timeout_s
-        How long Massive waits for the key.
-    unentitled
-        Massive channels that the key's plan lacks, such as ``NOI``.
-    max_connections
-        Streaming connections of one Massive market; 0 for any number.
-    evict
-        Which connection goes when there are more: the newcomer, or the oldest.
-    batch
-        Most events of one Massive frame.
-    ping_s, pong_s
-        How often Binance sends a ping, and how long it waits for any pong before it drops the connection.
-    requests_per_s
-        Requests that Binance takes in a second before it closes the connection.
-    streams
-        Streams of one Binance connection; one more costs the connection.
-    write_buffer
-        Bytes that may wait for a slow client before it is cut off. One more step of the market, a second's worth of
-        events at the most, may come on top.
-    close_s
-        From our close to the end of the connection, whatever the client does.
-    """
+    def write(self, data: bytes) -> None:
+        """Send bytes; they may be any part of a frame, or many frames."""
 
-    bad_key: str = "bad-key"
-    auth_timeout_s: float = 10.0
-    unentitled: frozenset[str] = frozenset()
-    max_connections: int = 0
-    evict: Literal["newer", "older"] = "newer"
-    batch: int = 100
-    ping_s: float = 180.0
-    pong_s: float = 600.0
-    requests_per_s: int = 15
-    streams: int = 1024
-    write_buffer: int = 8 << 20
-    close_s: float = 5.0
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be.
-
-        Raises
-        ------
-        ConfigError
-            A number is not above zero; only `max_connections` may be zero.
-        """
-        for name in self.__struct_fields__:
-            value = getattr(self, name)
-            if isinstance(value, int | float) and (value < 0 or (value == 0 and name != "max_connections")):
-                raise ConfigError(f"{name} is {value}: write a number above zero", name, "arguments")
+    def get_write_buffer_size(self) -> int:
+        """Return the bytes that wait for the client."""
 
 
-class Stats(msgspec.Struct):
-    """What a server did so far.
+class Transport(Protocol):
+    """What a connection needs of `picows.WSTransport`; a test in virtual time brings its own."""
 
-    Attributes
-    ----------
-    connections, refused
-        Connections accepted; requests refused, for their path or because 1,024 clients are there.
-    frames, bytes
-        Messages sent to clients, and their bytes with framing.
-    slow_clients
-        Clients cut off because they did not keep up.
-    lost
-        Events that clients wanted or not and were never sent, because the server itself was too late.
-    rests
-        Times the market rested because the machine slept or fell more than a second behind.
-    """
+    @property
+    def underlying_transport(self) -> Socket:
+        """The transport under the WebSocket. Data frames are written to it, framed."""
 
-    connections: int = 0
-    refused: int = 0
-    frames: int = 0
-    bytes: int = 0
-    slow_clients: int = 0
-    lost: int = 0
-    rests: int = 0
+    def send_ping(self, message: str | bytes = b"") -> None:
+        """Send a ping."""
 
+    def send_pong(self, message: bytes = b"") -> None:
+        """Send a pong."""
 
-class LiveMarket:
-    """A market that starts when it is first wanted and then follows the wall clock.
+    def send_close(self, close_code: Any = 0, close_message: str | None = None) -> None:  # noqa: ANN401 - any number
+        """Send a close frame."""
 
-    Parameters
-    ----------
-    kind, seed, symbols, rate
-        As for `ringtape._native.Simulator`.
-    stats
-        Where rests are counted.
-    """
+    def disconnect(self, graceful: bool = True) -> None:  # noqa: FBT001, FBT002 - as picows has it
+        """Close the socket, after what was written where it is `graceful`."""
 
-    def __init__(self, kind: Kind, *, seed: int, symbols: int, rate: int, stats: Stats) -> None:
-        self.kind = kind
-        self.simulator: Simulator | None = None
-        self._seed = seed
-        self._symbols = symbols
-        self._rate = rate
-        self._stats = stats
-
-    def start(self, now_ns: int) -> Simulator:
-        """Return the running market; it opens now where it did not run yet."""
-        if self.simulator is None:
-            self.simulator = Simulator(
-                seed=self._seed, symbols=self._symbols, rate=self._rate, kind=self.kind, start_ns=now_ns
-            )
-        return self.simulator
-
-    def follow(self, now_ns: int) -> None:
-        """Bring the market to the wall clock's time, resting where it fell too far behind."""
-        simulator = self.simulator
-        if simulator is None:
-            return
-        if now_ns - simulator.now > _BEHIND_NS:
-            self._stats.rests += 1
-            _log.info("the %s market rests over %.1f s", self.kind, (now_ns - simulator.now) / 1e9)
-            simulator.rest(now_ns)
-        else:
-            simulator.advance(now_ns)
-
-
-class Host(Protocol):
-    """What a connection needs of the server."""
-
-    behaviour: Behaviour
-    stats: Stats
-    peers: dict[Peer, None]
-
-    def market(self, kind: Kind) -> Simulator:
-        """Return the running market of that kind, started where it is not."""
+    async def wait_disconnected(self) -> None:
+        """Wait for the end of the socket."""
 
 
 class Peer(WSListener):
@@ -172,19 +72,28 @@ class Peer(WSListener):
         The server.
     path
         The path that was asked for.
+
+    Attributes
+    ----------
+    number
+        Which connection to the host it is; the first is 1.
+    line
+        What does the faults that are ordered; None where there are none.
     """
 
     def __init__(self, host: Host, path: str) -> None:
         self.host = host
         self.path = path
-        self.transport: WSTransport
+        self.number = 0
+        self.line: Line | None = None
+        self.transport: Transport
         self.held: set[str] = set()
         self._simulator: Simulator | None = None
         self._handle = 0
         self._message = bytearray()
         self._is_message_open = False
         self._is_ending = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
 
     # What a venue's protocol fills in.
 
@@ -199,6 +108,32 @@ class Peer(WSListener):
 
     def ponged(self) -> None:
         """Take note of a pong."""
+
+    def evict(self) -> None:
+        """Close the connection as one too many."""
+        self.end(WSCloseCode.POLICY_VIOLATION)
+
+    def warn_slow(self) -> None:
+        """Tell a client that it does not keep up, where the venue does that."""
+
+    def cut_off(self) -> None:
+        """Close on a client that does not keep up, after the warning."""
+        self.end(WSCloseCode.POLICY_VIOLATION)
+
+    def announce_end(self) -> None:
+        """Tell the client that the connection will end, where the venue does that."""
+
+    def events_of(self, frame: bytes) -> list[bytes]:
+        """Return the events of a data frame."""
+        return [frame]
+
+    def frames_of(self, events: list[bytes]) -> list[bytes]:
+        """Return data frames of events."""
+        return events
+
+    def stream_of(self, event: bytes) -> str:  # noqa: ARG002 - the venues need it
+        """Return the name of the stream that an event belongs to."""
+        return ""
 
     # What it may use.
 
@@ -215,21 +150,30 @@ class Peer(WSListener):
             self._simulator = simulator
         return self._simulator, self._handle
 
-    def send(self, frames: list[bytes]) -> None:
-        """Send text messages with one write."""
-        if self._is_ending or not frames:
+    def send(self, messages: list[bytes]) -> None:
+        """Send messages of the venue's own."""
+        if self._is_ending:
             return
-        # Server frames have no mask, so framing costs little; picows would make a system call for each of them, and
-        # Binance's frames are one event each.
-        data = b"".join([part for frame in frames for part in (_header(len(frame)), frame)])
-        self.transport.underlying_transport.write(data)
-        self.host.stats.frames += len(frames)
-        self.host.stats.bytes += len(data)
+        if self.line is None:
+            self._write(messages)
+        else:
+            for message in messages:
+                self.line.say(message)
+
+    def moment(self, name: str) -> None:
+        """Take note of how far the client has got; a fault may be ordered for then."""
+        if self.line is not None and not self._is_ending:
+            self.line.moment(name)
+
+    def ping(self, payload: str) -> None:
+        """Send a ping."""
+        if self._is_open():
+            self.transport.send_ping(payload)
 
     def later(self, delay_s: float, call: Callable[[], None]) -> None:
         """Call something after a delay unless the connection has ended by then; there is one such call at a time."""
         self._cancel_timer()
-        self._timer = asyncio.get_running_loop().call_later(delay_s, call)
+        self._timer = self.host.later(delay_s, call)
 
     def push(self) -> None:
         """Send what the market has for this client."""
@@ -240,39 +184,60 @@ class Peer(WSListener):
             _log.warning("a client of %s does not keep up and is cut off", self.path)
             self.fell_behind()
             return
-        self.send(self._simulator.frames(self._handle, self.host.behaviour.batch))
+        frames = self._simulator.frames(self._handle, self.host.behaviour.batch)
+        if self.line is None:
+            self._write(frames)
+        else:
+            self.line.data(frames)
 
-    def end(self, code: WSCloseCode, reason: str = "") -> None:
+    def end(self, code: WSCloseCode | int, reason: str = "") -> None:
         """Close the connection; where the client does not answer in time, drop it."""
         if not self._is_ending:
+            if self.line is not None:
+                self.line.finish()
             self.transport.send_close(code, reason)
             self._finish()
 
     def drop(self) -> None:
         """Hang up after what was sent, without a close handshake."""
         if not self._is_ending:
+            if self.line is not None:
+                self.line.finish()
             self.transport.disconnect()
+            self._finish()
+
+    def abort(self) -> None:
+        """Cut the connection; what was not sent yet is lost."""
+        if not self._is_ending:
+            self.transport.disconnect(graceful=False)
             self._finish()
 
     # What picows calls.
 
-    def on_ws_connected(self, transport: WSTransport) -> None:
+    def on_ws_connected(self, transport: Transport) -> None:
         """Take the connection."""
         self.transport = transport
         self.host.peers[self] = None
         self.host.stats.connections += 1
-        self.opened()
+        self.moment("connect")
+        if not self._is_ending:
+            self.opened()
 
-    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """Take a frame; pings are answered by picows."""
+    def on_ws_frame(self, transport: Transport, frame: WSFrame) -> None:
+        """Take a frame."""
+        if self._is_in_black_hole():
+            return
         if frame.msg_type == WSMsgType.CLOSE:
             self._on_close(transport, frame.get_payload_as_bytes())
         elif frame.msg_type == WSMsgType.PONG:
             self.ponged()
+        elif frame.msg_type == WSMsgType.PING:
+            if self._is_open():
+                transport.send_pong(frame.get_payload_as_bytes())
         elif not self._is_ending:
             self._on_data(frame)
 
-    def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002 - picows' signature
+    def on_ws_disconnected(self, transport: Transport) -> None:  # noqa: ARG002 - picows' signature
         """Forget the client."""
         self._is_ending = True
         self._leave()
@@ -286,7 +251,29 @@ class Peer(WSListener):
 
     # The rest.
 
-    def _on_close(self, transport: WSTransport, payload: bytes) -> None:
+    def _write(self, frames: list[bytes]) -> None:
+        """Send text messages with one write."""
+        if not frames:
+            return
+        # Server frames have no mask, so framing costs little; picows would make a system call for each of them, and
+        # Binance's frames are one event each.
+        data = b"".join(map(data_frame, frames))
+        self.transport.underlying_transport.write(data)
+        self.host.stats.frames += len(frames)
+        self.host.stats.bytes += len(data)
+
+    def _is_in_black_hole(self) -> bool:
+        return self.line is not None and self.line.find(BlackHole) is not None
+
+    def _is_open(self) -> bool:
+        """Return whether a control frame may be sent; what waits to be written goes first."""
+        if self._is_ending or self._is_in_black_hole():
+            return False
+        if self.line is not None:
+            self.line.finish()
+        return True
+
+    def _on_close(self, transport: Transport, payload: bytes) -> None:
         if not self._is_ending:
             code = int.from_bytes(payload[:2], "big")
             known = {each.value: each for each in WSCloseCode if each is not WSCloseCode.NO_INFO}
@@ -307,7 +294,8 @@ class Peer(WSListener):
         if frame.fin:
             message = bytes(self._message)
             self._message.clear()
-            self.received(message)
+            if self.line is None or self.line.find(Deaf) is None:
+                self.received(message)
 
     def _finish(self) -> None:
         self._is_ending = True
@@ -320,6 +308,8 @@ class Peer(WSListener):
     def _leave(self) -> None:
         """Give up the place in the market and the timer."""
         self._cancel_timer()
+        if self.line is not None:
+            self.line.close("end")
         if self._simulator is not None:
             self.host.stats.lost += self._simulator.lost(self._handle) or 0
             self._simulator.close(self._handle)
@@ -328,12 +318,3 @@ class Peer(WSListener):
     def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-
-
-def _header(size: int) -> bytes:
-    """Return the header of a whole text message from a server."""
-    if size <= _CONTROL_MAX_BYTES:
-        return bytes((0x81, size))
-    if size < 1 << 16:
-        return struct.pack("!BBH", 0x81, 126, size)
-    return struct.pack("!BBQ", 0x81, 127, size)

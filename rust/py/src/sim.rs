@@ -65,6 +65,12 @@ impl Simulator {
         Ok(())
     }
 
+    fn set_rate(&self, py: Python<'_>, rate: &Bound<'_, PyInt>) -> PyResult<()> {
+        // A number that does not fit becomes 0, which the market refuses like any other out of range.
+        let changed = self.own(py)?.set_rate(rate.extract().unwrap_or(0));
+        changed.map_err(|error| refuse(py, error.key(), &error.to_string()))
+    }
+
     #[getter]
     fn now(&self, py: Python<'_>) -> PyResult<i64> {
         Ok(self.own(py)?.now())

@@ -100,6 +100,11 @@ impl Crypto {
         self.next_order.min(self.next_tick)
     }
 
+    /// Mean time between orders from the next one on, in ns.
+    pub(crate) fn set_gap(&mut self, mean_gap: f64) {
+        self.mean_gap = mean_gap;
+    }
+
     /// Orders resume at `at`; what was due in between still comes.
     pub(crate) fn rest_until(&mut self, at: Nanos) {
         self.next_order = self.next_order.max(at);

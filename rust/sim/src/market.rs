@@ -137,13 +137,10 @@ impl Market {
         if !(1..=SYMBOLS_MAX).contains(&symbols) {
             return Err(ConfigError::Symbols);
         }
-        if !(1..=RATE_MAX).contains(&rate) {
-            return Err(ConfigError::Rate);
-        }
+        let gap = mean_gap(rate)?;
         if !(TIME_MIN..TIME_MAX).contains(&start_ns) {
             return Err(ConfigError::Start);
         }
-        let gap = SECOND as f64 / f64::from(rate);
         let exchange = match kind {
             Kind::Stocks => Exchange::Stocks(Stocks::new(seed, symbols, gap, start_ns)),
             Kind::Crypto => Exchange::Crypto(Crypto::new(seed, symbols, gap, start_ns)),
@@ -198,6 +195,17 @@ impl Market {
     pub fn rest(&mut self, to: Nanos) {
         exchange!(&mut self.exchange, inner => inner.rest_until(to.saturating_add(1)));
         self.advance(to);
+    }
+
+    /// Changes the rate from the next order on, as in a burst. The bytes of a market then depend on the market's time
+    /// at the change too.
+    ///
+    /// # Errors
+    /// The rate is not 1 to [`RATE_MAX`].
+    pub fn set_rate(&mut self, rate: u32) -> Result<(), ConfigError> {
+        let gap = mean_gap(rate)?;
+        exchange!(&mut self.exchange, inner => inner.set_gap(gap));
+        Ok(())
     }
 
     /// A new subscriber that wants nothing yet and will be handed what happens from now on; `None` when there are
@@ -264,6 +272,11 @@ impl Market {
         let fetched = self.subscribers.values().map(|subscriber| subscriber.cursor).min();
         self.log.forget(fetched.unwrap_or(self.log.next()));
     }
+}
+
+/// Mean time between orders in ns.
+fn mean_gap(rate: u32) -> Result<f64, ConfigError> {
+    (1..=RATE_MAX).contains(&rate).then(|| SECOND as f64 / f64::from(rate)).ok_or(ConfigError::Rate)
 }
 
 fn stream_names(names: &[String]) -> Vec<[String; STREAMS.len()]> {

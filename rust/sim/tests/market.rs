@@ -363,6 +363,26 @@ fn a_rest_keeps_what_was_due_and_skips_the_orders() {
 }
 
 #[test]
+fn a_burst_is_ten_times_the_rate_while_it_lasts() {
+    for kind in [Kind::Stocks, Kind::Crypto] {
+        let (mut market, _) = watched(&config(8, 50, 2_000, kind));
+        let made = |market: &mut Market, seconds| {
+            let before = market.events();
+            market.advance(market.now() + seconds * SECOND);
+            (market.events() - before) as f64 / seconds as f64
+        };
+        let usual = made(&mut market, 10);
+        assert_eq!(market.set_rate(20_000), Ok(()));
+        let burst = made(&mut market, 5);
+        assert_eq!(market.set_rate(2_000), Ok(()));
+        let after = made(&mut market, 10);
+        assert!(burst > 7.0 * usual, "{burst} after {usual}");
+        assert!((0.9..1.1).contains(&(after / usual)), "{after} after {usual}");
+        assert_eq!(market.set_rate(0), Err(ConfigError::Rate));
+    }
+}
+
+#[test]
 fn previous_closes_depend_on_the_seed_alone() {
     for kind in [Kind::Stocks, Kind::Crypto] {
         let closes = |config: &Config| market(config).previous_closes().collect::<Vec<_>>();

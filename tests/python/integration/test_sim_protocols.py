@@ -329,7 +329,7 @@ class TestBinance:
 
 
 class TestPaths:
-    @pytest.mark.parametrize("path", ["/", "/stock", "/private/ws", "/public/x", "/market/stream/x", "/stocks/"])
+    @pytest.mark.parametrize("path", ["/", "/stock", "/private/x", "/public/x", "/market/stream/x", "/stocks/"])
     async def test_what_is_not_served_is_not_found(self, path: str) -> None:
         async with serve() as server:
             with pytest.raises(InvalidStatus) as refused:
@@ -338,7 +338,7 @@ class TestPaths:
             assert server.stats.refused == 1
 
     async def test_there_is_room_for_so_many_clients(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("ringtape.sim.server._PEERS_MAX", 1)
+        monkeypatch.setattr("ringtape.sim.host._PEERS_MAX", 1)
         async with serve() as server:
             async with massive(server):
                 with pytest.raises(InvalidStatus) as refused:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
@@ -182,7 +183,8 @@ async def test_the_command_says_where_it_listens_and_ends_on_a_signal(number: si
     )
     line = await asyncio.wait_for(process.stdout.readline(), LIMIT_S)
     ready = json.loads(line)
-    assert ready == {"port": ready["port"], "host": "127.0.0.1", "seed": 3, "symbols": 10, "rate": 1000}
+    ports = {"port": ready["port"], "rest_port": ready["rest_port"]}
+    assert ready == {**ports, "host": "127.0.0.1", "seed": 3, "symbols": 10, "rate": 1000}
     async with connect(f"ws://127.0.0.1:{ready['port']}/stocks", proxy=None) as client:
         assert json.loads(await client.recv())[0]["status"] == "connected"
         asked = time.monotonic()
@@ -190,6 +192,26 @@ async def test_the_command_says_where_it_listens_and_ends_on_a_signal(number: si
         out, err = await asyncio.wait_for(process.communicate(), LIMIT_S)
     assert time.monotonic() - asked < PROMPT_S
     assert (process.returncode, out, err) == (0, b"", b"")
+
+
+async def test_the_command_does_what_a_script_says(tmp_path: Path) -> None:
+    script = tmp_path / "script.toml"
+    script.write_text('[behaviour]\nbad_key = "worse"\n[[fault]]\nkind = "close"\ncode = 4001\non = "auth"\n')
+    process = await asyncio.create_subprocess_exec(
+        *command("--port", "0", "--symbols", "3", "--faults", str(script)), stdout=subprocess.PIPE
+    )
+    try:
+        ready = json.loads(await asyncio.wait_for(process.stdout.readline(), LIMIT_S))
+        ends = []
+        for key in ("bad-key", "worse"):
+            async with connect(f"ws://127.0.0.1:{ready['port']}/stocks", proxy=None) as client:
+                await client.send(json.dumps({"action": "auth", "params": key}))
+                await asyncio.wait_for(client.wait_closed(), LIMIT_S)
+                ends.append(client.close_code)
+        assert ends == [4001, 1006]
+    finally:
+        process.terminate()
+        assert await process.wait() == 0
 
 
 @pytest.mark.parametrize(
@@ -200,6 +222,8 @@ async def test_the_command_says_where_it_listens_and_ends_on_a_signal(number: si
         (["--rate", "0"], "rate must be 1 to"),
         (["--symbols", "20001"], "symbols must be 1 to"),
         (["--seed", "-1"], "seed must be 0 to"),
+        (["--faults", "bad-day"], "did you mean 'bad_day'"),
+        (["--faults", "./none.toml"], "cannot read none.toml"),
     ],
 )
 def test_the_command_refuses_in_one_sentence(arguments: list[str], reason: str) -> None:

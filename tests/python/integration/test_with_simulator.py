@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 from harness import KEY, LIMIT_S, QUICK, Tape, running, until
 
@@ -11,7 +12,7 @@ from ringtape import App, sim
 from ringtape.errors import AuthenticationError
 from ringtape.feeds import Binance, Massive
 from ringtape.feeds.base import FeedState
-from ringtape.sim import Behaviour, Server
+from ringtape.sim import Behaviour, Script, Server, faults
 
 
 def stocks(server: Server, *names: str) -> Massive:
@@ -60,6 +61,19 @@ async def test_what_the_plan_lacks_is_reported_and_the_rest_flows() -> None:
         await until(lambda: tape.sequences)
         (health,) = app.health().connections
         assert (health.state, health.detail) == (FeedState.DEGRADED, "not authorized")
+
+
+@pytest.mark.parametrize("fault", [faults.Reset(after_frames=20, peer=1), faults.HangUp(after_frames=20, peer=1)])
+async def test_an_end_behind_data_is_noticed_at_once(fault: faults.Fault) -> None:
+    # Long limits: it has to be noticed by itself, not by the silence after it.
+    patient = msgspec.structs.replace(QUICK, idle_s=60.0, pong_s=60.0)
+    script = Script(faults=(fault,))
+    async with (
+        sim.serve(symbols=5, rate=1_000, script=script) as server,
+        running(stocks(server), limits=patient) as (app, _),
+    ):
+        await until(lambda: app.health().connections[0].connects == 2)
+        assert server.stats.faults == {fault.kind: 1}
 
 
 async def test_a_restarted_server_is_found_again() -> None:
