@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 import signal
@@ -28,7 +29,7 @@ from ._native import Engine, RuleSet
 from .config import Settings
 from .errors import ConfigError, FeedError
 from .feeds import Binance, Massive
-from .feeds.base import Batch, Feed, FeedState, Records
+from .feeds.base import Batch, Feed, FeedState, Records, Session
 from .feeds.connection import Connection
 from .feeds.health import Health
 from .feeds.limits import Limits
@@ -133,6 +134,8 @@ class App:
         self._world = world or World()
         self._connections: dict[int, Connection] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._retired: set[asyncio.Task[None]] = set()
+        self._numbers = itertools.count(1)
         self._stopping: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started = 0.0
@@ -180,6 +183,7 @@ class App:
         self._loop = asyncio.get_running_loop()
         self._started = self._world.monotonic()
         self._connections.clear()
+        self._numbers = itertools.count(1)
         self._dispatcher.start()
         try:
             await self._serve_until_stopped(self._stopping)
@@ -224,7 +228,8 @@ class App:
         """Log a connection's new state and tell the strategies. For connections."""
         name, monitor = connection.session.name, connection.monitor
         self._log_seldom(logging.INFO, name, monitor.state, monitor.detail)
-        self._mark_gap(connection)
+        if monitor.state is FeedState.LIVE or connection.session.loss_is_gap:
+            self._mark_gap(connection)
         self._dispatcher.connection(name, monitor.state)
 
     def _mark_gap(self, connection: Connection) -> None:
@@ -294,19 +299,44 @@ class App:
             await _cancel([stopped, advance])
 
     def _sync_connections(self) -> None:
-        """Start connections for sessions that have none, and wake the others: the wanted names have changed."""
-        known = {id(connection.session): connection for connection in self._connections.values()}
+        """Start what the feeds want and is not there, end what they want no longer, and wake the others."""
+        known = {id(connection.session): number for number, connection in self._connections.items()}
         for feed in self.feeds:
             for session in feed.sessions:
-                connection = known.get(id(session))
-                if connection is not None:
-                    connection.wanted_changed()
+                number = known.pop(id(session), None)
+                if number is None:
+                    self._start_connection(session)
                 else:
-                    number = len(self._connections) + 1
-                    connection = Connection(session, number, self.engine, self, limits=self._limits, world=self._world)
-                    self._connections[number] = connection
-                    task = self._tasks[number] = asyncio.create_task(connection.run(), name=session.name)
-                    task.add_done_callback(_report_end)
+                    self._connections[number].wanted_changed()
+        for number in known.values():
+            self._retire(number)
+
+    def _start_connection(self, session: Session) -> None:
+        # A number is used once: frames of a connection that was retired are still told from those of its successor.
+        number = next(self._numbers)
+        connection = Connection(session, number, self.engine, self, limits=self._limits, world=self._world)
+        self._connections[number] = connection
+        task = self._tasks[number] = asyncio.create_task(connection.run(), name=session.name)
+        task.add_done_callback(_report_end)
+
+    def _retire(self, number: int) -> None:
+        """End a connection in order, with a close frame; another one delivers what it did."""
+        connection = self._connections.pop(number)
+        task = self._tasks.pop(number)
+        self._retired.add(task)
+        task.add_done_callback(self._retired.discard)
+        task.cancel()
+        self._live.discard(connection)
+        start = self._gaps.pop(connection, None)
+        if start is not None:
+            venue = connection.session.venue
+            self.engine.mark_gap(venue, start, max(start, self.engine.stats()["venues"][venue]["now"]))
+
+    def _tick_feeds(self) -> None:
+        now, unix_ns = self._world.monotonic(), self._world.time_ns()
+        for feed in self.feeds:
+            for line in feed.tick(now, unix_ns):
+                _log.info("%s: %s", feed.venue, line)
 
     async def _advance(self) -> None:
         """Let the engine's time pass, so that windows decay and bars close without frames."""
@@ -315,6 +345,7 @@ class App:
             now_ns = self._world.time_ns()
             self.engine.advance(now_ns)
             self.flush(now_ns)
+            self._tick_feeds()
 
     def _raise_failure(self) -> None:
         """Raise why the last connection gave up; called when none is left."""
@@ -324,7 +355,7 @@ class App:
     async def _close(self) -> None:
         for feed in self.feeds:
             feed.on_change = None
-        await _cancel(self._tasks.values())
+        await _cancel([*self._tasks.values(), *self._retired])
         self._tasks.clear()
         self._dispatcher.stop()
         self._stopping = self._loop = None
