@@ -28,9 +28,10 @@ from .limits import Limits
 
 __all__ = ["Dial", "Fetch", "Transport", "World", "check_rest", "dial", "fetch"]
 
+_log = logging.getLogger("ringtape.feeds")
 # QUIRK: picows logs the head of its request at DEBUG, and an address may have a key in it. This logger has no DEBUG.
-_log = logging.getLogger("ringtape.feeds.picows")
-_log.setLevel(logging.INFO)
+_discreet_log = _log.getChild("private")
+_discreet_log.setLevel(logging.INFO)
 _ANSWER_MAX_BYTES = 1 << 20
 
 
@@ -93,7 +94,7 @@ async def dial(
                 max_frame_size=limits.message,
                 max_redirects=0,
                 read_buffer_init_size=1 << 18,
-                logger_name=_log,
+                logger_name=_discreet_log if "?" in endpoint.url else _log,
             )
     except BaseException:
         # WHY: picows shields its handshake from cancellation and would keep the socket for as long as the

@@ -177,6 +177,7 @@ class BinanceSession(Session):
         """Judge streams by their silence from now on: during the overlap the other one may have been ahead."""
         self.wants_echoes = False
         self._staleness.look_anew(now)
+        self.wants_data = self._staleness.is_looking
 
     def connected(self, now: float) -> list[Action]:
         """Subscribe: the venue says nothing first."""
