@@ -122,6 +122,7 @@ class Relay(Generic[S]):
         self.current = make(1)
         self.successor: S | None = None
         self._began = 0.0
+        self._old_up_since: float | None = None
         self._covered_since: float | None = None
         self._not_before = float("-inf")
 
@@ -146,7 +147,7 @@ class Relay(Generic[S]):
         if not why:
             return []
         self._made += 1
-        self._began, self._covered_since = now, None
+        self._began, self._old_up_since, self._covered_since = now, up_since, None
         self.successor = self._make(self._made)
         self.successor.succeed(self.current)
         self.successor.twin, self.current.twin = self.current, self.successor
@@ -154,20 +155,19 @@ class Relay(Generic[S]):
         return [f"rollover: {self.successor.name} joins: {why}"]
 
     def _overlap(self, successor: S, now: float) -> list[str]:
-        waited = now - (successor.up_since if successor.up_since is not None else now)
-        is_late = waited >= self._plan.limit_s
+        if successor.up_since is None:
+            return self._give_up(successor, now) if now - self._began >= self._plan.limit_s else []
+        # A connection that was lost has nothing left to say, though it may be trying, or be back already.
+        is_old_lost = self.current.up_since != self._old_up_since
+        is_late = now - successor.up_since >= self._plan.limit_s
         if successor.is_ready or (is_late and successor.is_delivering):
             self._covered_since = now if self._covered_since is None else self._covered_since
-            # A connection that is gone has nothing left to say.
-            if self.current.up_since is None or now - self._covered_since >= self._plan.settle_s:
-                return self._end(successor, now)
-            return []
+            is_settled = now - self._covered_since >= self._plan.settle_s
+            return self._end(successor, now) if is_old_lost or is_settled else []
         self._covered_since = None
-        if self.current.up_since is None and successor.up_since is not None:
+        if is_old_lost:
             return self._end(successor, now)
-        if is_late or (successor.up_since is None and now - self._began >= self._plan.limit_s):
-            return self._give_up(successor, now)
-        return []
+        return self._give_up(successor, now) if is_late else []
 
     def _end(self, successor: S, now: float) -> list[str]:
         line = f"rollover: {successor.name} has taken over from {self.current.name} after {now - self._began:.1f} s"
