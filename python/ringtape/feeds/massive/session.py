@@ -357,8 +357,8 @@ class MassiveSession(Session):
 
     def _notice_overdue(self, now: float) -> list[Action]:
         # QUIRK: an unknown channel gets no answer at all, so silence is the only sign of it.
-        limit = now - self._pacing.confirm_s
-        late = list(takewhile(lambda name: self._asked[name] <= limit, self._asked))
+        # The same sum as in `deadline`: a difference may round to the other side, and the timer would spin.
+        late = list(takewhile(lambda name: self._asked[name] + self._pacing.confirm_s <= now, self._asked))
         if not late:
             return []
         for name in late:
