@@ -45,6 +45,8 @@ AlertSink = Callable[[Context, Records], None]
 ADVANCE_S = 0.25
 STOP_S = 1.5
 
+# What was asked for comes, but for the streams that a degraded connection names.
+_FLOWING = frozenset({FeedState.LIVE, FeedState.DEGRADED})
 _log = logging.getLogger("ringtape.app")
 _LOG_EVERY_S = 10.0
 
@@ -62,8 +64,9 @@ class AppHealth(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_live(self) -> bool:
-        """True while there are connections and every one is live: nothing that was asked for is missing."""
-        return bool(self.connections) and all(each.state is FeedState.LIVE for each in self.connections)
+        """True while there are connections and every one is live or covered: nothing that was asked for is missing."""
+        live = [each.covered or each.state is FeedState.LIVE for each in self.connections]
+        return bool(live) and all(live)
 
 
 class App:
@@ -228,12 +231,12 @@ class App:
         """Log a connection's new state and tell the strategies. For connections."""
         name, monitor = connection.session.name, connection.monitor
         self._log_seldom(logging.INFO, name, monitor.state, monitor.detail)
-        if monitor.state is FeedState.LIVE or connection.session.loss_is_gap:
+        if monitor.state in _FLOWING or connection.session.loss_is_gap:
             self._mark_gap(connection)
         self._dispatcher.connection(name, monitor.state)
 
     def _mark_gap(self, connection: Connection) -> None:
-        """Tell the engine what it misses: everything from when a connection is not live any more until it is again.
+        """Tell the engine what it misses: everything from when nothing comes any more until it does again.
 
         With several connections all symbols count as missing, since the engine does not know whose is whose.
         """
@@ -242,7 +245,7 @@ class App:
         if venue not in time_of:
             return
         now = time_of[venue]["now"]
-        if state is FeedState.LIVE:
+        if state in _FLOWING:
             self._live.add(connection)
             start = self._gaps.pop(connection, None)
             if start is not None:

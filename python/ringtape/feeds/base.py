@@ -146,7 +146,10 @@ class Engine(Protocol):
 
 
 class FeedState(StrEnum):
-    """Where a connection stands. Only `LIVE` promises that nothing asked for is missing."""
+    """Where a connection stands. Only `LIVE` promises that nothing asked for is missing.
+
+    `DEGRADED` is up, and misses the streams that it names; the others flow. docs/feeds.md tells the rest.
+    """
 
     CONNECTING = "connecting"
     SUBSCRIBING = "subscribing"
@@ -245,9 +248,14 @@ class Session(ABC):
         self.wants_echoes = False
 
     @property
+    def is_covered(self) -> bool:
+        """Whether another connection delivers the same now."""
+        return False
+
+    @property
     def loss_is_gap(self) -> bool:
         """Whether market data are missing while this connection is not live."""
-        return True
+        return not self.is_covered
 
     @property
     def query(self) -> Secret | None:

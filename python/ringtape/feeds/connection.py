@@ -8,6 +8,7 @@ import logging
 import ssl
 from typing import Protocol
 
+import msgspec
 from picows import WSError, WSHandshakeError, WSMsgType, WSProtocolError
 
 from ringtape.config import Endpoint, Secret
@@ -90,7 +91,8 @@ class Connection:
     @property
     def health(self) -> Health:
         """The connection's counts and state at this moment."""
-        return self.monitor.snapshot(self.session.name, self.session.venue, self.session.url)
+        health = self.monitor.snapshot(self.session.name, self.session.venue, self.session.url)
+        return msgspec.structs.replace(health, covered=self.session.is_covered)
 
     async def run(self) -> None:
         """Keep the connection up; never returns by itself.

@@ -100,6 +100,11 @@ class Staleness:
         return not self._unconfirmed and self._steps.keys().isdisjoint(self._watches)
 
     @property
+    def is_settled(self) -> bool:
+        """Whether no stream's first event is waited for any longer, be it that it came or that it was given up."""
+        return all(self._steps.get(name, 0) >= len(Step) for name in self._unconfirmed)
+
+    @property
     def stale(self) -> tuple[str, ...]:
         """Streams that were silent too long and have not been seen since."""
         return tuple(name for name in self._watches if name in self._steps)
@@ -110,13 +115,14 @@ class Staleness:
 
     def watch(self, name: str, limit: float | None, now: float) -> None:
         """Look for a stream that was just subscribed."""
-        self._watches[name] = _Watch(limit, now, now, self._first_s, is_confirmed=False)
+        patience = max(self._first_s, self._patience(name, limit)) if name in self._slowest and limit else self._first_s
+        self._watches[name] = _Watch(limit, now, now, patience, is_confirmed=False)
         self._unconfirmed[name] = None
         self._look_for(name, now)
 
     def watch_confirmed(self, name: str, limit: float, now: float) -> None:
         """Look for a stream whose subscription the venue has confirmed in a way that can be relied on."""
-        self._watches[name] = _Watch(limit, now, now, limit, is_confirmed=True)
+        self._watches[name] = _Watch(limit, now, now, self._patience(name, limit), is_confirmed=True)
         self._look_for(name, now)
 
     def forget(self, name: str) -> None:
@@ -161,7 +167,7 @@ class Staleness:
         if watch.is_confirmed:
             self._slowest[name] = max(self._slowest.get(name, 0.0), now - watch.since)
         watch.is_confirmed = True
-        watch.patience = max(watch.limit, _PATIENCE * min(watch.limit, self._slowest.get(name, 0.0)))
+        watch.patience = self._patience(name, watch.limit)
         # All streams of a limit are looked for at the same time, so that a few batches serve them all.
         half = watch.limit / 2
         self._schedule(name, watch, (now // half + 1.0) * half)
@@ -199,15 +205,18 @@ class Staleness:
             self._look_for(name, now)
             return None
         # Subscribing a stream again does not help a connection that delivers nothing at all.
-        step = max(self._steps.get(name, 0), 1 if is_alone else 0)
+        step = min(max(self._steps.get(name, 0), 1 if is_alone else 0), len(Step) - 1)
         self._steps[name] = step + 1
         silent_s = now - watch.since
-        if step >= len(Step) - 1:
+        if step == len(Step) - 1:
             watch.due = float("inf")  # looked for, and judged no more
             return Stale(name, Step.DEGRADE, silent_s)
         watch.due = now + watch.patience
         heapq.heappush(self._heap, (watch.due, name))
         return Stale(name, list(Step)[step], silent_s)
+
+    def _patience(self, name: str, limit: float) -> float:
+        return max(limit, _PATIENCE * min(limit, self._slowest.get(name, 0.0)))
 
     def _look_for(self, name: str, now: float) -> None:
         watch = self._watches[name]

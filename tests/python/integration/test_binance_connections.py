@@ -80,22 +80,23 @@ async def test_a_connection_is_replaced_without_a_loss_and_without_a_repeat(capl
 
 
 async def test_an_old_connection_that_ends_during_the_overlap_leaves_no_gap() -> None:
+    began = time.monotonic()
+
     async def script(peer: Peer) -> None:
         await peer.binance_login()
-        for number in range(1, 2_000):
-            peer.send(agg_trade(number + (0 if peer.number == 1 else 1_000)))
+        sent = int((time.monotonic() - began) * 100) - 1
+        while not (peer.number == 1 and len(server.peers) == 2 and app.health().connections[1].state == "live"):
+            for number in range(sent + 1, now := int((time.monotonic() - began) * 100)):
+                peer.send(agg_trade(number))
+                sent = now - 1
             await asyncio.sleep(0.01)
-            if peer.number == 1 and len(server.peers) == 2 and number % 50 == 0:
-                await asyncio.sleep(0.3)  # the successor is live by now
-                peer.send(closing(1008, "24 h"))
-                break
+        peer.send(closing(1008, "24 h"))
         await stay(peer)
 
     plan = Rollover(life_s=4.0, early_s=1.1, late_s=1.0, settle_s=30.0)
     async with FaultyServer(script) as server:
         feed = Binance("usdm", ["btcusdt@aggTrade"], url=server.url, rollover=plan)
-        ids = Ids()
-        async with running(feed, strategy=ids) as (app, _):
+        async with running(feed) as (app, _):
             await until(lambda: len(server.peers) == 2)
             await until(lambda: [each.name for each in app.health().connections] == ["binance.usdm/market#1.2"])
             await until(lambda: app.health().is_live)

@@ -110,13 +110,13 @@ def test_the_old_one_goes_when_all_streams_were_seen_and_some_seconds_more() -> 
     assert tick(feed, start + 3) == []
     assert not new.is_ready
     event(new, start + 4, 1)
-    assert not old.loss_is_gap
+    assert old.is_covered
     assert tick(feed, start + 4) == []
     assert tick(feed, start + 8) == []
     (line,) = tick(feed, start + 9)
     assert line == "rollover: binance.usdm/market#1.2 has taken over from binance.usdm/market#1 after 9.0 s"
     assert feed.sessions == [new]
-    assert not old.loss_is_gap
+    assert old.is_covered
     assert new.loss_is_gap
     assert new.wants_data is False
 

@@ -164,9 +164,9 @@ class BinanceSession(Session):
         return self._up_since is not None and self._is_answered and self._has_delivered
 
     @property
-    def loss_is_gap(self) -> bool:
-        """False while the other connection of a rollover delivers the same."""
-        return self.twin is None or not self.twin.is_delivering
+    def is_covered(self) -> bool:
+        """Whether the other connection of a rollover delivers the same now."""
+        return self.twin is not None and self.twin.is_delivering
 
     def succeed(self, other: BinanceSession) -> None:
         """Take over what is known of the streams."""
@@ -291,14 +291,16 @@ class BinanceSession(Session):
     def _settled(self) -> list[Action]:
         """Live once nothing is open; streams that cannot be recognised do not count."""
         self.wants_data = self._staleness.is_looking or self.wants_echoes
-        if not self._is_answered or not self._staleness.is_complete:
+        if not self._is_answered or not self._staleness.is_settled:
             return []
-        return self._become(FeedState.LIVE)
+        if self._staleness.is_complete:
+            return self._become(FeedState.LIVE)
+        return [] if self._state is FeedState.DEGRADED else self._become(FeedState.DEGRADED, self._silent())
 
     def _shut_down(self) -> list[Action]:
         """Leave at once only where another connection is there; else see that one comes first."""
         if self.twin is not None:
-            return [Close(1000, "serverShutdown")] if not self.loss_is_gap else []
+            return [Close(1000, "serverShutdown")] if self.is_covered else []
         self.renew = f"{self.name} will be shut down by the venue"
         return []
 
@@ -328,7 +330,10 @@ class BinanceSession(Session):
         what = "a new connection is opened" if reconnect else "subscribed once more" if again else "given up"
         text = f"stale: {self.url} has sent no event of {_described(silent)}: {what}"
         actions: list[Action] = [Warn(ProtocolError(text, self.venue))]
-        return [*actions, *self._become(FeedState.DEGRADED, f"silent: {some(self.stale)}")]
+        return [*actions, *self._become(FeedState.DEGRADED, self._silent())]
+
+    def _silent(self) -> str:
+        return f"silent: {some(self.stale)}"
 
     def _become(self, state: FeedState, detail: str = "") -> list[Action]:
         if state is self._state and not detail:

@@ -302,9 +302,14 @@ class MassiveSession(Session):
 
     def _settled(self) -> list[Action]:
         """Live once every wanted name is confirmed, and none is silent that should not be."""
-        if self._asked or self._overdue or not self._complete or not self._staleness.is_complete:
+        if self._asked or self._overdue or not self._complete:
             return []
-        return self._become(FeedState.LIVE)
+        if self._staleness.is_complete:
+            return self._become(FeedState.LIVE)
+        return [] if self._state is FeedState.DEGRADED else self._become(FeedState.DEGRADED, self._silent())
+
+    def _silent(self) -> str:
+        return f"silent: {some(self.stale)}"
 
     def _set_wants(self) -> None:
         self.wants_data = self._staleness.is_looking or bool(self._renewing)
@@ -387,8 +392,7 @@ class MassiveSession(Session):
             "a new connection in a quiet second" if self._renewing else "subscribed once more" if again else "given up"
         )
         text = f"stale: {self.url} has sent no event of {names}, though of others: {what}"
-        detail = f"silent: {some(spelled.get(name, name) for name in self.stale)}"
-        return [Warn(ProtocolError(text, self.venue)), *self._become(FeedState.DEGRADED, detail)]
+        return [Warn(ProtocolError(text, self.venue)), *self._become(FeedState.DEGRADED, self._silent())]
 
     def _begin_renewal(self, why: str, now: float) -> None:
         if not self._renewing:
