@@ -151,10 +151,20 @@ class App:
     def from_settings(cls, settings: Settings, **options: Any) -> Self:  # noqa: ANN401 - as the constructor takes them
         """Return an app for settings that `ringtape.config.load` has read; `options` go to the constructor."""
         feeds: list[Feed] = [
-            Massive(each.market, each.subscriptions, each.url, key_file=each.key_file)
+            Massive(each.market, each.subscriptions, each.url, key_file=each.key_file, feed=each.feed)
             for each in settings.feeds.massive
         ]
-        feeds += [Binance(each.market, each.streams, each.url) for each in settings.feeds.binance]
+        feeds += [
+            Binance(
+                each.market,
+                each.streams,
+                each.url,
+                streams_per_connection=each.streams_per_connection,
+                user_data=each.user_data,
+                key_file=each.key_file,
+            )
+            for each in settings.feeds.binance
+        ]
         return cls(feeds, rules=settings.rules, **msgspec.structs.asdict(settings.engine), **options)
 
     def run(self) -> None:

@@ -187,6 +187,22 @@ def test_a_silent_stream_is_subscribed_again_then_replaced_then_given_up() -> No
     assert session.stale == ()
 
 
+def test_a_stream_that_was_given_up_does_not_hold_the_next_connection_back() -> None:
+    _, session = session_for("btcusdt@aggTrade", "nosuchusdt@aggTrade")
+    actions = session.connected(0.0)
+    for second in range(1, 100):
+        for request in sent(actions):
+            session.on_control(Control("reply", int(str(request["id"]))), float(second))
+        actions = session.tick(float(second))
+    assert session.stale == ("btcusdt@aggTrade", "nosuchusdt@aggTrade")
+    data(session, 100.0, trades=records((0, 1)))
+    session.disconnected()
+    session.connected(101.0)
+    session.on_control(Control("reply", 4), 101.1)
+    assert data(session, 101.2, trades=records((0, 1))) == [State(FeedState.DEGRADED, "silent: nosuchusdt@aggTrade")]
+    assert data(session, 101.3, trades=records((0, 1))) == []
+
+
 def test_a_stream_that_stops_is_noticed_and_a_busy_one_is_not_looked_at_all_the_time() -> None:
     _, session = session_for("btcusdt@markPrice@1s", "ethusdt@markPrice@1s")
     session.connected(0.0)
