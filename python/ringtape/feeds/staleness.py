@@ -186,7 +186,7 @@ class Staleness:
                 found.append(stale)
         if any(stale.step is Step.RECONNECT for stale in found):
             # The new connection serves all that are silent; each would open one of its own otherwise.
-            self._steps.update((name, 2) for name in self._steps if name in self._watches)
+            self._steps.update((name, max(step, 2)) for name, step in self._steps.items() if name in self._watches)
         return found
 
     def deadline(self) -> float | None:

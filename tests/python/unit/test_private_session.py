@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from ringtape.config import Secret
-from ringtape.errors import AuthenticationError, ConfigError
+from ringtape.errors import AuthenticationError, ConfigError, MissingExtra
 from ringtape.feeds import Binance
 from ringtape.feeds.base import Action, Answer, Call, Close, Fatal, FeedState, State, Warn
 from ringtape.feeds.binance.private import PrivateSession, UserData
@@ -184,6 +185,13 @@ def test_the_key_is_closed_at_the_end_where_that_is_wanted() -> None:
     other = session_for()
     up(other)
     assert other.farewell() is None
+
+
+def test_without_aiohttp_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'ringtape\[rest\]'"):
+        Binance("usdm", user_data=True, key=KEY).check()
+    Binance("usdm", ["btcusdt@aggTrade"]).check()
 
 
 def test_user_data_needs_a_key_and_a_market_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:

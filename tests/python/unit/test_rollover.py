@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ringtape.errors import ConfigError
 from ringtape.feeds import Binance
@@ -42,7 +44,7 @@ class Batch:
 class Reply:
     id: int
     kind: str = "reply"
-    status: None = None
+    status: str | None = None
     message: None = None
     code: None = None
     conn: int = 1
@@ -61,6 +63,10 @@ def open_(session: BinanceSession, now: float) -> None:
 
 def event(session: BinanceSession, now: float, *symbols: int) -> None:
     session.on_data(Batch(trades=records(*symbols)), ["BTCUSDT", "ETHUSDT"].__getitem__, now)
+
+
+def binance(feed: Binance) -> list[BinanceSession]:
+    return [session for session in feed.sessions if isinstance(session, BinanceSession)]
 
 
 def running(**plan: Any) -> tuple[Binance, BinanceSession]:
@@ -208,6 +214,60 @@ def test_a_stale_stream_gets_a_new_connection_without_the_others_losing_theirs()
     assert "given up" in str(actions)
     assert new.renew == ""
     assert tick(feed, now + 1) == []
+
+
+def happen(session: BinanceSession, what: str, now: float) -> None:
+    match what, session.up_since:
+        case "open", None:
+            open_(session, now)
+        case _, None:
+            pass
+        case "lose", _:
+            session.disconnected()
+        case "event", _:
+            event(session, now, 0, 1)
+        case "echo", _:
+            session.on_data(Batch(), str, now)
+        case "shut down", _:
+            session.on_control(Reply(0, "status", "serverShutdown"), now)
+
+
+EVENTS = st.lists(
+    st.tuples(
+        st.sampled_from(["open", "lose", "event", "echo", "shut down"]),
+        st.integers(0, 1),
+        st.sampled_from([0.0, 0.25, 1.0, 6.0, 31.0, 700.0, 3_600.0, 80_000.0]),
+    ),
+    max_size=80,
+)
+
+
+@given(EVENTS)
+@settings(max_examples=400, deadline=None)
+def test_whatever_happens_somebody_is_left_and_no_working_connection_goes_for_a_silent_one(
+    events: list[tuple[str, int, float]],
+) -> None:
+    feed, _ = running()
+    now, opened_at = 0.1, 0.0
+    for what, which, wait in events:
+        before = binance(feed)
+        session = before[which % len(before)]
+        happen(session, what, now)
+        now += wait
+        lines = tick(feed, now)
+        after = binance(feed)
+        assert bool(lines) == (before != after)
+        assert [each.twin for each in after] == (after[::-1] if len(after) == 2 else [None])
+        if len(before) < len(after):
+            opened_at = before[0].up_since or 0.0
+        elif len(before) > len(after):
+            (stays,) = after
+            (gone,) = (each for each in before if each is not stays)
+            if gone is before[0]:
+                was_lost = gone.up_since != opened_at
+                assert stays.is_delivering or (was_lost and stays.up_since is not None)
+            else:
+                assert not gone.is_delivering
 
 
 @pytest.mark.parametrize(
