@@ -240,6 +240,9 @@ class Session(ABC):
         another one has delivered before are dropped by the engine, and are all that shows that it delivers.
     """
 
+    expects_data = True
+    """Whether only data show that a connection is healthy; else the open socket does."""
+
     def __init__(self, venue: str, name: str, url: str) -> None:
         self.venue = venue
         self.name = name

@@ -203,7 +203,7 @@ class Connection:
         """Begin the session: the upgrade is complete (listener)."""
         self._transport = transport
         self._is_ending = False
-        self._first_data = None
+        self._first_data = None if self.session.expects_data else self._world.monotonic()
         self.monitor.connects += 1
         self._perform(self.session.connected(self._world.monotonic()))
 

@@ -282,6 +282,19 @@ def test_errors_name_the_streams(id_: int | None) -> None:
     assert state == State(FeedState.DEGRADED, "Too many subscriptions (code 4)")
 
 
+def test_what_was_refused_is_missing_though_the_rest_flows() -> None:
+    feed, session = session_for("btcusdt@bookTicker", "btcusdt@depth", batch=1)
+    session.connected(0.0)
+    session.on_control(Control("reply", 1), 0.1)
+    session.tick(0.5)
+    session.on_control(Control("error", 2, message="Invalid request", code=2), 0.6)
+    assert data(session, quotes=records((0, 0))) == []
+    feed.unsubscribe(["btcusdt@depth"])
+    session.tick(1.0)
+    session.on_control(Control("reply", 3), 1.1)
+    assert session.tick(1.5) == [State(FeedState.LIVE)]
+
+
 def test_a_shutdown_notice_asks_for_another_connection_first() -> None:
     feed, session = session_for("btcusdt@aggTrade")
     session.connected(0.0)

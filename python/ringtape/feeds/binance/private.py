@@ -104,6 +104,8 @@ class PrivateSession(Session):
         Events, times, addresses.
     """
 
+    expects_data = False
+
     def __init__(self, venue: str, name: str, url: str, key: Secret, settings: UserData) -> None:
         super().__init__(venue, name, url)
         self._key = key

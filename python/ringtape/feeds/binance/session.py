@@ -53,7 +53,7 @@ _DECODED = frozenset(
 )
 
 
-# Two requests a second at this distance and one at each end of it, a ping and a pong: five messages in any second.
+# At this distance any second has three requests at most; a ping and a pong make five messages.
 _PAUSE_LEAST_S = 0.4
 
 _CADENCE = {
@@ -130,6 +130,7 @@ class BinanceSession(Session):
         self._up_since: float | None = None
         self._asked: dict[str, None] = {}
         self._again: dict[str, None] = {}
+        self._refused: dict[str, None] = {}
         self._staleness = Staleness(pacing.silent_s, is_never_quiet=True)
         self._requests: dict[int, _Request] = {}
         self._last_id = 0
@@ -190,6 +191,7 @@ class BinanceSession(Session):
         self._up_since = None
         self._asked.clear()
         self._again.clear()
+        self._refused.clear()
         self._staleness.start_over()
         self._requests.clear()
         self._complete = False
@@ -206,7 +208,7 @@ class BinanceSession(Session):
             self._requests.pop(control.id, None)
             return self._settled()
         if control.kind == "error":
-            return self._refused(control)
+            return self._complain(control)
         return []
 
     def on_data(self, batch: Batch, symbol_name: Callable[[int], str], now: float) -> list[Action]:
@@ -220,6 +222,7 @@ class BinanceSession(Session):
             self._staleness.event(now)
             for stream in _streams(batch, symbol_name):
                 self._staleness.seen(stream, now)
+                self._refused.pop(stream, None)
         return self._settled()
 
     def wanted_changed(self) -> None:
@@ -261,6 +264,7 @@ class BinanceSession(Session):
             for name in surplus:
                 del self._asked[name]
                 self._again.pop(name, None)
+                self._refused.pop(name, None)
                 if name not in self.wanted:
                     self._staleness.forget(name)
             return [self._send("UNSUBSCRIBE", surplus, now)]
@@ -293,7 +297,7 @@ class BinanceSession(Session):
         self.wants_data = self._staleness.is_looking or self.wants_echoes
         if not self._is_answered or not self._staleness.is_settled:
             return []
-        if self._staleness.is_complete:
+        if self._staleness.is_complete and not self._refused:
             return self._become(FeedState.LIVE)
         return [] if self._state is FeedState.DEGRADED else self._become(FeedState.DEGRADED, self._silent())
 
@@ -304,11 +308,12 @@ class BinanceSession(Session):
         self.renew = f"{self.name} will be shut down by the venue"
         return []
 
-    def _refused(self, control: Control) -> list[Action]:
+    def _complain(self, control: Control) -> list[Action]:
         # QUIRK: errors come without an id as a rule; then the oldest open request is the one that was refused.
         known = control.id if isinstance(control.id, int) and control.id in self._requests else None
         oldest = known if known is not None else next(iter(self._requests), None)
         request = self._requests.pop(oldest) if oldest is not None else None
+        self._refused.update(dict.fromkeys(request.names if request else ()))
         about = f" for {some(request.names)}" if request else ""
         text = f"{self.name} refused a request{about}: {control.message} (code {control.code})"
         return [
@@ -320,7 +325,7 @@ class BinanceSession(Session):
         """Do what each silent stream asks for, and report it."""
         if not silent:
             return []
-        again = [stale.name for stale in silent if stale.step is Step.RESUBSCRIBE]
+        again = [stale.name for stale in silent if stale.step is Step.RESUBSCRIBE and stale.name in self._asked]
         if again:
             self._again.update(dict.fromkeys(again))
             self._complete = False
