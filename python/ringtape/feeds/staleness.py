@@ -26,6 +26,7 @@ from enum import Enum, auto
 __all__ = ["Stale", "Staleness", "Step"]
 
 _PATIENCE = 10.0
+_VOUCHERS = 2
 
 
 class Step(Enum):
@@ -54,6 +55,8 @@ class _Watch:
     """When it is looked for again, or judged; the one entry of the heap that counts."""
     patience: float
     is_confirmed: bool
+    vouchers: int | None = None
+    """Signs from elsewhere that there was something to deliver since then; None where silence alone is a fault."""
 
 
 class Staleness:
@@ -120,10 +123,19 @@ class Staleness:
         self._unconfirmed[name] = None
         self._look_for(name, now)
 
-    def watch_confirmed(self, name: str, limit: float, now: float) -> None:
-        """Look for a stream whose subscription the venue has confirmed in a way that can be relied on."""
-        self._watches[name] = _Watch(limit, now, now, self._patience(name, limit), is_confirmed=True)
+    def watch_confirmed(self, name: str, limit: float, now: float, *, is_vouched_for: bool = False) -> None:
+        """Look for a stream whose subscription the venue has confirmed in a way that can be relied on.
+
+        With `is_vouched_for` its silence is a fault only where `vouch` said that there was something to deliver.
+        """
+        vouchers = 0 if is_vouched_for else None
+        self._watches[name] = _Watch(limit, now, now, self._patience(name, limit), True, vouchers)
         self._look_for(name, now)
+
+    def vouch(self, name: str) -> None:
+        """Take note that a stream had something to deliver: another one shows it."""
+        if name in self._looked_for and (watch := self._watches[name]).vouchers is not None:
+            watch.vouchers += 1
 
     def forget(self, name: str) -> None:
         """Watch a stream no longer: nobody wants it."""
@@ -201,7 +213,8 @@ class Staleness:
 
     def _judge(self, name: str, watch: _Watch, now: float) -> Stale | None:
         is_alone = watch.is_confirmed and self._last_event <= now - watch.patience / 2
-        if is_alone and not self._is_never_quiet:
+        has_nothing = watch.vouchers is not None and watch.vouchers < _VOUCHERS
+        if has_nothing or (is_alone and not self._is_never_quiet):
             self._look_for(name, now)
             return None
         # Subscribing a stream again does not help a connection that delivers nothing at all.
@@ -211,6 +224,7 @@ class Staleness:
         if step == len(Step) - 1:
             watch.due = float("inf")  # looked for, and judged no more
             return Stale(name, Step.DEGRADE, silent_s)
+        watch.vouchers = None if watch.vouchers is None else 0
         watch.due = now + watch.patience
         heapq.heappush(self._heap, (watch.due, name))
         return Stale(name, list(Step)[step], silent_s)
@@ -222,6 +236,7 @@ class Staleness:
         watch = self._watches[name]
         self._looked_for[name] = None
         watch.since = now
+        watch.vouchers = None if watch.vouchers is None else 0
         self._schedule(name, watch, now + watch.patience)
 
     def _schedule(self, name: str, watch: _Watch, due: float) -> None:

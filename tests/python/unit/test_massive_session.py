@@ -358,6 +358,32 @@ def test_a_confirmed_name_that_stays_silent_is_subscribed_again_then_over_a_new_
     assert data(session, 401.0, "MSFT", trades=[0]) == [State(FeedState.LIVE)]
 
 
+def test_trades_that_do_not_come_though_their_bars_do_are_noticed() -> None:
+    _, session = session_for("T.AAPL", "T.MSFT", "A.*")
+    logged_in(session)
+    for name in ("T.AAPL", "T.MSFT", "A.*"):
+        session.on_control(Status("success", f"subscribed to: {name}"), 0.0)
+    # Both are silent, and only AAPL has bars: MSFT was not traded.
+    for second in range(1, 10):
+        data(session, float(second), "AAPL", venue_bars=[0])
+    warning, *_ = session.tick(10.0)
+    assert "T.AAPL for 10 s" in str(warning.error)
+    assert session.stale == ("T.AAPL",)
+    for second in range(11, 60):
+        data(session, float(second), "AAPL", venue_bars=[0], trades=[0])
+        session.tick(float(second))
+    assert session.stale == ()
+
+
+def test_trades_without_bars_beside_them_are_not_watched() -> None:
+    _, session = session_for("T.AAPL", "AM.AAPL")
+    logged_in(session)
+    for name in ("T.AAPL", "AM.AAPL"):
+        session.on_control(Status("success", f"subscribed to: {name}"), 0.0)
+    assert not session.wants_data
+    assert session.deadline() is None
+
+
 def test_at_night_nothing_is_stale() -> None:
     _, session = session_for("T.AAPL", "T.*", cadence={"T": 60.0, "T.*": 60.0})
     logged_in(session)

@@ -59,6 +59,8 @@ _TRADES = ("T", "XT")
 _QUOTES = ("Q", "XQ", "C")
 _BARS = {_SECOND_MS: ("A", "XAS", "CAS"), _MINUTE_MS: ("AM", "XA", "CA")}
 _VALUES = {_INDEX: ("V",), _FAIR_VALUE: ("FMV",), _LAST_VALUE: ("LV",)}
+_BARS_OF_TRADES = {"T": "A", "XT": "XAS"}
+_TRADES_OF_BARS = {bars: trades for trades, bars in _BARS_OF_TRADES.items()}
 _CADENCE = {"T.*": 60.0, "Q.*": 60.0, "A.*": 60.0, "AM.*": 180.0}
 
 
@@ -79,6 +81,9 @@ class Pacing(msgspec.Struct, frozen=True, kw_only=True):
     """How long a confirmed name may be silent while others of the connection are not: by whole name (``T.*``,
     ``T.AAPL``) or by channel, for its single symbols (``T``). Single symbols are not watched unless named: what is
     traded once an hour is not broken."""
+    vouched_s: float = 10.0
+    """How long trades of a single symbol may be missing while second bars of the same symbol come (``T.AAPL`` beside
+    ``A.AAPL`` or ``A.*``): a bar is made of trades. Takes nothing where `cadence` names the symbol."""
     renew_s: float | None = None
     """Age at which the connection is made anew in a quiet second; None leaves it to the venue, which promises no end
     and drops connections at night."""
@@ -201,6 +206,9 @@ class MassiveSession(Session):
         self._staleness.event(now)
         for name in _names(batch, symbol_name):
             self._staleness.seen(name, now)
+            channel, _, symbol = name.partition(".")
+            if channel in _TRADES_OF_BARS:
+                self._staleness.vouch(f"{_TRADES_OF_BARS[channel]}.{symbol}")
         self._set_wants()
         return self._settled()
 
@@ -293,12 +301,22 @@ class MassiveSession(Session):
         if verb != "subscribed to" or not self._was_open(name):
             return []
         self._held.add(name)
-        cadence = self._pacing.cadence
-        limit = cadence.get(name, None if name.endswith(".*") else cadence.get(name.partition(".")[0]))
-        if limit is not None and not self._staleness.is_watched(_comparable(name)):
-            self._staleness.watch_confirmed(_comparable(name), limit, now)
-            self._set_wants()
+        self._watch(name, now)
         return self._settled()
+
+    def _watch(self, name: str, now: float) -> None:
+        """Watch the data of a confirmed name, if anything says how often they have to come."""
+        key, cadence = _comparable(name), self._pacing.cadence
+        channel, _, symbol = name.partition(".")
+        limit = cadence.get(name, None if symbol == "*" else cadence.get(channel))
+        bars = _BARS_OF_TRADES.get(channel)
+        if self._staleness.is_watched(key):
+            return
+        if limit is not None:
+            self._staleness.watch_confirmed(key, limit, now)
+        elif symbol != "*" and (f"{bars}.{symbol}" in self._wanted or f"{bars}.*" in self._wanted):
+            self._staleness.watch_confirmed(key, self._pacing.vouched_s, now, is_vouched_for=True)
+        self._set_wants()
 
     def _settled(self) -> list[Action]:
         """Live once every wanted name is confirmed, and none is silent that should not be."""
