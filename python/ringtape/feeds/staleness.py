@@ -137,6 +137,11 @@ class Staleness:
         if name in self._looked_for and (watch := self._watches[name]).vouchers is not None:
             watch.vouchers += 1
 
+    def subscribed_again(self, name: str, now: float) -> None:
+        """Give a stream its full time anew; nothing where it is not looked for, or is given up."""
+        if name in self._looked_for and self._steps.get(name, 0) < len(Step):
+            self._look_for(name, now)
+
     def forget(self, name: str) -> None:
         """Watch a stream no longer: nobody wants it."""
         self._drop(name)

@@ -128,7 +128,7 @@ async def test_a_silent_stream_is_subscribed_again_and_the_others_flow() -> None
             task.cancel()
 
     async with FaultyServer(script) as server:
-        pacing = Pacing(cadence={"aggTrade": 0.4}, silent_s=2.0)
+        pacing = Pacing(cadence={"aggTrade": 1.0}, silent_s=2.0)
         feed = Binance("usdm", ["btcusdt@aggTrade", "ethusdt@aggTrade"], url=server.url, pacing=pacing)
         async with running(feed) as (app, tape):
             await until(lambda: app.health().connections[0].state is FeedState.DEGRADED)

@@ -175,10 +175,11 @@ def test_a_silent_stream_is_subscribed_again_then_replaced_then_given_up() -> No
         session.on_control(Control("reply", number), 31.0)
     assert session.renew == ""
     data(session, 59.0, trades=records((0, 1)))
-    warning, state = session.tick(60.0)
+    assert session.tick(60.0) == []  # its time began again with the second request
+    warning, state = session.tick(60.5)
     assert "a new connection is opened" in str(warning.error)
     assert "ethusdt@aggTrade" in session.renew
-    warning, state = session.tick(90.0)
+    warning, state = session.tick(90.5)
     assert "given up" in str(warning.error)
     assert session.stale == ("ethusdt@aggTrade",)
     assert session.tick(200.0) == []

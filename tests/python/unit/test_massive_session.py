@@ -340,7 +340,7 @@ def test_a_confirmed_name_that_stays_silent_is_subscribed_again_then_over_a_new_
     assert sent(session.tick(60.2)) == [{"action": "subscribe", "params": "T.MSFT"}]
     session.on_control(Status("success", "subscribed to: T.MSFT"), 60.3)
     data(session, 119.9, "AAPL", trades=[0])
-    warning, _ = session.tick(120.0)
+    warning, _ = session.tick(120.3)
     assert "a new connection in a quiet second" in str(warning.error)
     data(session, 120.5, "AAPL", trades=[0])
     assert session.deadline() == 121.5

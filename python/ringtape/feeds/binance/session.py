@@ -275,7 +275,9 @@ class BinanceSession(Session):
         batch = missing[: self._pacing.batch]
         self._asked.update(dict.fromkeys(batch))
         for name in batch:
-            if _is_recognisable(name) and not self._staleness.is_watched(name):
+            if self._staleness.is_watched(name):
+                self._staleness.subscribed_again(name, now)
+            elif _is_recognisable(name):
                 self._staleness.watch(name, self._limit(name), now)
         self.wants_data = self._staleness.is_looking or self.wants_echoes
         return [self._send("SUBSCRIBE", batch, now)]

@@ -311,8 +311,8 @@ class MassiveSession(Session):
         limit = cadence.get(name, None if symbol == "*" else cadence.get(channel))
         bars = _BARS_OF_TRADES.get(channel)
         if self._staleness.is_watched(key):
-            return
-        if limit is not None:
+            self._staleness.subscribed_again(key, now)
+        elif limit is not None:
             self._staleness.watch_confirmed(key, limit, now)
         elif symbol != "*" and (f"{bars}.{symbol}" in self._wanted or f"{bars}.*" in self._wanted):
             self._staleness.watch_confirmed(key, self._pacing.vouched_s, now, is_vouched_for=True)
