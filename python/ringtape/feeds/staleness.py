@@ -27,6 +27,7 @@ __all__ = ["Stale", "Staleness", "Step"]
 
 _PATIENCE = 10.0
 _VOUCHERS = 2
+_LATE_S = 1.0
 
 
 class Step(Enum):
@@ -199,6 +200,9 @@ class Staleness:
                 continue
             if name not in self._looked_for:
                 self._look_for(name, now)
+            elif now - due > _LATE_S:
+                # The loop was blocked: what arrived meanwhile is still in the kernel and is read before the next timer.
+                self._schedule(name, watch, now + _LATE_S)
             elif stale := self._judge(name, watch, now):
                 found.append(stale)
         if any(stale.step is Step.RECONNECT for stale in found):

@@ -235,6 +235,17 @@ def test_a_socket_that_goes_silent_as_a_whole_is_replaced_at_once() -> None:
     assert "btcusdt@markPrice@1s" in session.renew
 
 
+def test_after_a_blocked_loop_what_waits_in_the_kernel_is_read_before_anything_is_judged() -> None:
+    _, session = session_for("btcusdt@markPrice@1s")
+    session.connected(0.0)
+    session.on_control(Control("reply", 1), 0.1)
+    data(session, 1.0, marks=records((0, 0)))
+    session.tick(2.5)
+    assert session.tick(20.0) == []  # due at 7.5
+    assert session.deadline() == 21.0
+    assert session.tick(21.0) != []
+
+
 def test_a_stream_that_is_rare_gets_more_time() -> None:
     _, session = session_for("btcusdt@aggTrade", "ethusdt@aggTrade")
     session.connected(0.0)
