@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 import signal
@@ -29,7 +30,7 @@ from ._native import Engine, RuleSet
 from .config import Settings, is_loopback
 from .errors import ConfigError, FeedError, UnknownVenue, suggest
 from .feeds import Binance, Massive
-from .feeds.base import Batch, Feed, FeedState, Records
+from .feeds.base import Batch, Feed, FeedState, Records, Session
 from .feeds.connection import Connection
 from .feeds.health import Health
 from .feeds.limits import Limits
@@ -53,6 +54,8 @@ ADVANCE_S = 0.25
 STOP_S = 1.5
 
 _VENUE_NAMES = dict(enumerate(VENUES))
+# What was asked for comes, but for the streams that a degraded connection names.
+_FLOWING = frozenset({FeedState.LIVE, FeedState.DEGRADED})
 _log = logging.getLogger("ringtape.app")
 _LOG_EVERY_S = 10.0
 
@@ -72,8 +75,9 @@ class AppHealth(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_live(self) -> bool:
-        """True while there are connections and every one is live: nothing that was asked for is missing."""
-        return bool(self.connections) and all(each.state is FeedState.LIVE for each in self.connections)
+        """True while there are connections and every one is live or covered: nothing that was asked for is missing."""
+        live = [each.covered or each.state is FeedState.LIVE for each in self.connections]
+        return bool(live) and all(live)
 
 
 class App:
@@ -155,6 +159,8 @@ class App:
         self._world = world or World()
         self._connections: dict[int, Connection] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._retired: set[asyncio.Task[None]] = set()
+        self._numbers = itertools.count(1)
         self._stopping: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._started = 0.0
@@ -172,10 +178,20 @@ class App:
     def from_settings(cls, settings: Settings, **options: Any) -> Self:  # noqa: ANN401 - as the constructor takes them
         """Return an app for settings that `ringtape.config.load` has read; `options` go to the constructor."""
         feeds: list[Feed] = [
-            Massive(each.market, each.subscriptions, each.url, key_file=each.key_file)
+            Massive(each.market, each.subscriptions, each.url, key_file=each.key_file, feed=each.feed)
             for each in settings.feeds.massive
         ]
-        feeds += [Binance(each.market, each.streams, each.url) for each in settings.feeds.binance]
+        feeds += [
+            Binance(
+                each.market,
+                each.streams,
+                each.url,
+                streams_per_connection=each.streams_per_connection,
+                user_data=each.user_data,
+                key_file=each.key_file,
+            )
+            for each in settings.feeds.binance
+        ]
         options = {"state": settings.state, "backfill": settings.backfill, **options}
         return cls(feeds, rules=settings.rules, **msgspec.structs.asdict(settings.engine), **options)
 
@@ -209,6 +225,7 @@ class App:
         self._started = self._world.monotonic()
         self._connections.clear()
         self._book.end_all(self._world.time_ns())
+        self._numbers = itertools.count(1)
         self._dispatcher.start()
         try:
             await self._serve_until_stopped(self._stopping)
@@ -256,13 +273,14 @@ class App:
         """Log a connection's new state and tell the strategies. For connections."""
         name, monitor = connection.session.name, connection.monitor
         self._log_seldom(logging.INFO, name, monitor.state, monitor.detail)
-        self._mark_gap(connection)
+        if monitor.state in _FLOWING or connection.session.loss_is_gap:
+            self._mark_gap(connection)
         self._dispatcher.connection(name, monitor.state)
 
     def _mark_gap(self, connection: Connection) -> None:
-        """Note what is missed: all of a connection from when it is not live any more until it is again."""
+        """Note what is missed: all of a connection from when nothing comes any more until it does again."""
         state, session = connection.monitor.state, connection.session
-        if state is FeedState.LIVE:
+        if state in _FLOWING:
             self._live.add(connection)
             self._outages.live(session, self._world.monotonic())
         elif connection in self._live and state is not FeedState.STOPPED:
@@ -345,19 +363,41 @@ class App:
             await _cancel([stopped, *helpers])
 
     def _sync_connections(self) -> None:
-        """Start connections for sessions that have none, and wake the others: the wanted names have changed."""
-        known = {id(connection.session): connection for connection in self._connections.values()}
+        """Start what the feeds want and is not there, end what they want no longer, and wake the others."""
+        known = {id(connection.session): number for number, connection in self._connections.items()}
         for feed in self.feeds:
             for session in feed.sessions:
-                connection = known.get(id(session))
-                if connection is not None:
-                    connection.wanted_changed()
+                number = known.pop(id(session), None)
+                if number is None:
+                    self._start_connection(session)
                 else:
-                    number = len(self._connections) + 1
-                    connection = Connection(session, number, self.engine, self, limits=self._limits, world=self._world)
-                    self._connections[number] = connection
-                    task = self._tasks[number] = asyncio.create_task(connection.run(), name=session.name)
-                    task.add_done_callback(_report_end)
+                    self._connections[number].wanted_changed()
+        for number in known.values():
+            self._retire(number)
+
+    def _start_connection(self, session: Session) -> None:
+        # A number is used once: frames of a connection that was retired are still told from those of its successor.
+        number = next(self._numbers)
+        connection = Connection(session, number, self.engine, self, limits=self._limits, world=self._world)
+        self._connections[number] = connection
+        task = self._tasks[number] = asyncio.create_task(connection.run(), name=session.name)
+        task.add_done_callback(_report_end)
+
+    def _retire(self, number: int) -> None:
+        """End a connection in order, with a close frame; another one delivers what it did."""
+        connection = self._connections.pop(number)
+        task = self._tasks.pop(number)
+        self._retired.add(task)
+        task.add_done_callback(self._retired.discard)
+        task.cancel()
+        self._live.discard(connection)
+        self._outages.live(connection.session, self._world.monotonic())
+
+    def _tick_feeds(self) -> None:
+        now, unix_ns = self._world.monotonic(), self._world.time_ns()
+        for feed in self.feeds:
+            for line in feed.tick(now, unix_ns):
+                _log.info("%s: %s", feed.venue, line)
 
     async def _advance(self) -> None:
         """Let the engine's time pass, so that windows decay and bars close without frames."""
@@ -367,6 +407,7 @@ class App:
             self.engine.advance(now_ns)
             self.flush(now_ns)
             self._tell(self._outages.tick(self._world.monotonic()))
+            self._tick_feeds()
 
     def _raise_failure(self) -> None:
         """Raise why the last connection gave up; called when none is left."""
@@ -376,7 +417,7 @@ class App:
     async def _close(self) -> None:
         for feed in self.feeds:
             feed.on_change = None
-        await _cancel(self._tasks.values())
+        await _cancel([*self._tasks.values(), *self._retired])
         self._tasks.clear()
         self._dispatcher.stop()
         self._stopping = self._loop = None

@@ -135,6 +135,7 @@ class MassiveSettings(_Section):
     market: str = "stocks"
     subscriptions: tuple[str, ...] = ()
     url: str | None = None
+    feed: str | None = None
     key_file: str | None = None
 
 
@@ -144,6 +145,9 @@ class BinanceSettings(_Section):
     market: str = "usdm"
     streams: tuple[str, ...] = ()
     url: str | None = None
+    streams_per_connection: int = 200
+    user_data: bool = False
+    key_file: str | None = None
 
 
 class FeedsSettings(_Section):
@@ -221,10 +225,10 @@ def _resolve_paths(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
         if isinstance(settings.get(name), str):
             settings[name] = str(folder / settings[name])
     feeds = settings.get("feeds")
-    massive = feeds.get("massive") if isinstance(feeds, dict) else None
-    for feed in massive if isinstance(massive, list) else ():
-        if isinstance(feed, dict) and isinstance(feed.get("key_file"), str):
-            feed["key_file"] = str(folder / feed["key_file"])
+    for listed in feeds.values() if isinstance(feeds, dict) else ():
+        for feed in listed if isinstance(listed, list) else ():
+            if isinstance(feed, dict) and isinstance(feed.get("key_file"), str):
+                feed["key_file"] = str(folder / feed["key_file"])
     return settings
 
 

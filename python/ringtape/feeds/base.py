@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
 
@@ -22,7 +22,9 @@ from ringtape.errors import FeedError
 
 __all__ = [
     "Action",
+    "Answer",
     "Batch",
+    "Call",
     "Close",
     "Control",
     "Engine",
@@ -67,6 +69,18 @@ class Control(Protocol):
         """The venue's error code."""
 
 
+class Notice(Protocol):
+    """A rare event of variable shape."""
+
+    @property
+    def conn(self) -> int:
+        """Number of the connection it came on."""
+
+    @property
+    def kind(self) -> str:
+        """The venue's name of the event."""
+
+
 class Batch(Protocol):
     """What the engine made of the frames since the last drain; see `ringtape.Engine.drain`."""
 
@@ -95,8 +109,24 @@ class Batch(Protocol):
         """Price levels of order books."""
 
     @property
+    def bands(self) -> Records:
+        """Limit up, limit down bands."""
+
+    @property
+    def imbalances(self) -> Records:
+        """Auction imbalances."""
+
+    @property
+    def values(self) -> Records:
+        """Single values."""
+
+    @property
     def signals(self) -> Records:
         """Rules that fired."""
+
+    @property
+    def notices(self) -> Sequence[Notice]:
+        """Rare events of variable shape."""
 
     @property
     def control(self) -> Sequence[Control]:
@@ -120,7 +150,10 @@ class Engine(Protocol):
 
 
 class FeedState(StrEnum):
-    """Where a connection stands. Only `LIVE` promises that nothing asked for is missing."""
+    """Where a connection stands. Only `LIVE` promises that nothing asked for is missing.
+
+    `DEGRADED` is up, and misses the streams that it names; the others flow. docs/feeds.md tells the rest.
+    """
 
     CONNECTING = "connecting"
     SUBSCRIBING = "subscribing"
@@ -168,7 +201,29 @@ class State:
     detail: str = ""
 
 
-Action: TypeAlias = Send | Close | Fatal | Warn | State
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Send one HTTP request without body; what comes of it goes to `Session.on_answer`."""
+
+    method: str
+    url: str
+    headers: Mapping[str, Secret]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of a `Call`. The body may hold a key and does not show itself."""
+
+    status: int
+    """HTTP status; 0 where no answer came."""
+    body: bytes = field(default=b"", repr=False)
+    retry_after_s: float = 0.0
+    """How long the venue asks us to stay away."""
+    error: str = ""
+    """Why no answer came."""
+
+
+Action: TypeAlias = Send | Close | Fatal | Warn | State | Call
 
 
 class Session(ABC):
@@ -184,13 +239,51 @@ class Session(ABC):
         Where to connect.
     wants_data
         Whether `on_data` has anything to learn; the shell skips the call while it is False.
+    wants_echoes
+        Whether `on_data` is also called for reads that brought nothing new: frames of a connection whose events
+        another one has delivered before are dropped by the engine, and are all that shows that it delivers.
     """
+
+    expects_data = True
+    """Whether only data show that a connection is healthy; else the open socket does."""
 
     def __init__(self, venue: str, name: str, url: str) -> None:
         self.venue = venue
         self.name = name
         self.url = url
         self.wants_data = False
+        self.wants_echoes = False
+
+    @property
+    def is_covered(self) -> bool:
+        """Whether another connection delivers the same now."""
+        return False
+
+    @property
+    def loss_is_gap(self) -> bool:
+        """Whether market data are missing while this connection is not live."""
+        return not self.is_covered
+
+    @property
+    def query(self) -> Secret | None:
+        """What stands behind the ``?`` of the address; a secret, since keys stand there."""
+        return None
+
+    def mask(self, text: str) -> str:
+        """Return `text` without the keys that the session uses: what a peer says may quote them."""
+        return text
+
+    def prepare(self, now: float) -> Call | None:  # noqa: ARG002
+        """Return the request whose answer is needed before a connection can be opened; None where none is."""
+        return None
+
+    def on_answer(self, answer: Answer, now: float) -> list[Action]:  # noqa: ARG002
+        """Take what came of a `Call`. `Close` before a connection is open gives the attempt up."""
+        return []
+
+    def farewell(self) -> Call | None:
+        """Return the request that ends what the session began at the venue; nobody waits long for its answer."""
+        return None
 
     @abstractmethod
     def connected(self, now: float) -> list[Action]:
@@ -239,7 +332,7 @@ class Feed(ABC):
     @property
     @abstractmethod
     def sessions(self) -> Sequence[Session]:
-        """One session for each connection that the wanted subscriptions need."""
+        """The connections that should be up now: what is missing is started, what is gone from here is ended."""
 
     @property
     @abstractmethod
@@ -265,6 +358,13 @@ class Feed(ABC):
         """Want less. Names that were not wanted are ignored. Feed's thread only."""
         self._unsubscribe(_listed(names))
         self._changed()
+
+    def tick(self, now: float, unix_ns: int) -> list[str]:  # noqa: ARG002
+        """Time has passed: replace connections whose end is near. Return lines for the log, one a change.
+
+        Called once a second or so. Where `sessions` is another list afterwards, `on_change` has been called.
+        """
+        return []
 
     def check(self) -> None:  # noqa: B027 - most feeds have nothing to check
         """Raise what would keep the feed from starting, such as a missing key, before anything is started."""

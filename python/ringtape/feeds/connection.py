@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import ssl
 from typing import Protocol
 
+import msgspec
 from picows import WSError, WSHandshakeError, WSMsgType, WSProtocolError
 
 from ringtape.config import Endpoint, Secret
 from ringtape.errors import FeedError
 
 from .backoff import Backoff
-from .base import Action, Batch, Close, Control, Engine, Fatal, FeedState, Send, Session, State, Warn
+from .base import Action, Answer, Batch, Call, Close, Control, Engine, Fatal, FeedState, Send, Session, State, Warn
 from .health import Health, HealthMonitor
 from .limits import Limits
 from .listener import TIMER_GRAIN_S, Listener
@@ -78,6 +80,7 @@ class Connection:
         self._endpoint = Endpoint.parse(session.url)
         self._tls = ssl.create_default_context() if self._endpoint.secure else None
         self._transport: Transport | None = None
+        self._calls: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._reason = ""
         self._fatal: FeedError | None = None
@@ -88,7 +91,8 @@ class Connection:
     @property
     def health(self) -> Health:
         """The connection's counts and state at this moment."""
-        return self.monitor.snapshot(self.session.name, self.session.venue, self.session.url)
+        health = self.monitor.snapshot(self.session.name, self.session.venue, self.session.url)
+        return msgspec.structs.replace(health, covered=self.session.is_covered)
 
     async def run(self) -> None:
         """Keep the connection up; never returns by itself.
@@ -107,6 +111,7 @@ class Connection:
                 await self._attempt()
             raise self._fatal
         finally:
+            await self._say_farewell()
             self._set_state(FeedState.FAILED if self._fatal else FeedState.STOPPED, str(self._fatal or ""))
 
     def on_control(self, control: Control) -> None:
@@ -130,6 +135,8 @@ class Connection:
         self._set_state(FeedState.CONNECTING, self._reason)
         self._reason = ""
         try:
+            if not await self._prepare():
+                return
             transport = await self._connect()
             await transport.wait_disconnected()
             self.closing("the connection was lost")
@@ -145,7 +152,35 @@ class Connection:
             await self._clean_up()
 
     async def _connect(self) -> Transport:
-        return await self._world.dial(self._endpoint, self._tls, self.limits, lambda: Listener(self, self._world))
+        endpoint, query = self._endpoint, self.session.query
+        if query is not None:
+            endpoint = endpoint._replace(url=f"{endpoint.url}?{query.reveal()}")
+        return await self._world.dial(endpoint, self._tls, self.limits, lambda: Listener(self, self._world))
+
+    async def _prepare(self) -> bool:
+        """Get what the session needs before it can connect; False where it did not."""
+        call = self.session.prepare(self._world.monotonic())
+        if call is None:
+            return True
+        self._is_ending = False
+        self._take(await self._world.fetch(call, self.limits))
+        return not self._is_ending
+
+    def _take(self, answer: Answer) -> None:
+        """Hand what came of a call to the session."""
+        if answer.status in _TOO_MANY_REQUESTS:
+            self._not_before = self._world.monotonic() + max(self.limits.rate_limited_s, answer.retry_after_s)
+        self._perform(self.session.on_answer(answer, self._world.monotonic()))
+
+    async def _run_call(self, call: Call) -> None:
+        self._take(await self._world.fetch(call, self.limits))
+
+    async def _say_farewell(self) -> None:
+        call = self.session.farewell()
+        if call is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.limits.close_s):
+                    await self._world.fetch(call, self.limits)
 
     def _explain(self, error: Exception) -> str:
         """Return why connecting failed, and note when the venue will have us back."""
@@ -168,7 +203,7 @@ class Connection:
         """Begin the session: the upgrade is complete (listener)."""
         self._transport = transport
         self._is_ending = False
-        self._first_data = None
+        self._first_data = None if self.session.expects_data else self._world.monotonic()
         self.monitor.connects += 1
         self._perform(self.session.connected(self._world.monotonic()))
 
@@ -176,6 +211,8 @@ class Connection:
         """Drain the engine and take note of what came (listener)."""
         batch = self.hub.flush(recv_ns)
         if not has_events:
+            if self.session.wants_echoes:
+                self._perform(self.session.on_data(batch, self.engine.symbol_name, self._world.monotonic()))
             return
         if self._first_data is None:
             self._first_data = self._world.monotonic()
@@ -185,12 +222,14 @@ class Connection:
 
     def closing(self, reason: str) -> None:
         """Keep the reason for which the connection ends; the first one counts, the rest are its echo (listener)."""
-        self._reason = self._reason or reason
+        self._reason = self._reason or self.session.mask(reason)
 
     async def _clean_up(self) -> None:
         """Forget the connection if there was one, and see its socket closed."""
         transport, self._transport = self._transport, None
         self._disarm()
+        for call in self._calls:
+            call.cancel()
         if transport is None:
             return
         self.session.disconnected()
@@ -218,6 +257,10 @@ class Connection:
                 self.hub.connection_warned(self, error)
             case Close(code, reason):
                 self._close(code, reason)
+            case Call():
+                task = asyncio.create_task(self._run_call(action))
+                self._calls.add(task)
+                task.add_done_callback(self._calls.discard)
             case Fatal(error):
                 self._fatal = error
                 self._close(1000, str(error))

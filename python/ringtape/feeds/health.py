@@ -29,6 +29,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     lag_ns: int | None
     """Receive time less venue time of a recent trade or quote; includes the difference of the clocks. None before
     the first."""
+    covered: bool = False
+    """Whether another connection delivers the same now, so that nothing is missing while this one is not live."""
 
 
 class HealthMonitor:

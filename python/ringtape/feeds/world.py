@@ -21,12 +21,18 @@ from typing import Any, Protocol, cast
 from picows import WSListener, WSMsgType, ws_connect
 
 from ringtape.config import Endpoint
+from ringtape.errors import raise_missing_extra
 
+from .base import Answer, Call
 from .limits import Limits
 
-__all__ = ["Dial", "Transport", "World", "dial"]
+__all__ = ["Dial", "Fetch", "Transport", "World", "check_rest", "dial", "fetch"]
 
 _log = logging.getLogger("ringtape.feeds")
+# QUIRK: picows logs the head of its request at DEBUG, and an address may have a key in it. This logger has no DEBUG.
+_discreet_log = _log.getChild("private")
+_discreet_log.setLevel(logging.INFO)
+_ANSWER_MAX_BYTES = 1 << 20
 
 
 class Transport(Protocol):
@@ -59,6 +65,10 @@ Dial = Callable[[Endpoint, ssl.SSLContext | None, Limits, Callable[[], WSListene
 """``await dial(endpoint, tls, limits, make_listener)`` returns a `Transport` after the upgrade."""
 
 
+Fetch = Callable[[Call, Limits], Awaitable[Answer]]
+"""``await fetch(call, limits)`` sends an HTTP request and returns what came of it; it raises nothing."""
+
+
 async def dial(
     endpoint: Endpoint, tls: ssl.SSLContext | None, limits: Limits, make_listener: Callable[[], WSListener]
 ) -> Transport:
@@ -87,7 +97,7 @@ async def dial(
                 # QUIRK: picows takes aiofastnet where it is installed. Its 1.2 on uvloop never hears of a reset that
                 # comes behind data: uvloop drops the reader of a descriptor with an error and tells nobody.
                 use_aiofastnet=False,
-                logger_name=_log,
+                logger_name=_discreet_log if "?" in endpoint.url else _log,
             )
     except BaseException:
         # WHY: picows shields its handshake from cancellation and would keep the socket for as long as the
@@ -99,6 +109,43 @@ async def dial(
         # QUIRK: picows returns without a listener where the server hangs up before its answer.
         raise ConnectionResetError("the server hung up during the handshake")
     return transport
+
+
+def check_rest(what: str) -> None:
+    """Raise `MissingExtra`, naming `what` needs it, where the HTTP client is not installed."""
+    try:
+        import aiohttp  # noqa: F401, PLC0415 - an extra
+    except ImportError as error:
+        raise_missing_extra(what, error, "rest")
+
+
+async def fetch(call: Call, limits: Limits) -> Answer:
+    """Send one HTTP request without body, within the limits of a connect and a handshake. Follows no redirect.
+
+    Returns
+    -------
+    Answer
+        Status 0 where none came; the reason names neither the address nor the headers.
+    """
+    import aiohttp  # noqa: PLC0415 - an extra
+
+    headers = {name: value.reveal() for name, value in call.headers.items()}
+    timeout = aiohttp.ClientTimeout(total=limits.connect_s + limits.handshake_s)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as client,
+            client.request(call.method, call.url, headers=headers, allow_redirects=False) as response,
+        ):
+            body = await response.content.read(_ANSWER_MAX_BYTES)
+            asked = response.headers.get("Retry-After", "")
+            return Answer(response.status, body, float(asked) if asked.isdecimal() else 0.0)
+    except TimeoutError:
+        return Answer(0, error="no answer in time")
+    except aiohttp.ClientConnectorError as error:
+        return Answer(0, error=f"cannot connect: {error.os_error}")
+    except (OSError, aiohttp.ClientError) as error:
+        # WHY NOT the text: it may quote what was sent.
+        return Answer(0, error=type(error).__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +162,15 @@ class World:
         A number in [0, 1).
     dial
         Opens connections; see `Dial`.
+    fetch
+        Sends HTTP requests; see `Fetch`.
     """
 
     monotonic: Callable[[], float] = time.monotonic
     time_ns: Callable[[], int] = time.time_ns
     random: Callable[[], float] = SystemRandom().random
     dial: Dial = dial
+    fetch: Fetch = fetch
 
 
 async def _open_socket(endpoint: Endpoint) -> socket.socket:

@@ -85,6 +85,22 @@ class Reads(Protocol):
         """Return the series of bars by the number that records carry."""
 
 
+class Notice(Protocol):
+    """A rare event of variable shape; see `ringtape.Notice`."""
+
+    @property
+    def venue(self) -> str:
+        """Venue id."""
+
+    @property
+    def kind(self) -> str:
+        """The venue's name of the event."""
+
+    @property
+    def data(self) -> bytes:
+        """Its checked JSON text."""
+
+
 class Want:
     """What a strategy wants to be called with.
 
@@ -271,6 +287,12 @@ class Strategy:
 
     def on_signal(self, ctx: Context, signal: np.void) -> None:
         """Take one rule that fired."""
+
+    def on_notices(self, ctx: Context, notices: Sequence[Notice]) -> None:
+        """Take rare events, oldest first: user data, contracts, sessions; `ringtape.notices.read` gives their values.
+
+        Called for every notice, whatever `wants` says.
+        """
 
     def on_connection(self, ctx: Context, feed: str, state: str) -> None:
         """Take a connection's new state: see `ringtape.feeds.FeedState`."""

@@ -46,7 +46,7 @@ _HOOKS: dict[str, tuple[str, str | None]] = {
     "asset_indexes": ("on_asset_indexes", None),
     "signals": ("on_signals", "on_signal"),
 }
-_OTHER_HOOKS = ("on_start", "on_stop", "on_connection", "on_gap", "on_error")
+_OTHER_HOOKS = ("on_start", "on_stop", "on_notices", "on_connection", "on_gap", "on_error")
 
 
 class StrategyHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -277,6 +277,7 @@ class Dispatcher:
         self._takers = {
             kind: takers for kind in KINDS if (takers := [runner for runner in self._runners if kind in runner.routes])
         }
+        self._notice_takers = [r for r in self._runners if _overrides(r.strategy, "on_notices")]
         self._connection_takers = [r for r in self._runners if _overrides(r.strategy, "on_connection")]
         self._gap_takers = [r for r in self._runners if _overrides(r.strategy, "on_gap")]
 
@@ -303,6 +304,10 @@ class Dispatcher:
             Unix ns of the read, for `Context.now`.
         """
         self.ctx.now = now_ns
+        # Notices are no records: a batch of them alone has the length 0.
+        if self._notice_takers and (notices := getattr(batch, "notices")):  # noqa: B009 - as the kinds below
+            for runner in self._notice_takers:
+                runner.call("on_notices", notices)
         if not len(batch):
             return
         for kind, takers in self._takers.items():

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from ringtape.config import Secret
 from ringtape.errors import AuthenticationError, ConfigError, ProtocolError, SubscriptionError, UnknownVenue
 from ringtape.feeds import Massive
-from ringtape.feeds.base import Close, Fatal, FeedState, Send, State, Warn
+from ringtape.feeds.base import Close, Fatal, FeedState, Records, Send, State, Warn
 from ringtape.feeds.massive.session import MassiveSession, Pacing
 
 KEY = "CANARY-0123456789"
@@ -25,7 +27,22 @@ class Status:
     code: None = None
 
 
-def session_for(*names: str, **pacing: float) -> tuple[Massive, MassiveSession]:
+def records(*symbols: int) -> Records:
+    dtype = [("symbol", "<u4"), ("interval_ms", "<u4"), ("what", "u1")]
+    return np.array([(symbol, 1_000, 1) for symbol in symbols], dtype=dtype)
+
+
+@dataclass
+class Batch:
+    trades: Records = field(default_factory=records)
+    quotes: Records = field(default_factory=records)
+    venue_bars: Records = field(default_factory=records)
+    values: Records = field(default_factory=records)
+    bands: Records = field(default_factory=records)
+    imbalances: Records = field(default_factory=records)
+
+
+def session_for(*names: str, **pacing: Any) -> tuple[Massive, MassiveSession]:
     feed = Massive("stocks", names, key=KEY, pacing=msgspec.convert(pacing, Pacing))
     return feed, feed.sessions[0]
 
@@ -56,7 +73,7 @@ def test_greets_authenticates_and_subscribes() -> None:
     assert session.on_control(Status("success", "subscribed to: T.*"), 0.3) == []
     assert session.on_control(Status("success", "subscribed to: A.AAPL"), 0.3) == [State(FeedState.LIVE)]
     assert session.confirmed == {"T.*", "A.AAPL"}
-    assert session.deadline() is None
+    assert session.deadline() == 60.3  # T.* has to deliver by then, if anything does
 
 
 def test_the_key_never_shows() -> None:
@@ -239,6 +256,164 @@ def test_a_wrong_name_changes_nothing() -> None:
     with pytest.raises(SubscriptionError):
         feed.subscribe(["A.*", "ZZ.*"])
     assert feed.subscriptions == ("T.*",)
+
+
+def test_every_market_has_its_address() -> None:
+    def url(market: str, **options: str) -> str:
+        return Massive(market, key=KEY, **options).sessions[0].url
+
+    assert url("options") == "wss://socket.massive.com/options"
+    assert url("futures/cbot") == "wss://socket.massive.com/futures/cbot"
+    assert Massive("futures/cbot", key=KEY).venue == "massive.futures"
+    assert url("stocks", feed="delayed") == "wss://delayed.massive.com/stocks"
+    assert url("crypto", feed="delayed-business") == "wss://delayed-business.massive.com/crypto"
+    assert url("stocks", url="wss://business.polygon.io") == "wss://business.polygon.io/stocks"
+    with pytest.raises(UnknownVenue, match=r"massive\.futures/comex"):
+        Massive("futures/comax")
+    with pytest.raises(UnknownVenue):
+        Massive("stocks/cme")
+    with pytest.raises(ConfigError, match="did you mean 'delayed'"):
+        Massive("stocks", feed="delay")
+    with pytest.raises(ConfigError, match="not both"):
+        Massive("stocks", feed="delayed", url="wss://socket.massive.com")
+
+
+def test_the_key_of_the_environment_goes_to_the_venues_hosts_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MASSIVE_API_KEY", KEY)
+    Massive("stocks", feed="launchpad").check()
+    Massive("stocks", url="wss://delayed.polygon.io").check()
+    for url in ("wss://launchpad.polygon.io", "wss://massive.com.example", "ws://127.0.0.1:8765"):
+        with pytest.raises(ConfigError, match="not one of the venue's own"):
+            Massive("stocks", url=url).check()
+
+
+def test_quotes_of_options_are_limited() -> None:
+    names = [f"Q.O:SPY251219C{strike:08}" for strike in range(1001)]
+    feed = Massive("options", names[:1000], key=KEY)
+    feed.subscribe([names[0], "T.*"])
+    with pytest.raises(SubscriptionError, match="1,001 quotes of options: one connection may have 1,000"):
+        feed.subscribe([names[1000]])
+    with pytest.raises(SubscriptionError, match="quotes of all options"):
+        Massive("options", ["Q.*"], key=KEY)
+    feed.unsubscribe([names[0]])
+    feed.subscribe([names[1000]])
+    Massive("stocks", ["Q.*"], key=KEY)
+
+
+def test_letters_of_every_kind_of_symbol() -> None:
+    names = ("T.BRK.B", "T.O:SPY251219C00650000", "T.币安")
+    _, session = session_for(*names)
+    (request,) = [a.text for a in logged_in(session) if isinstance(a, Send)]
+    assert "币安" in str(request)
+    for name in names:
+        session.on_control(Status("success", f"subscribed to: {name}"), 0.1)
+    assert session.confirmed == set(names)
+
+
+def test_names_wanted_no_longer_leave_the_rest_live() -> None:
+    feed, session = session_for("T.AAPL", "NOI.AAPL")
+    logged_in(session)
+    session.on_control(Status("success", "subscribed to: T.AAPL"), 0.1)
+    session.tick(10.0)
+    feed.unsubscribe("NOI.AAPL")
+    unsubscribe, *rest = session.tick(11.0)
+    assert sent([unsubscribe]) == [{"action": "unsubscribe", "params": "NOI.AAPL"}]
+    assert [*rest, *session.tick(11.2)] == [State(FeedState.LIVE)]
+
+
+def data(session: MassiveSession, now: float, *names: str, **kinds: list[int]) -> list[object]:
+    rows = {kind: records(*symbols) for kind, symbols in kinds.items()}
+    return list(session.on_data(Batch(**rows), names.__getitem__, now))
+
+
+def test_a_confirmed_name_that_stays_silent_is_subscribed_again_then_over_a_new_connection() -> None:
+    _, session = session_for("T.AAPL", "T.MSFT", cadence={"T": 60.0})
+    logged_in(session)
+    for name in ("T.AAPL", "T.MSFT"):
+        session.on_control(Status("success", f"subscribed to: {name}"), 0.0)
+    assert session.wants_data
+    data(session, 59.0, "AAPL", trades=[0])
+    warning, state, unsubscribe = session.tick(60.0)
+    assert "T.MSFT for 60 s" in str(warning.error)
+    assert state == State(FeedState.DEGRADED, "silent: T.MSFT")
+    assert sent([unsubscribe]) == [{"action": "unsubscribe", "params": "T.MSFT"}]
+    assert sent(session.tick(60.2)) == [{"action": "subscribe", "params": "T.MSFT"}]
+    session.on_control(Status("success", "subscribed to: T.MSFT"), 60.3)
+    data(session, 119.9, "AAPL", trades=[0])
+    warning, _ = session.tick(120.3)
+    assert "a new connection in a quiet second" in str(warning.error)
+    data(session, 120.5, "AAPL", trades=[0])
+    assert session.deadline() == 121.5
+    assert session.tick(121.0) == []
+    (close,) = session.tick(121.5)
+    assert isinstance(close, Close)
+    session.disconnected()
+    logged_in(session, 122.0)
+    for name in ("T.AAPL", "T.MSFT"):
+        session.on_control(Status("success", f"subscribed to: {name}"), 122.0)
+    data(session, 170.0, "AAPL", trades=[0])
+    warning, state = session.tick(182.0)
+    assert "given up" in str(warning.error)
+    assert session.tick(400.0) == []
+    assert data(session, 401.0, "MSFT", trades=[0]) == [State(FeedState.LIVE)]
+
+
+def test_trades_that_do_not_come_though_their_bars_do_are_noticed() -> None:
+    _, session = session_for("T.AAPL", "T.MSFT", "A.*")
+    logged_in(session)
+    for name in ("T.AAPL", "T.MSFT", "A.*"):
+        session.on_control(Status("success", f"subscribed to: {name}"), 0.0)
+    # Both are silent, and only AAPL has bars: MSFT was not traded.
+    for second in range(1, 10):
+        data(session, float(second), "AAPL", venue_bars=[0])
+    warning, *_ = session.tick(10.0)
+    assert "T.AAPL for 10 s" in str(warning.error)
+    assert session.stale == ("T.AAPL",)
+    for second in range(11, 60):
+        data(session, float(second), "AAPL", venue_bars=[0], trades=[0])
+        session.tick(float(second))
+    assert session.stale == ()
+
+
+def test_trades_without_bars_beside_them_are_not_watched() -> None:
+    _, session = session_for("T.AAPL", "AM.AAPL")
+    logged_in(session)
+    for name in ("T.AAPL", "AM.AAPL"):
+        session.on_control(Status("success", f"subscribed to: {name}"), 0.0)
+    assert not session.wants_data
+    assert session.deadline() is None
+
+
+def test_at_night_nothing_is_stale() -> None:
+    _, session = session_for("T.AAPL", "T.*", cadence={"T": 60.0, "T.*": 60.0})
+    logged_in(session)
+    for name in ("T.AAPL", "T.*"):
+        session.on_control(Status("success", f"subscribed to: {name}"), 0.0)
+    data(session, 1.0, "AAPL", trades=[0])
+    for now in range(30, 3_600, 10):
+        assert session.tick(float(now)) == []
+    assert session.stale == ()
+
+
+def test_pairs_are_recognised_in_either_spelling() -> None:
+    feed = Massive("forex", ["C.EUR-USD"], key=KEY, pacing=Pacing(cadence={"C": 5.0}))
+    (session,) = feed.sessions
+    logged_in(session)
+    session.on_control(Status("success", "subscribed to: C.EUR-USD"), 0.0)
+    data(session, 1.0, "EUR/USD", quotes=[0])
+    assert not session.wants_data
+
+
+def test_an_old_connection_is_renewed_in_a_quiet_second() -> None:
+    _, session = session_for("T.*", renew_s=3_600.0, cadence={})
+    logged_in(session)
+    session.on_control(Status("success", "subscribed to: T.*"), 0.0)
+    assert session.deadline() == 3_600.0
+    assert session.tick(3_600.0) == []
+    for tenth in range(600):  # it is never quiet: after a minute it goes all the same
+        data(session, 3_600.0 + tenth / 10, "AAPL", trades=[0])
+        assert session.tick(3_600.0 + tenth / 10) == []
+    assert session.tick(3_660.0) == [Close(1000, "renewed: the connection is 3600 s old")]
 
 
 def test_the_first_dot_ends_the_channel() -> None:

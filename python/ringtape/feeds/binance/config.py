@@ -8,14 +8,18 @@ SOURCE: the venue's documentation and change-log as of autumn 2026.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from ringtape.config import Endpoint
-from ringtape.errors import SubscriptionError, UnknownVenue, nearest, suggest
+from ringtape.config import Endpoint, Secret, find_key
+from ringtape.errors import ConfigError, SubscriptionError, UnknownVenue, nearest, suggest
 from ringtape.feeds.base import Feed, Session
+from ringtape.feeds.rollover import Relay, Rollover
+from ringtape.feeds.world import check_rest
 
+from .private import PrivateSession, UserData
 from .session import BinanceSession, Pacing
 
 __all__ = ["MARKETS", "Binance", "Market"]
@@ -23,6 +27,9 @@ __all__ = ["MARKETS", "Binance", "Market"]
 SYMBOL_MAX_BYTES = 64
 STREAMS_PER_CONNECTION = 200
 """Well below the venue's 1,024, whose overstepping costs the whole connection."""
+STREAMS_MOST = 1024
+VARIABLES = ("BINANCE_API_KEY",)
+HOSTS = frozenset({"fapi.binance.com"})
 
 KLINES = ("1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w", "1M")
 _DEPTHS = tuple(f"depth{levels}{speed}" for levels in ("", "5", "10", "20") for speed in ("", "@500ms", "@100ms"))
@@ -80,7 +87,8 @@ class Binance(Feed):
     """One market of Binance over as many connections as its streams need.
 
     Streams are sorted by the path that serves them and put on connections of at most 200 streams each. Once placed,
-    a stream stays on its connection.
+    a stream stays on its connection. The venue ends each connection after 24 h; before that a second one is opened
+    at a quiet minute, and both overlap until nothing can be lost.
 
     Parameters
     ----------
@@ -95,6 +103,16 @@ class Binance(Feed):
         Path that serves ``<symbol>@trade`` on USD-M, where the stream is not documented and reports differ.
     pacing
         Time limits and the distance of control messages.
+    streams_per_connection
+        At most 1,024, the venue's limit: one more would cost the whole connection.
+    rollover
+        When connections are replaced.
+    user_data
+        Also connect to the user data stream of an account (USD-M): True, or a `UserData` with its settings. Needs
+        aiohttp (``pip install 'ringtape[rest]'``).
+    key, key_file
+        The account's API key, or a file that holds it and only you may read; for `user_data` only. Without either the
+        environment's ``BINANCE_API_KEY`` is used, for the venue's own host only.
 
     Raises
     ------
@@ -120,16 +138,32 @@ class Binance(Feed):
         *,
         trade_path: str = "/public",
         pacing: Pacing | None = None,
+        streams_per_connection: int = STREAMS_PER_CONNECTION,
+        rollover: Rollover | None = None,
+        user_data: UserData | bool = False,
+        key: Secret | str | None = None,
+        key_file: str | os.PathLike[str] | None = None,
     ) -> None:
         if market not in MARKETS:
             raise UnknownVenue(f"binance.{market}", [f"binance.{name}" for name in nearest(market, MARKETS)])
+        if not 1 <= streams_per_connection <= STREAMS_MOST:
+            text = f"streams_per_connection {streams_per_connection} is not between 1 and {STREAMS_MOST:,}"
+            raise ConfigError(text, "streams_per_connection", "arguments", f"1 to {STREAMS_MOST}")
+        if user_data and market != "usdm":
+            raise ConfigError(f"binance.{market}: only usdm has a user data stream here", "user_data", "arguments")
         super().__init__(f"binance.{market}")
         self._market = MARKETS[market]
         self._endpoint = Endpoint.parse(url or self._market.url)
         self._trade_path = trade_path
         self._pacing = pacing or Pacing()
-        self._wanted: dict[str, BinanceSession] = {}
-        self._sessions: dict[str, list[BinanceSession]] = {}
+        self._most = streams_per_connection
+        self._rollover = rollover or Rollover()
+        self._wanted: dict[str, _Shard] = {}
+        self._shards: dict[str, list[_Shard]] = {}
+        self._user_data = (UserData() if user_data is True else user_data) or None
+        self._key = Secret(key) if isinstance(key, str) else key
+        self._key_file = key_file
+        self._private: PrivateSession | None = None
         self.subscribe(streams)
 
     @property
@@ -138,9 +172,36 @@ class Binance(Feed):
         return tuple(self._wanted)
 
     @property
-    def sessions(self) -> Sequence[BinanceSession]:
-        """One session for each connection, by path."""
-        return [session for shards in self._sessions.values() for session in shards]
+    def sessions(self) -> Sequence[Session]:
+        """One session for each connection, by path, two while one is being replaced; the user data stream last."""
+        market = [session for shards in self._shards.values() for shard in shards for session in shard.relay.sessions]
+        return [*market, *self._private_sessions()]
+
+    def tick(self, now: float, unix_ns: int) -> list[str]:
+        """Replace connections that are near their end or that leave streams out."""
+        lines = [
+            line for shards in self._shards.values() for shard in shards for line in shard.relay.tick(now, unix_ns)
+        ]
+        if lines:
+            self._changed()
+        return lines
+
+    def check(self) -> None:
+        """Raise what would keep the user data stream from starting: no key, no aiohttp."""
+        if self._user_data is not None:
+            check_rest("the user data stream of Binance")
+            _ = self._private_sessions()
+
+    def _private_sessions(self) -> list[PrivateSession]:
+        """Return the session of the user data stream, if one is wanted; the key is looked up on first use."""
+        if self._user_data is None:
+            return []
+        if self._private is None:
+            rest = Endpoint.parse(self._user_data.rest_url.replace("http", "ws", 1))
+            key = find_key(self.venue, rest, HOSTS, VARIABLES, key=self._key, key_file=self._key_file)
+            url = f"{self._endpoint.url}{self._user_data.path}"
+            self._private = PrivateSession(self.venue, f"{self.venue}/private", url, key, self._user_data)
+        return [self._private]
 
     def names_of(self, session: Session) -> tuple[str, ...]:
         """Return the wanted streams on the connection of a session."""
@@ -150,17 +211,17 @@ class Binance(Feed):
         checked = [self._checked(name) for name in names]
         for name in checked:
             if name not in self._wanted:
-                session = self._place(self._path(name))
-                session.wanted[name] = None
-                session.wanted_changed()
-                self._wanted[name] = session
+                shard = self._place(self._path(name))
+                shard.wanted[name] = None
+                shard.changed()
+                self._wanted[name] = shard
 
     def _unsubscribe(self, names: list[str]) -> None:
         for name in names:
-            session = self._wanted.pop(_lowered(name.strip()), None)
-            if session is not None:
-                session.wanted.pop(_lowered(name.strip()))
-                session.wanted_changed()
+            shard = self._wanted.pop(_lowered(name.strip()), None)
+            if shard is not None:
+                shard.wanted.pop(_lowered(name.strip()))
+                shard.changed()
 
     def _checked(self, name: str) -> str:
         """Return the stream's name as the venue writes it."""
@@ -198,15 +259,33 @@ class Binance(Feed):
         path = self._market.kinds[kind]
         return self._trade_path if kind == "trade" and path else path
 
-    def _place(self, path: str) -> BinanceSession:
+    def _place(self, path: str) -> _Shard:
         """Return the first connection of that path with room, a new one where there is none."""
-        shards = self._sessions.setdefault(path, [])
-        for session in shards:
-            if len(session.wanted) < STREAMS_PER_CONNECTION:
-                return session
+        shards = self._shards.setdefault(path, [])
+        for shard in shards:
+            if len(shard.wanted) < self._most:
+                return shard
         name = f"{self.venue}{path}#{len(shards) + 1}"
-        shards.append(BinanceSession(self.venue, name, f"{self._endpoint.url}{path}/stream", self._pacing))
+        shards.append(_Shard(self.venue, name, f"{self._endpoint.url}{path}/stream", self._pacing, self._rollover))
         return shards[-1]
+
+
+class _Shard:
+    """Streams that share a connection, and that connection."""
+
+    def __init__(self, venue: str, name: str, url: str, pacing: Pacing, rollover: Rollover) -> None:
+        self.wanted: dict[str, None] = {}
+
+        def make(number: int) -> BinanceSession:
+            numbered = name if number == 1 else f"{name}.{number}"
+            return BinanceSession(venue, numbered, url, pacing, self.wanted)
+
+        self.relay: Relay[BinanceSession] = Relay(make, rollover)
+
+    def changed(self) -> None:
+        """Tell the sessions that other streams are wanted."""
+        for session in self.relay.sessions:
+            session.wanted_changed()
 
 
 def _lowered(name: str) -> str:

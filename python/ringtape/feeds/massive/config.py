@@ -9,14 +9,13 @@ import os
 from collections.abc import Iterable, Sequence
 
 from ringtape.config import Endpoint, Secret, find_key
-from ringtape.errors import SubscriptionError, UnknownVenue, nearest, suggest
+from ringtape.errors import ConfigError, SubscriptionError, UnknownVenue, nearest, suggest
 from ringtape.feeds.base import Feed
 
 from .session import MassiveSession, Pacing
 
-__all__ = ["CHANNELS", "HOSTS", "Massive"]
+__all__ = ["CHANNELS", "FEEDS", "HOSTS", "VENUES_OF_FUTURES", "Massive"]
 
-DEFAULT_URL = "wss://socket.massive.com"
 VARIABLES = ("MASSIVE_API_KEY", "POLYGON_API_KEY")
 SYMBOL_MAX_BYTES = 64
 
@@ -40,6 +39,9 @@ _STEMS = (
     "nasdaq-basic-business",
     "delayed-nasdaq-basic-business",
 )
+FEEDS: dict[str, str] = {"realtime": "socket", **{stem: stem for stem in _STEMS[1:]}}
+"""Name of a feed, as the plan calls it, to the first word of its host."""
+
 # The eight hosts that both domains serve; the rest have no certificate under polygon.io.
 _SHARED_STEMS = _STEMS[:8]
 HOSTS = frozenset(
@@ -54,6 +56,11 @@ CHANNELS: dict[str, tuple[str, ...]] = {
     "indices": ("V", "A", "AM"),
     "futures": ("T", "Q", "A", "AM"),
 }
+VENUES_OF_FUTURES = ("cme", "cbot", "nymex", "comex")
+"""Exchanges with a path of their own; ``futures`` alone is all four."""
+
+OPTION_QUOTES = 1_000
+"""Contracts whose quotes one connection may have; the venue's limit."""
 
 
 class Massive(Feed):
@@ -62,14 +69,19 @@ class Massive(Feed):
     Parameters
     ----------
     market
-        ``stocks``, ``options``, ``crypto``, ``forex``, ``indices`` or ``futures``.
+        ``stocks``, ``options``, ``crypto``, ``forex``, ``indices`` or ``futures``; ``futures/cme``, ``futures/cbot``,
+        ``futures/nymex`` and ``futures/comex`` are the futures of one exchange.
     subscriptions
-        ``CHANNEL.SYMBOL`` each; ``T.*`` is every symbol. The first dot ends the channel: ``T.BRK.B``.
+        ``CHANNEL.SYMBOL`` each; ``T.*`` is every symbol. The first dot ends the channel: ``T.BRK.B``. Quotes of options
+        are for 1,000 contracts at most, and for no wildcard.
     url
-        Base address without the market's path; None is the real-time host. ``ws://`` goes to this machine only.
+        Base address without the market's path, instead of `feed`. ``ws://`` goes to this machine only.
     key, key_file
         The key, or a file that holds it and only you may read. Without either the environment's
         ``MASSIVE_API_KEY`` (or ``POLYGON_API_KEY``) is used, for the venue's own hosts only.
+    feed
+        The venue's feed, by the first word of its host: ``realtime`` (the default), ``delayed``, ``business``,
+        ``delayed-business``, ``launchpad`` ...: the keys of `FEEDS`.
     pacing
         Time limits and the size of subscription messages.
 
@@ -97,13 +109,17 @@ class Massive(Feed):
         key: Secret | str | None = None,
         *,
         key_file: str | os.PathLike[str] | None = None,
+        feed: str | None = None,
         pacing: Pacing | None = None,
     ) -> None:
-        if market not in CHANNELS:
-            raise UnknownVenue(f"massive.{market}", [f"massive.{name}" for name in nearest(market, CHANNELS)])
-        super().__init__(f"massive.{market}")
-        self._market = market
-        self._endpoint = Endpoint.parse(url or DEFAULT_URL)
+        kind, slash, exchange = market.partition("/")
+        if kind not in CHANNELS or (slash and (kind != "futures" or exchange not in VENUES_OF_FUTURES)):
+            markets = [*CHANNELS, *(f"futures/{name}" for name in VENUES_OF_FUTURES)]
+            raise UnknownVenue(f"massive.{market}", [f"massive.{name}" for name in nearest(market, markets)])
+        super().__init__(f"massive.{kind}")
+        self._market = kind
+        self._path = market
+        self._endpoint = Endpoint.parse(_base(url, feed))
         self._key = Secret(key) if isinstance(key, str) else key
         self._key_file = key_file
         self._pacing = pacing or Pacing()
@@ -121,7 +137,7 @@ class Massive(Feed):
         """The one session; the key is looked up on first use."""
         if self._session is None:
             key = find_key(self.venue, self._endpoint, HOSTS, VARIABLES, key=self._key, key_file=self._key_file)
-            url = f"{self._endpoint.url}/{self._market}"
+            url = f"{self._endpoint.url}/{self._path}"
             self._session = MassiveSession(self.venue, url, key, self._wanted, self._pacing)
         return (self._session,)
 
@@ -131,6 +147,7 @@ class Massive(Feed):
 
     def _subscribe(self, names: list[str]) -> None:
         checked = [self._checked(name) for name in names]
+        self._check_option_quotes(checked)
         self._wanted.update(dict.fromkeys(checked))
         self._mark()
 
@@ -142,6 +159,18 @@ class Massive(Feed):
     def _mark(self) -> None:
         if self._session is not None:
             self._session.wanted_changed()
+
+    def _check_option_quotes(self, names: list[str]) -> None:
+        """Refuse what the venue would: it says no more than ``not authorized``, or drops the connection."""
+        if self._market != "options":
+            return
+        if "Q.*" in names:
+            text = f"{self.venue}: quotes of all options cannot be had; name up to {OPTION_QUOTES:,} contracts"
+            raise SubscriptionError(text, self.venue)
+        quotes = sum(name.startswith("Q.") for name in {*self._wanted, *names})
+        if quotes > OPTION_QUOTES:
+            text = f"{self.venue}: {quotes:,} quotes of options: one connection may have {OPTION_QUOTES:,}"
+            raise SubscriptionError(text, self.venue)
 
     def _checked(self, name: str) -> str:
         """Return `name` without blanks around it if it is a channel of this market and a symbol."""
@@ -156,3 +185,21 @@ class Massive(Feed):
         if len(symbol.encode()) > SYMBOL_MAX_BYTES or not symbol.isprintable() or set(symbol) & set(" ,"):
             raise SubscriptionError(f"{self.venue}: {symbol!r} is not a symbol", self.venue)
         return f"{channel}.{symbol}"
+
+
+def _base(url: str | None, feed: str | None) -> str:
+    """Return the base address.
+
+    Raises
+    ------
+    ConfigError
+        Both are given, or no feed has that name.
+    """
+    if url is not None and feed is not None:
+        raise ConfigError("give a url or a feed, not both", "feed", "arguments")
+    if url is not None:
+        return url
+    name = feed or "realtime"
+    if name not in FEEDS:
+        raise ConfigError(f"no feed of Massive is called {name!r}{suggest(name, FEEDS)}", "feed", "arguments")
+    return f"wss://{FEEDS[name]}.massive.com"
