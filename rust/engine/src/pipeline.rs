@@ -1300,6 +1300,7 @@ impl Engine {
     fn quote_taker(&mut self, venue: Venue) -> QuoteTaker<'_> {
         QuoteTaker {
             now: self.venues[venue as usize].clock.now(),
+            rising: !venue.is_massive(),
             states: &mut self.states,
             ring: self.rings.quotes.writer(),
             dirty: DirtyList { ids: &mut self.dirty, count: &mut self.dirty_count },
@@ -1336,8 +1337,10 @@ impl Engine {
         if self.refuses(id, mark.ts_event, limit) || !self.is_current(venue, mark.ts_event, recv) {
             return false;
         }
-        let newer = self.states[id as usize].mark(mark);
-        self.stats.out_of_order += u64::from(!newer);
+        if !self.states[id as usize].mark(mark) {
+            self.stats.duplicates += 1;
+            return false;
+        }
         self.rings.marks.push(bytemuck::cast_ref::<_, [u64; Mark::WORDS]>(mark));
         self.stats.marks += 1;
         self.mark_dirty(id, Change::Whole);
@@ -1635,6 +1638,8 @@ impl DirtyList<'_> {
 /// What quotes change, apart from the rest of the engine, so that a run of them has it at hand.
 struct QuoteTaker<'a> {
     now: Nanos,
+    /// The venue numbers the quotes of a symbol upwards, for ever.
+    rising: bool,
     states: &'a mut [SymbolState],
     ring: EventWriter<'a>,
     dirty: DirtyList<'a>,
@@ -1646,7 +1651,7 @@ impl QuoteTaker<'_> {
     #[inline(always)]
     fn take(&mut self, quote: &Quote) -> Option<bool> {
         let state = &mut self.states[quote.symbol as usize];
-        if state.has_quote(quote) {
+        if state.has_quote(quote, self.rising) {
             self.stats.duplicates += 1;
             return None;
         }

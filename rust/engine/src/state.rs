@@ -2,7 +2,7 @@
 
 use ringtape_model::event::{TRADE_AGGREGATE, TRADE_LATE};
 use ringtape_model::row::{QUOTE_WORDS, ROW_WORDS, TRADE_WORDS, WINDOW_WORDS};
-use ringtape_model::units::{ID_UNSET, Nanos, PRICE_UNSET, TIME_UNSET};
+use ringtape_model::units::{ID_UNSET, Nanos, PRICE_UNSET, SECOND, TIME_UNSET};
 use ringtape_model::{Bar, ConditionRights, Mark, Quote, Row, Trade, Value, Venue, condition};
 use ringtape_ring::{RowWriter, prefetch};
 
@@ -12,6 +12,9 @@ use crate::derived::{Deal, Derived, Line, Plan, Reference, ReferenceData, Told, 
 use crate::sequence::Ids;
 use crate::session::Day;
 use crate::window::{NO_PRICE, Print, TAPE_START, TapeKey, Windows, widen};
+
+/// How far one connection may be behind another that delivers the same.
+const OVERLAP: Nanos = 5 * SECOND;
 
 /// Which stream of trades owns a symbol's trade-derived state. The first to speak does; the other would
 /// count the same trades twice.
@@ -463,16 +466,25 @@ impl SymbolState {
         true
     }
 
-    /// True for the very quote that is held.
+    /// True for the very quote that is held, and where a venue's numbers never fall for one that it has overtaken: two
+    /// connections that overlap deliver everything twice, one a little behind.
     #[inline]
-    pub(crate) fn has_quote(&self, quote: &Quote) -> bool {
+    pub(crate) fn has_quote(&self, quote: &Quote, rising: bool) -> bool {
         // The number first: times are often the same, so nobody can guess the outcome.
-        self.quote_sequence == quote.sequence && self.row.quote_time == quote.ts_event && quote.sequence != ID_UNSET
+        if rising {
+            // A venue that begins to count anew is believed after a while.
+            quote.sequence <= self.quote_sequence
+                && quote.ts_event < self.row.quote_time.saturating_add(OVERLAP)
+                && quote.sequence != ID_UNSET
+        } else {
+            self.quote_sequence == quote.sequence && self.row.quote_time == quote.ts_event && quote.sequence != ID_UNSET
+        }
     }
 
-    /// Applies a mark price if it is not older than the one held; tells whether it was.
+    /// Applies a mark price if it is newer than the one held; tells whether it was. One a time and symbol: what is not newer
+    /// was seen before.
     pub(crate) fn mark(&mut self, mark: &Mark) -> bool {
-        if mark.ts_event < self.mark_time {
+        if mark.ts_event <= self.mark_time {
             return false;
         }
         self.mark_time = mark.ts_event;

@@ -574,3 +574,29 @@ def test_a_gap_is_told_what_is_wrong_with_it() -> None:
         engine.mark_gap(VENUE, 5, 6, "XYZ")
     with pytest.raises(rt.UnknownVenue):
         engine.fill_gap("massive.stoks", 5, 6)
+
+
+def test_two_connections_that_overlap_deliver_quotes_and_marks_once() -> None:
+    engine = rt.Engine()
+    at = 1_795_190_400_000
+
+    def quote(number: int, ms: int) -> bytes:
+        event = {"e": "bookTicker", "u": number, "s": "BTCUSDT", "b": str(number), "B": "1", "a": str(number + 1)}
+        return json.dumps({**event, "A": "1", "T": at + ms, "E": at + ms}).encode()
+
+    def mark(ms: int) -> bytes:
+        event = {"e": "markPriceUpdate", "E": at + ms, "s": "BTCUSDT", "p": "10", "i": "10", "P": "10"}
+        return json.dumps({**event, "r": "0.0001", "T": at + 3_600_000}).encode()
+
+    def feed(frame: bytes, ms: int, conn: int) -> int:
+        return engine.feed(frame, "binance.usdm", (at + ms) * 1_000_000, conn)
+
+    first = [feed(quote(number, number), number, 1) for number in range(1, 6)]
+    behind = [feed(quote(number, number), number + 3, 2) for number in range(1, 6)]
+    assert (sum(first), sum(behind)) == (5, 0)
+    assert [feed(mark(ms), ms + delay, 1 + delay) for ms in (1_000, 2_000) for delay in (0, 1)] == [1, 0, 1, 0]
+    assert feed(mark(1_000), 2_010, 2) == 0
+    assert (engine.stats()["duplicates"], engine.get("BTCUSDT", "bid")) == (8, 5.0)
+    # Numbers that begin anew are believed once nothing else has come for a while.
+    assert [feed(quote(1, ms), ms, 1) for ms in (4_000, 9_000)] == [0, 1]
+    assert engine.get("BTCUSDT", "bid") == 1.0
