@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-RUST := $(shell find rust -path rust/fuzz -prune -o \( -name '*.rs' -o -name Cargo.toml \) -print) Cargo.toml Cargo.lock
+RUST := $(shell find rust -path rust/fuzz -prune -o \( -name '*.rs' -o -name '*.pyx' -o -name Cargo.toml \) -print) Cargo.toml Cargo.lock
 RATE ?= 20000
 SYMBOLS ?= 500
 SEED ?= 7

@@ -21,6 +21,7 @@ NATIVE = {
     "cli/fields.py": "prints the catalogue",
     "cli/replay.py": "owns the engine that a capture runs through",
     "events.py": "decodes frames into values, and gives numpy the columns",
+    "feeds/compiled.py": "loads the compiled listener out of the native module's file",
     "journal/replay.py": "names the engine's types only",
     "scanner/rules.py": "compiles rule files",
     "shm.py": "views of engines in other processes",
@@ -36,6 +37,7 @@ SIBLINGS = {"feeds", "history", "journal", "scanner", "sim", "strategy"}
 GROUND = {"_native", "config", "errors", "events", "gaps", "notices", "sessions", "shm", "venues"}
 # Modules that may speak WebSocket or HTTP: the feeds' only shell, the one asker of the past, and the pretend venues.
 SOCKETS = {
+    "feeds/compiled.py",
     "feeds/connection.py",
     "feeds/listener.py",
     "feeds/world.py",

@@ -16,9 +16,10 @@ from ringtape.errors import FeedError
 
 from .backoff import Backoff
 from .base import Action, Answer, Batch, Call, Close, Control, Engine, Fatal, FeedState, Send, Session, State, Warn
+from .compiled import make_listener
 from .health import Health, HealthMonitor
 from .limits import Limits
-from .listener import TIMER_GRAIN_S, Listener
+from .listener import TIMER_GRAIN_S
 from .world import Transport, World
 
 __all__ = ["Connection", "Hub"]
@@ -155,7 +156,7 @@ class Connection:
         endpoint, query = self._endpoint, self.session.query
         if query is not None:
             endpoint = endpoint._replace(url=f"{endpoint.url}?{query.reveal()}")
-        return await self._world.dial(endpoint, self._tls, self.limits, lambda: Listener(self, self._world))
+        return await self._world.dial(endpoint, self._tls, self.limits, lambda: make_listener(self, self._world))
 
     async def _prepare(self) -> bool:
         """Get what the session needs before it can connect; False where it did not."""

@@ -1,6 +1,8 @@
-"""How long and how large: the limits of a connection."""
+"""How long and how large: the limits of a connection, and how it reads."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import msgspec
 
@@ -32,3 +34,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """From the first to the last frame of a message."""
     flush_events: int = 16_384
     """Events after which a long read is flushed before its end: a quarter of the engine's default event rings."""
+    receive_buffer: int = 4 << 20
+    """Bytes that the kernel is asked to hold for us (SO_RCVBUF): at least bandwidth times round trip, and what comes
+    while a hook takes its time. The kernel may give less, see ``net.core.rmem_max``; then a warning is logged once."""
+    read_buffer: int = 256 << 10
+    """Bytes of one read at first; picows doubles it for larger frames."""
+    listener: Literal["auto", "compiled", "python"] = "auto"
+    """Which code takes frames to the engine: the compiled one where it loads, that one or none, the one in Python."""

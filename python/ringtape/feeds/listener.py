@@ -1,4 +1,4 @@
-"""Takes the frames of one socket to the engine.
+"""Takes the frames of one socket to the engine; `compiled.py` has a twin that does it without a Python object a frame.
 
 A read of the socket may hold many frames, and picows calls back for each. A whole text frame goes to the engine at
 once, as a view of the read buffer; when the read ends, one flush drains the engine and hands the batch round. The
@@ -27,7 +27,7 @@ from .health import HealthMonitor
 from .limits import Limits
 from .world import Transport, World
 
-__all__ = ["Listener", "Owner"]
+__all__ = ["Listener", "Owner", "Receiver"]
 
 # QUIRK: uvloop counts whole milliseconds and may call early; what finds itself too early would be called over and over.
 TIMER_GRAIN_S = 0.001
@@ -59,22 +59,23 @@ class Owner(Protocol):
         """Close the socket with this code."""
 
 
-class Listener(WSListener):
-    """The callbacks of one socket. Lives from the upgrade to the end of the socket."""
+class Receiver:
+    """What a listener does beside handing over whole text frames: the rules of RFC 6455, liveness, the end of a read.
+
+    Both listeners own one and leave to it what is rare, so the rules are written once.
+
+    Attributes
+    ----------
+    is_plain
+        True while a whole text frame may be handed to the engine: no message is open, the connection does not close.
+    """
 
     def __init__(self, owner: Owner, world: World) -> None:
+        self.is_plain = True
         self._owner = owner
         self._monotonic = world.monotonic
-        self._time_ns = world.time_ns
-        self._feed: Callable[[Any, str, int, int], int] = owner.engine.feed
-        self._venue = owner.session.venue
-        self._conn = owner.conn
         self._limits = owner.limits
-        self._flush_events = owner.limits.flush_events
         self._monitor = owner.monitor
-        self._recv_ns = 0
-        self._frames = 0
-        self._events = 0
         self._parts: list[bytes] = []
         self._parts_size = 0
         self._parts_since = 0.0
@@ -83,87 +84,79 @@ class Listener(WSListener):
         self._watch: asyncio.TimerHandle | None = None
         self._is_closing = False
 
-    def on_ws_connected(self, transport: WSTransport) -> None:
+    def opened(self, transport: WSTransport) -> None:
         """Begin the watch and the session."""
         self._watch_in(self._limits.idle_s, transport)
         self._owner.opened(transport)
 
-    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """Feed a frame; flush at the end of a read."""
-        if self._recv_ns == 0:
-            self._recv_ns = self._time_ns()
-        if frame.msg_type is _TEXT and frame.fin and not self._parts:
-            payload = frame.get_payload_as_memoryview()
-            events = self._feed(payload, self._venue, self._recv_ns, self._conn)
-            self._frames += 1
-            self._events += events
-            if not events:
-                self._check_eventless(transport, frame, payload)
-        else:
-            self._on_rare_frame(transport, frame)
-        if frame.last_in_buffer:
-            self._end_read()
-        elif self._events >= self._flush_events:
-            self._flush(self._recv_ns)
-
-    def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002
-        """Flush what the last read fed, and end the watch."""
-        self._end_read()
+    def ended(self) -> None:
+        """End the watch: the socket is gone."""
         if self._watch is not None:
             self._watch.cancel()
 
-    def _end_read(self) -> None:
-        """Flush a read that fed a frame, and note that the peer lives."""
-        recv_ns, self._recv_ns = self._recv_ns, 0
+    def end_read(self, recv_ns: int, frames: int, events: int) -> None:
+        """Flush a read that fed frames, and note that the peer lives."""
         self._heard = self._monotonic()
         self._pinged = None
-        if self._frames:
-            self._flush(recv_ns)
+        if frames:
+            self.flush(recv_ns, frames, events)
 
-    def _flush(self, recv_ns: int) -> None:
-        self._monitor.frames += self._frames
-        self._monitor.events += self._events
-        has_events = self._events > 0
-        self._frames = self._events = 0
-        self._owner.flush(recv_ns, has_events=has_events)
+    def flush(self, recv_ns: int, frames: int, events: int) -> None:
+        """Have what was fed handed round."""
+        self._monitor.frames += frames
+        self._monitor.events += events
+        self._owner.flush(recv_ns, has_events=events > 0)
 
-    def _check_eventless(self, transport: WSTransport, frame: WSFrame, payload: memoryview) -> None:
-        """Look for what the protocol forbids in a frame that gave no event."""
-        if frame.rsv1 or frame.rsv2 or frame.rsv3:
-            self._fail(transport, 1002, "the peer set a reserved bit that was not negotiated")
-        elif not _is_utf8(payload):
-            self._fail(transport, 1007, "the peer sent a text that is not UTF-8")
+    def check_eventless(self, transport: WSTransport, frame: WSFrame) -> None:
+        """Look for what the protocol forbids in a whole frame that gave no event."""
+        self._check(transport, frame, frame.get_payload_as_memoryview())
 
-    def _on_rare_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+    def rare(self, transport: WSTransport, frame: WSFrame, recv_ns: int) -> int | None:
+        """Take a frame that is not a whole text, or one that comes while `is_plain` is False.
+
+        Returns
+        -------
+        int or None
+            Events of the message that the frame completed; None where it completed none.
+        """
         kind = frame.msg_type
         if kind == WSMsgType.CLOSE:
             self._on_close(transport, frame.get_payload_as_bytes())
         elif kind == WSMsgType.PING:
             transport.send_pong(frame.get_payload_as_bytes())
         elif kind != WSMsgType.PONG and not self._is_closing:
-            self._on_fragment(transport, frame)
+            return self._on_fragment(transport, frame, recv_ns)
+        return None
 
-    def _on_fragment(self, transport: WSTransport, frame: WSFrame) -> None:
+    def _check(self, transport: WSTransport, frame: WSFrame, payload: memoryview) -> None:
+        if frame.rsv1 or frame.rsv2 or frame.rsv3:
+            self._fail(transport, 1002, "the peer set a reserved bit that was not negotiated")
+        elif not _is_utf8(payload):
+            self._fail(transport, 1007, "the peer sent a text that is not UTF-8")
+
+    def _on_fragment(self, transport: WSTransport, frame: WSFrame, recv_ns: int) -> int | None:
         """Take a part of a message, or a whole binary one, which is read as text."""
         is_continuation = frame.msg_type == WSMsgType.CONTINUATION
         if is_continuation != bool(self._parts):
             what = "a continuation of nothing" if is_continuation else "a new message inside an unfinished one"
             self._fail(transport, 1002, f"the peer sent {what}")
-            return
+            return None
         if not self._parts:
             self._parts_since = self._monotonic()
         # INVARIANT: `_parts` is empty exactly when no message is open; an empty first frame still opens one.
         self._parts.append(frame.get_payload_as_bytes())
         self._parts_size += frame.payload_size
+        self.is_plain = False
         if self._is_over_limits(transport) or not frame.fin:
-            return
+            return None
         message = b"".join(self._parts)
         self._forget_parts()
-        events = self._feed(message, self._venue, self._recv_ns, self._conn)
-        self._frames += 1
-        self._events += events
+        self.is_plain = True
+        owner = self._owner
+        events = owner.engine.feed(message, owner.session.venue, recv_ns, owner.conn)
         if not events:
-            self._check_eventless(transport, frame, memoryview(message))
+            self._check(transport, frame, memoryview(message))
+        return events
 
     def _is_over_limits(self, transport: WSTransport) -> bool:
         limits = self._limits
@@ -201,7 +194,7 @@ class Listener(WSListener):
     def _stop_feeding(self) -> None:
         """Let what is still in the buffer pass unread: the connection is closing."""
         self._is_closing = True
-        self._feed = _ignore
+        self.is_plain = False
         self._forget_parts()
 
     def _watch_in(self, delay: float, transport: WSTransport) -> None:
@@ -230,8 +223,56 @@ class Listener(WSListener):
             self._watch_in(self._limits.pong_s, transport)
 
 
-def _ignore(frame: object, venue: str, recv_ns: int, conn: int = 0) -> int:  # noqa: ARG001 - in the place of `feed`
-    return 1
+class Listener(WSListener):
+    """The callbacks of one socket. Lives from the upgrade to the end of the socket."""
+
+    def __init__(self, owner: Owner, world: World) -> None:
+        self._receiver = Receiver(owner, world)
+        self._time_ns = world.time_ns
+        self._feed: Callable[[Any, str, int, int], int] = owner.engine.feed
+        self._venue = owner.session.venue
+        self._conn = owner.conn
+        self._flush_events = owner.limits.flush_events
+        self._recv_ns = 0
+        self._frames = 0
+        self._events = 0
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """Begin the watch and the session."""
+        self._receiver.opened(transport)
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """Feed a frame; flush at the end of a read."""
+        if self._recv_ns == 0:
+            self._recv_ns = self._time_ns()
+        receiver = self._receiver
+        if frame.msg_type is _TEXT and frame.fin and receiver.is_plain:
+            events = self._feed(frame.get_payload_as_memoryview(), self._venue, self._recv_ns, self._conn)
+            self._frames += 1
+            self._events += events
+            if not events:
+                receiver.check_eventless(transport, frame)
+        elif (fed := receiver.rare(transport, frame, self._recv_ns)) is not None:
+            self._frames += 1
+            self._events += fed
+        if frame.last_in_buffer:
+            self._end_read()
+        elif self._events >= self._flush_events:
+            self._receiver.flush(self._recv_ns, *self._taken())
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:  # noqa: ARG002
+        """Flush what the last read fed, and end the watch."""
+        self._end_read()
+        self._receiver.ended()
+
+    def _end_read(self) -> None:
+        recv_ns, self._recv_ns = self._recv_ns, 0
+        self._receiver.end_read(recv_ns, *self._taken())
+
+    def _taken(self) -> tuple[int, int]:
+        counts = self._frames, self._events
+        self._frames = self._events = 0
+        return counts
 
 
 def _is_utf8(payload: memoryview) -> bool:

@@ -11,10 +11,12 @@ import contextlib
 import logging
 import socket
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import cache
 from random import SystemRandom
 from typing import Any, Protocol, cast
 
@@ -80,7 +82,7 @@ async def dial(
         Why it failed.
     """
     async with asyncio.timeout(limits.connect_s):
-        sock = await _open_socket(endpoint)
+        sock = await _open_socket(endpoint, limits.receive_buffer)
     try:
         async with asyncio.timeout(limits.handshake_s):
             transport, listener = await ws_connect(
@@ -93,7 +95,7 @@ async def dial(
                 enable_auto_pong=False,
                 max_frame_size=limits.message,
                 max_redirects=0,
-                read_buffer_init_size=1 << 18,
+                read_buffer_init_size=limits.read_buffer,
                 # QUIRK: picows takes aiofastnet where it is installed. Its 1.2 on uvloop never hears of a reset that
                 # comes behind data: uvloop drops the reader of a descriptor with an error and tells nobody.
                 use_aiofastnet=False,
@@ -173,7 +175,7 @@ class World:
     fetch: Fetch = fetch
 
 
-async def _open_socket(endpoint: Endpoint) -> socket.socket:
+async def _open_socket(endpoint: Endpoint, receive_buffer: int) -> socket.socket:
     """Return a connected socket: the first address of the host that answers.
 
     WHY our own: the socket must be at hand when a connect is cancelled; see `_connect`.
@@ -184,6 +186,7 @@ async def _open_socket(endpoint: Endpoint) -> socket.socket:
         sock = socket.socket(family, kind, protocol)
         try:
             sock.setblocking(False)
+            _widen(sock, receive_buffer)
             await loop.sock_connect(sock, address)
         except OSError as error:
             sock.close()
@@ -194,6 +197,20 @@ async def _open_socket(endpoint: Endpoint) -> socket.socket:
         else:
             return sock
     raise failure
+
+
+def _widen(sock: socket.socket, receive_buffer: int) -> None:
+    """Ask the kernel for room; before connecting, since the window that a peer may fill is agreed then."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    # QUIRK: Linux doubles what it was asked for, to have room for its own books, and says the double.
+    given = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // (2 if sys.platform == "linux" else 1)
+    if given < receive_buffer:
+        _tell_once(given, receive_buffer)
+
+
+@cache
+def _tell_once(given: int, wanted: int) -> None:
+    _log.warning("the kernel holds %d bytes a socket for us, not %d: raise net.core.rmem_max", given, wanted)
 
 
 async def _resolve(host: str, port: int) -> list[Any]:

@@ -120,19 +120,7 @@ impl Engine {
         viewed(frame, |frame| {
             let mut owned = self.own(py)?;
             let market = owned.market(venue)?;
-            if !owned.engine.decode(frame, market, recv_ns) {
-                return Ok(0);
-            }
-            let mut asked = None;
-            while let Some((market, time)) = owned.engine.uncovered(recv_ns) {
-                if asked == Some(time) {
-                    break;
-                }
-                asked = Some(time);
-                let days = sessions::days(py, market, time, &owned.rollover)?;
-                owned.engine.add_days(market, &days);
-            }
-            Ok(owned.engine.apply(frame, recv_ns, conn))
+            owned.feed(py, frame, market, recv_ns, conn)
         })
     }
 
@@ -370,6 +358,19 @@ impl Engine {
 impl Engine {
     /// The owner's part; an `EngineBusy` where another call is inside, from any thread.
     #[inline]
+    /// The same for a caller that knows the venue and has a frame at hand (`listener.rs`).
+    #[cfg(feature = "listener")]
+    pub(crate) fn feed_raw(
+        &self,
+        py: Python<'_>,
+        frame: &[u8],
+        venue: Venue,
+        recv: Nanos,
+        conn: u16,
+    ) -> PyResult<usize> {
+        self.own(py)?.feed(py, frame, venue, recv, conn)
+    }
+
     fn own(&self, py: Python<'_>) -> PyResult<MutexGuard<'_, Owned>> {
         match self.owned.try_lock() {
             Ok(owned) => Ok(owned),
@@ -463,6 +464,23 @@ impl Owned {
 
     /// The venue of a name; the same string object as last time needs no look.
     #[inline]
+    /// Applies a frame; asks for the trading days that it needs.
+    fn feed(&mut self, py: Python<'_>, frame: &[u8], market: Venue, recv_ns: Nanos, conn: u16) -> PyResult<usize> {
+        if !self.engine.decode(frame, market, recv_ns) {
+            return Ok(0);
+        }
+        let mut asked = None;
+        while let Some((market, time)) = self.engine.uncovered(recv_ns) {
+            if asked == Some(time) {
+                break;
+            }
+            asked = Some(time);
+            let days = sessions::days(py, market, time, &self.rollover)?;
+            self.engine.add_days(market, &days);
+        }
+        Ok(self.engine.apply(frame, recv_ns, conn))
+    }
+
     fn market(&mut self, name: &Bound<'_, PyString>) -> PyResult<Venue> {
         if let Some((last, venue)) = &self.venue
             && last.as_ptr() == name.as_ptr()

@@ -10,6 +10,8 @@ mod decode;
 mod engine;
 mod errors;
 mod fill;
+#[cfg(feature = "listener")]
+mod listener;
 mod memory;
 mod names;
 mod reads;

@@ -11,16 +11,37 @@ from collections.abc import Callable
 import pytest
 from faulty import BINARY, CLOSE, CONTINUATION, PING, PONG, FaultyServer, Peer, closing, frame
 from harness import KEY, LIMIT_S, QUICK, Tape, massive, running, stay, trade, until
+from picows import WSListener
 
 from ringtape import Engine
 from ringtape.app import App
 from ringtape.errors import AuthenticationError, ConfigError
 from ringtape.feeds import Binance, Massive
 from ringtape.feeds.base import FeedState
+from ringtape.feeds.compiled import make_listener, why_not
 from ringtape.feeds.limits import Limits
+from ringtape.feeds.listener import Listener, Owner
 from ringtape.feeds.massive.session import Pacing
+from ringtape.feeds.world import World
 from ringtape.strategy import Context, Strategy
 from ringtape.strategy.base import Records
+
+LISTENERS = {"compiled": make_listener, "python": Listener}
+
+
+@pytest.fixture(params=LISTENERS, autouse=True)
+def listener(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every test runs with both listeners."""
+    name: str = request.param
+    assert why_not() is None
+
+    def make(owner: Owner, world: World) -> WSListener:
+        made = LISTENERS[name](owner, world)
+        assert isinstance(made, Listener) == (name == "python")
+        return made
+
+    monkeypatch.setattr("ringtape.feeds.connection.make_listener", make)
+    return name
 
 
 async def test_logs_in_subscribes_and_delivers() -> None:
