@@ -7,8 +7,8 @@ control frames come here too, and a PING, a CLOSE or half a frame at the end of 
 a pause may hold megabytes; it is flushed in between, before the engine's event rings lap their reader.
 
 What RFC 6455 asks of a receiver beyond framing is done here: reassembly of fragments within limits, order of
-continuation frames, UTF-8, reserved bits. UTF-8 and reserved bits are looked at only where the engine found no event
-in a frame: it rejects bad UTF-8 whole, so a frame that gave events needs no second pass.
+continuation frames, UTF-8, reserved bits. UTF-8 is looked at only where the engine found no event in a frame: it
+rejects bad UTF-8 whole, so a frame that gave events needs no second pass.
 
 Liveness: after 10 s without a frame a ping is sent; a connection that then stays silent for 5 s is aborted. A block
 of the loop extends the limit by its own length, since the pong may be waiting in the kernel all the while.
@@ -33,6 +33,7 @@ __all__ = ["Listener", "Owner", "Receiver"]
 TIMER_GRAIN_S = 0.001
 _LATE_TIMER_S = 0.05
 _NO_CODE = 1005
+_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
 # A name of its own saves two lookups for every frame; `is`, since comparing enum members costs a call.
 _TEXT = WSMsgType.TEXT
 
@@ -109,10 +110,10 @@ class Receiver:
 
     def check_eventless(self, transport: WSTransport, frame: WSFrame) -> None:
         """Look for what the protocol forbids in a whole frame that gave no event."""
-        self._check(transport, frame, frame.get_payload_as_memoryview())
+        self._check(transport, frame.get_payload_as_memoryview())
 
     def rare(self, transport: WSTransport, frame: WSFrame, recv_ns: int) -> int | None:
-        """Take a frame that is not a whole text, or one that comes while `is_plain` is False.
+        """Take a frame that is not a whole text, has a reserved bit, or comes while `is_plain` is False.
 
         Returns
         -------
@@ -120,7 +121,10 @@ class Receiver:
             Events of the message that the frame completed; None where it completed none.
         """
         kind = frame.msg_type
-        if kind == WSMsgType.CLOSE:
+        if frame.rsv1 or frame.rsv2 or frame.rsv3:
+            if not self._is_closing:
+                self._fail(transport, 1002, "the peer set a reserved bit that was not negotiated")
+        elif kind == WSMsgType.CLOSE:
             self._on_close(transport, frame.get_payload_as_bytes())
         elif kind == WSMsgType.PING:
             transport.send_pong(frame.get_payload_as_bytes())
@@ -128,10 +132,8 @@ class Receiver:
             return self._on_fragment(transport, frame, recv_ns)
         return None
 
-    def _check(self, transport: WSTransport, frame: WSFrame, payload: memoryview) -> None:
-        if frame.rsv1 or frame.rsv2 or frame.rsv3:
-            self._fail(transport, 1002, "the peer set a reserved bit that was not negotiated")
-        elif not _is_utf8(payload):
+    def _check(self, transport: WSTransport, payload: memoryview) -> None:
+        if not _is_utf8(payload):
             self._fail(transport, 1007, "the peer sent a text that is not UTF-8")
 
     def _on_fragment(self, transport: WSTransport, frame: WSFrame, recv_ns: int) -> int | None:
@@ -155,7 +157,7 @@ class Receiver:
         owner = self._owner
         events = owner.engine.feed(message, owner.session.venue, recv_ns, owner.conn)
         if not events:
-            self._check(transport, frame, memoryview(message))
+            self._check(transport, memoryview(message))
         return events
 
     def _is_over_limits(self, transport: WSTransport) -> bool:
@@ -182,7 +184,7 @@ class Receiver:
             reason = payload[2:].decode(errors="replace")
             self._owner.closing(f"the peer closed with code {code} {reason}".rstrip())
             self._stop_feeding()
-            self._owner.end(transport, 1000 if code == _NO_CODE else code)
+            self._owner.end(transport, _answer(code))
         transport.disconnect()
 
     def _fail(self, transport: WSTransport, code: int, reason: str) -> None:
@@ -246,7 +248,8 @@ class Listener(WSListener):
         if self._recv_ns == 0:
             self._recv_ns = self._time_ns()
         receiver = self._receiver
-        if frame.msg_type is _TEXT and frame.fin and receiver.is_plain:
+        is_whole = frame.msg_type is _TEXT and frame.fin and not (frame.rsv1 or frame.rsv2 or frame.rsv3)
+        if is_whole and receiver.is_plain:
             events = self._feed(frame.get_payload_as_memoryview(), self._venue, self._recv_ns, self._conn)
             self._frames += 1
             self._events += events
@@ -273,6 +276,13 @@ class Listener(WSListener):
         counts = self._frames, self._events
         self._frames = self._events = 0
         return counts
+
+
+def _answer(code: int) -> int:
+    """Return the code that answers a close: the same, unless it may not stand on the wire (RFC 6455, 7.4)."""
+    if code == _NO_CODE:
+        return 1000
+    return code if code in _CODES or 3000 <= code < 5000 else 1002  # noqa: PLR2004 - the range of the RFC
 
 
 def _is_utf8(payload: memoryview) -> bool:

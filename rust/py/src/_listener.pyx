@@ -55,9 +55,10 @@ cdef class CompiledListener(WSListener):
 
     cpdef on_ws_frame(self, WSTransport transport, WSFrame frame):
         cdef int64_t events
+        cdef bint is_whole = frame.msg_type == WSMsgType.TEXT and frame.fin and not (frame.rsv1 | frame.rsv2 | frame.rsv3)
         if self.recv_ns == 0:
             self.recv_ns = self.time_ns() if self.has_own_clock else rt_now_ns()
-        if frame.msg_type == WSMsgType.TEXT and frame.fin and self.is_plain:
+        if is_whole and self.is_plain:
             events = rt_feed(self.engine, frame.payload_ptr, frame.payload_size, self.venue, self.recv_ns, self.conn)
             self.frames += 1
             self.events += events
