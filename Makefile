@@ -10,7 +10,7 @@ SEED ?= 7
 FUZZ_SECONDS ?= 60
 NUMBERS ?= 1e9
 
-.PHONY: help tools build demo test test-rust test-python test-full lint types loom stress tsan bench fuzz soak docs clean
+.PHONY: help tools build demo test test-rust test-python test-full lint types loom stress tsan bench bench-sockets fuzz soak docs clean
 .DELETE_ON_ERROR:
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo "make test       every check: format, lints, types, stub, Rust, Python, examples"
 	@echo "make test-full  the same with the issue's figures in full, seeds printed, into results/"
 	@echo "make bench      the table of benchmarks, written to benches/record/"
+	@echo "make bench-sockets  from the socket to the rings, with and without TLS, about fifteen minutes"
 	@echo "make fuzz       libFuzzer on the decoders, FUZZ_SECONDS=60 for each target"
 	@echo "make loom       small writers and readers of the rings in every order, LOOM_MAX_PREEMPTIONS=3"
 	@echo "make stress     a writer and four readers of the rings at full speed, RINGTAPE_RECORDS=1e8"
@@ -59,6 +60,7 @@ test: lint types test-rust loom test-python
 lint: $(VENV)/.dev
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	@PYO3_PYTHON=$(CURDIR)/$(BIN)/python cargo clippy --package ringtape-py --features listener,extension-module --quiet -- -D warnings
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 
@@ -121,6 +123,11 @@ bench: build
 	$(BIN)/pytest -q benches/python/bench_engine.py --benchmark-enable --benchmark-only --benchmark-columns=median,iqr,rounds \
 		--benchmark-warmup=on --benchmark-json=results/suites.json
 	$(BIN)/python benches/python/table.py --rooms results/rooms.txt --suites results/suites.json
+
+# From the socket to the rings, with and without TLS: a sender, and each contestant in a process of its own.
+bench-sockets: build
+	@$(BIN)/python -m pip install --quiet --group bench
+	$(BIN)/python benches/python/sockets.py
 
 # libFuzzer on a stable toolchain: coverage by a pass that LLVM has anyway, libFuzzer itself compiled by `cc`. What is found
 # goes to rust/fuzz/artifacts; as a frame without its first byte it belongs into tests/fixtures/regressions/<venue>.

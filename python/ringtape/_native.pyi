@@ -27,6 +27,7 @@ __all__ = [
     "decode",
     "fields",
     "record_columns",
+    "simd_level",
     "venues",
 ]
 
@@ -672,3 +673,6 @@ def record_columns() -> dict[str, list[Any]]:
 
 def venues() -> list[str]:
     """Return the names of all venues."""
+
+def simd_level() -> str:
+    """Return the level of instructions that decoding uses on this machine: ``avx512``, ``avx2`` or ``scalar``."""

@@ -18,6 +18,7 @@ PACKAGE = ROOT / "python" / "ringtape"
 NATIVE = {
     "__init__.py": "re-exports the public names",
     "app.py": "owns the engine of an app",
+    "cli/doctor.py": "says how the native module was built",
     "cli/fields.py": "prints the catalogue",
     "cli/replay.py": "owns the engine that a capture runs through",
     "events.py": "decodes frames into values, and gives numpy the columns",

@@ -35,6 +35,7 @@ COMMANDS = {
     "sim": Command("Serve a pretend market in the venues' own protocols."),
     "replay": Command("Run a recorded capture through the engine and print a summary."),
     "fields": Command("List the fields that rules, tables and strategies can name."),
+    "doctor": Command("Say what is in use on this machine, and what is wrong with it."),
 }
 
 

@@ -40,7 +40,7 @@ mod _native {
     #[pymodule_export]
     use super::memory::Memory;
     #[pymodule_export]
-    use super::records::{fields, record_columns, venues};
+    use super::records::{fields, record_columns, simd_level, venues};
     #[pymodule_export]
     use super::rule::{PyRuleSet, compile_rules};
     #[pymodule_export]

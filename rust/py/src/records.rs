@@ -206,6 +206,12 @@ pub(crate) fn venues() -> Vec<&'static str> {
     Venue::ALL.map(Venue::name).to_vec()
 }
 
+/// The level of instructions that decoding uses on this machine.
+#[pyfunction]
+pub(crate) fn simd_level() -> &'static str {
+    ringtape::wire::Level::best().name()
+}
+
 /// The field catalogue: one dict a field with name, args, unit, moment, formula, inputs, undefined,
 /// derived and, for codes, their names.
 #[pyfunction]

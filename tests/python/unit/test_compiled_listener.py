@@ -34,7 +34,7 @@ def test_it_is_taken_where_it_can_be() -> None:
 
 def test_the_one_in_python_is_taken_where_it_is_asked_for_or_nothing_else_will_do() -> None:
     async def other(*_: Any) -> Any:
-        raise NotImplementedError
+        raise ConnectionRefusedError
 
     for stub, world in (
         (owner(limits=Limits(listener="python")), World()),
