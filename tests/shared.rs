@@ -85,14 +85,15 @@ fn write(file: &File) {
     parts.done.release(0, 1);
 }
 
-fn read(file: &File, seed: u64) {
+fn read(file: &File, seed: u64, begin: impl FnOnce()) {
     let words = Words::of_file_to_read(file, len()).unwrap_or_else(|error| panic!("{error}"));
     let parts = parts(&words);
     let rows = Latest::over(parts.rows, ROWS, RECORD);
     let pages = BarReader::over(parts.pages, CELL, ROWS, &[KEEP]);
     let chain = |row| ringtape::ring::ChainId::of(0, row);
+    // A reader begins with what is published after it was made, so the writer waits for that.
     let mut reader = EventRing::over(parts.ring, SLOTS, RECORD).reader();
-    println!("ready");
+    begin();
     let (mut next, mut got, mut lost, mut looks) = (1, 0, 0, seed);
     let mut out = Vec::new();
     loop {
@@ -152,8 +153,8 @@ fn child(role: &str) {
     while done.acquire(1) < turn {
         std::thread::yield_now();
     }
-    done.release(1, turn + 1);
-    read(&File::open(&path).unwrap_or_else(|error| panic!("{error}")), seed);
+    let file = File::open(&path).unwrap_or_else(|error| panic!("{error}"));
+    read(&file, seed, || done.release(1, turn + 1));
 }
 
 #[test]
