@@ -32,7 +32,7 @@ from .errors import ConfigError, FeedError, UnknownVenue, suggest
 from .feeds import Binance, Massive
 from .feeds.base import Batch, Feed, FeedState, Records, Session
 from .feeds.connection import Connection
-from .feeds.health import Health
+from .feeds.health import ClockOffset, Health, WallClock
 from .feeds.limits import Limits
 from .feeds.world import World
 from .gaps import Gap, GapBook
@@ -72,6 +72,12 @@ class AppHealth(msgspec.Struct, frozen=True, kw_only=True):
     """Records that hooks have missed, by kind: more came between two flushes than the engine's event rings hold."""
     engine: Mapping[str, Any]
     """The engine's counters, as `Engine.stats` returns them."""
+    loop_lag_ns: int = 0
+    """By how much the last timer of the loop came late: what a hook or another task held it up. Taken every 250 ms."""
+    loop_lag_max_ns: int = 0
+    """The most since the start."""
+    clock_steps: int = 0
+    """How often this machine's clock was set by more than 1 s."""
 
     @property
     def is_live(self) -> bool:
@@ -173,6 +179,9 @@ class App:
         self._pinned = tuple(engine_options.get("pin") or ())
         self._repairer: Repairer | None = None
         self._next_log: dict[tuple[str, str], float] = {}
+        self._clocks: dict[str, ClockOffset] = {}
+        self._wall = WallClock()
+        self._loop_lag_ns = self._loop_lag_max_ns = 0
 
     @classmethod
     def from_settings(cls, settings: Settings, **options: Any) -> Self:  # noqa: ANN401 - as the constructor takes them
@@ -247,6 +256,9 @@ class App:
             gaps=self._book.open_gaps,
             lost=dict(self._lost),
             engine=self.engine.stats(),
+            loop_lag_ns=self._loop_lag_ns,
+            loop_lag_max_ns=self._loop_lag_max_ns,
+            clock_steps=self._wall.steps,
         )
 
     # What the connections report to (`ringtape.feeds.connection.Hub`).
@@ -378,7 +390,15 @@ class App:
     def _start_connection(self, session: Session) -> None:
         # A number is used once: frames of a connection that was retired are still told from those of its successor.
         number = next(self._numbers)
-        connection = Connection(session, number, self.engine, self, limits=self._limits, world=self._world)
+        connection = Connection(
+            session,
+            number,
+            self.engine,
+            self,
+            limits=self._limits,
+            world=self._world,
+            clock=self._clocks.setdefault(session.venue, ClockOffset()),
+        )
         self._connections[number] = connection
         task = self._tasks[number] = asyncio.create_task(connection.run(), name=session.name)
         task.add_done_callback(_report_end)
@@ -402,12 +422,26 @@ class App:
     async def _advance(self) -> None:
         """Let the engine's time pass, so that windows decay and bars close without frames."""
         while True:
+            due = self._world.monotonic() + ADVANCE_S
             await asyncio.sleep(ADVANCE_S)
             now_ns = self._world.time_ns()
+            self._measure(due, now_ns)
             self.engine.advance(now_ns)
             self.flush(now_ns)
             self._tell(self._outages.tick(self._world.monotonic()))
             self._tick_feeds()
+
+    def _measure(self, due: float, now_ns: int) -> None:
+        """Take how late the loop is, whether the clock was set, and what waits in the sockets."""
+        now = self._world.monotonic()
+        self._loop_lag_ns = max(0, int((now - due) * 1e9))
+        self._loop_lag_max_ns = max(self._loop_lag_max_ns, self._loop_lag_ns)
+        if (step_ns := self._wall.check(now_ns, now)) is not None:
+            _log.warning("clock: this machine's clock was set by %+.3f s", step_ns / 1e9)
+            for clock in self._clocks.values():
+                clock.stepped(step_ns)
+        for connection in self._connections.values():
+            connection.measure()
 
     def _raise_failure(self) -> None:
         """Raise why the last connection gave up; called when none is left."""
