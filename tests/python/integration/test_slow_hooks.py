@@ -21,26 +21,24 @@ from ringtape.strategy.base import Records
 
 SLEEP_S = 5.0
 RATE = 500
-# The script's own kinds, so that neither side may guess: how many trades it has read, and how many it lost.
+# A strategy in its own process: says when it sleeps, when it has slept, and how many records it lost meanwhile.
 READER = """
 import sys, time
 import ringtape as rt
 view = rt.attach(sys.argv[1])
 got = lost = 0
 has_slept = False
-stop = time.monotonic() + 60
-while time.monotonic() < stop:
-    for batch in view.follow(timeout=0.5):
-        got += len(batch.trades)
-        lost += sum(batch.lost.values())
-        if got and not has_slept:
-            has_slept = True
-            print("sleeps", flush=True)
-            time.sleep(5)
-            print("slept", flush=True)
-        elif has_slept and len(batch.trades):
-            print("read", lost, flush=True)
-            sys.exit()
+for batch in view.follow():
+    got += len(batch.trades)
+    lost += sum(batch.lost.values())
+    if got and not has_slept:
+        has_slept = True
+        print("sleeps", flush=True)
+        time.sleep(5)
+        print("slept", flush=True)
+    elif has_slept and len(batch.trades):
+        print("read", lost, flush=True)
+        sys.exit()
 """
 
 
@@ -85,7 +83,7 @@ class Sleepy(Strategy):
 async def test_an_inline_hook_that_sleeps_is_reported_and_costs_nothing_else(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+    monkeypatch.setenv("RINGTAPE_SHARED_DIR", str(tmp_path_factory.mktemp("run")))
     sleepy = Sleepy()
     name = f"slow-{os.getpid()}"
     stalled: list[bool] = []
@@ -103,7 +101,9 @@ async def test_an_inline_hook_that_sleeps_is_reported_and_costs_nothing_else(
         task = asyncio.create_task(app.serve())
         watcher = threading.Thread(target=watch)
         watcher.start()
-        await until(lambda: sleepy.has_slept and sleepy.seen > RATE * 4)
+        async with asyncio.timeout(20.0):
+            while not (sleepy.has_slept and sleepy.seen > RATE * 4):
+                await asyncio.sleep(0.01)
         watcher.join()
         health = app.health()
         app.stop()
@@ -122,7 +122,7 @@ async def test_an_inline_hook_that_sleeps_is_reported_and_costs_nothing_else(
 async def test_a_process_that_sleeps_delays_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+    monkeypatch.setenv("RINGTAPE_SHARED_DIR", str(tmp_path_factory.mktemp("run")))
     name = f"own-{os.getpid()}"
     with market() as server:
         app = App([Massive("stocks", ["T.*"], url=server.url, key=KEY)], shared=name)
