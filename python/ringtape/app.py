@@ -20,6 +20,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
@@ -28,15 +29,17 @@ import uvloop
 
 from ._native import Engine, RuleSet
 from .config import Settings, is_loopback
-from .errors import ConfigError, FeedError, UnknownVenue, suggest
+from .errors import ConfigError, FeedError, UnknownSymbol, UnknownVenue, suggest
 from .feeds import Binance, Massive
 from .feeds.base import Batch, Feed, FeedState, Records, Session
 from .feeds.connection import Connection
 from .feeds.health import ClockOffset, Health, WallClock
 from .feeds.limits import Limits
+from .feeds.listener import TIMER_GRAIN_S
+from .feeds.subscriptions import OwnerKind, Subscription, SubscriptionBook
 from .feeds.world import World
 from .gaps import Gap, GapBook
-from .outages import Outages
+from .outages import Outages, channels_of
 from .repair import Repairer, RepairOptions
 from .strategy.base import Context, Strategy
 from .strategy.dispatch import Dispatcher, StrategyHealth
@@ -51,6 +54,8 @@ AlertSink = Callable[[Context, Records], None]
 """Takes the context and the signals of one batch; see `Strategy.on_signals`."""
 
 ADVANCE_S = 0.25
+OBSERVE_S = 1.0
+SUBSCRIPTIONS_FILE = "subscriptions.json"
 STOP_S = 1.5
 
 _VENUE_NAMES = dict(enumerate(VENUES))
@@ -104,7 +109,8 @@ class App:
     alerts
         Functions called as ``sink(ctx, signals)`` for every batch with signals.
     state
-        A folder for what outlives a restart: gaps, in ``gaps.jsonl``. Made if it is not there; None keeps nothing.
+        A folder for what outlives a restart: gaps in ``gaps.jsonl``, what owners subscribe in
+        ``subscriptions.json``. Made if it is not there; None keeps nothing.
     backfill
         Repair gaps from the venues' REST interfaces, see docs/gaps.md: a source for each venue, such as
         ``{"massive.stocks": MassiveHistory("stocks")}``, or True for the venues' own with the keys of the environment.
@@ -160,7 +166,11 @@ class App:
         self.rules: RuleSet | None = None if rules is None else _load_rules(rules)
         if self.rules is not None:
             self.engine.set_rules(self.rules)
-        self._dispatcher = Dispatcher(self.engine, [*strategies, *_wrapped(alerts)])
+        self._dispatcher = Dispatcher(self.engine, [*strategies, *_wrapped(alerts)], _Wishes(self))
+        self._wishes = SubscriptionBook(self.feeds)
+        self._next_observe = 0.0
+        self._wishes_timer: asyncio.TimerHandle | None = None
+        self._wishes_file = None if state is None else Path(state) / SUBSCRIPTIONS_FILE
         self._limits = limits
         self._world = world or World()
         self._connections: dict[int, Connection] = {}
@@ -173,6 +183,7 @@ class App:
         self._lost: Counter[str] = Counter()
         self._live: set[Connection] = set()
         self._book = GapBook(state)
+        self._load_wishes()
         self._outages = Outages(self.engine, self._book)
         self._backfill = backfill
         self._repair_options = repair
@@ -261,6 +272,110 @@ class App:
             clock_steps=self._wall.steps,
         )
 
+    def subscribe(
+        self,
+        names: Iterable[str],
+        *,
+        owner: str = "user",
+        kind: OwnerKind | str = OwnerKind.PIN,
+        venue: str | None = None,
+        ttl: float | None = None,
+        score: float = 0.0,
+    ) -> None:
+        """Want subscriptions for an owner, such as ``["T.AAPL"]``; see docs/feeds.md. The loop's thread only.
+
+        Parameters
+        ----------
+        names
+            As the venue writes them.
+        owner
+            In whose name; only the same owner gives them back.
+        kind, score
+            How important: by kind (``system pin hold chart rule list``), then the higher score.
+        venue
+            May be left out where there is one feed.
+        ttl
+            Seconds until they end by themselves; asked for again, they live longer. None until `release`.
+
+        Raises
+        ------
+        SubscriptionError
+            A name is not one of the venue's; nothing has changed then.
+        ConfigError
+            No such venue, kind or time.
+        """
+        now = self._world.monotonic()
+        self._wishes.claim(owner, names, now, kind=kind, venue=venue, ttl_s=ttl, score=score)
+        self._schedule_wishes()
+
+    def release(self, owner: str = "user", names: Iterable[str] | None = None, *, venue: str | None = None) -> None:
+        """Give back what an owner wants: some names, or all. The loop's thread only."""
+        self._wishes.release(owner, self._world.monotonic(), names, venue)
+        self._schedule_wishes()
+
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        """Return every subscription: who wants it, whether the venue was asked and has confirmed it.
+
+        By feed, the most important first. The loop's thread only; reads a value of each name.
+        """
+        self._wishes.observe(self._world.time_ns())
+        return self._wishes.table(self._world.monotonic(), self._last_data)
+
+    def _last_data(self, venue: str, name: str) -> int:
+        """Return the venue's time of the newest trade, for a name that is of one symbol's trades; else 0."""
+        symbols = channels_of([name]).get("trades")
+        if not symbols:
+            return 0
+        try:
+            newest = self.engine.get(f"{venue}:{symbols[0]}", "last_time")
+        except UnknownSymbol:
+            return 0
+        return 0 if newest is None else int(newest)
+
+    def _load_wishes(self) -> None:
+        """Take up the subscriptions of the last process; those of strategies that are not there any more are over."""
+        if self._wishes_file is None or not self._wishes_file.exists():
+            return
+        here = {f"strategy:{health.name}" for health in self._dispatcher.health()}
+        errors = self._wishes.load(
+            self._wishes_file.read_bytes(),
+            self._world.monotonic(),
+            self._world.time_ns(),
+            lambda owner: not owner.startswith("strategy:") or owner in here,
+        )
+        for error in errors:
+            _log.warning("subscriptions: %s", error)
+
+    def _schedule_wishes(self) -> None:
+        """Set the timer to the book's deadline; while the app does not run, `serve` does."""
+        if self._wishes_timer is not None:
+            self._wishes_timer.cancel()
+            self._wishes_timer = None
+        deadline = self._wishes.deadline()
+        if self._loop is not None and deadline is not None:
+            delay = max(deadline - self._world.monotonic(), 0.0) + TIMER_GRAIN_S
+            self._wishes_timer = self._loop.call_later(delay, self._tick_wishes)
+
+    def _tick_wishes(self) -> None:
+        for error in self._wishes.tick(self._world.monotonic()):
+            self._log_seldom(logging.WARNING, error.venue, "subscription", str(error))
+        self._save_wishes()
+        self._schedule_wishes()
+
+    def _save_wishes(self) -> None:
+        """Write the claims; a disk that is full must not end a feed."""
+        if self._wishes_file is None:
+            return
+        fresh = self._wishes_file.with_suffix(".tmp")
+        data = self._wishes.dump(self._world.monotonic(), self._world.time_ns())
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            with open(fresh, "wb", opener=lambda name, _: os.open(name, flags, 0o600)) as file:
+                file.write(data)
+            fresh.replace(self._wishes_file)
+        except OSError as error:
+            self._log_seldom(logging.WARNING, "subscriptions", "not kept", f"{fresh}: {error.strerror}")
+
     # What the connections report to (`ringtape.feeds.connection.Hub`).
 
     def flush(self, recv_ns: int) -> Batch:
@@ -287,6 +402,8 @@ class App:
         self._log_seldom(logging.INFO, name, monitor.state, monitor.detail)
         if monitor.state in _FLOWING or connection.session.loss_is_gap:
             self._mark_gap(connection)
+        # What a lost connection had confirmed is forgotten, however short the loss.
+        self._wishes.observe(self._world.time_ns())
         self._dispatcher.connection(name, monitor.state)
 
     def _mark_gap(self, connection: Connection) -> None:
@@ -349,6 +466,7 @@ class App:
         for feed in self.feeds:
             feed.on_change = self._sync_connections
         self._sync_connections()
+        self._schedule_wishes()
         stopped = asyncio.create_task(stopping.wait())
         helpers = [asyncio.create_task(self._advance())]
         if sources := _sources(self.feeds, self._backfill):
@@ -442,6 +560,10 @@ class App:
                 clock.stepped(step_ns)
         for connection in self._connections.values():
             connection.measure()
+        # Rarer than the rest: it looks at every name.
+        if now >= self._next_observe:
+            self._next_observe = now + OBSERVE_S
+            self._wishes.observe(now_ns)
 
     def _raise_failure(self) -> None:
         """Raise why the last connection gave up; called when none is left."""
@@ -454,7 +576,26 @@ class App:
         await _cancel([*self._tasks.values(), *self._retired])
         self._tasks.clear()
         self._dispatcher.stop()
+        # Hooks may have released: that is kept, and no timer outlives the loop.
+        self._loop = None
+        self._schedule_wishes()
+        self._save_wishes()
         self._stopping = self._loop = None
+
+
+class _Wishes:
+    """What strategies subscribe, as claims of the kind that is never evicted: they may hold a position."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def claim(self, owner: str, names: Iterable[str], *, venue: str | None, ttl: float | None) -> None:
+        """Want names for a strategy."""
+        self._app.subscribe(names, owner=owner, kind=OwnerKind.HOLD, venue=venue, ttl=ttl)
+
+    def release(self, owner: str, names: Iterable[str] | None, *, venue: str | None) -> None:
+        """Give back what a strategy wants."""
+        self._app.release(owner, names, venue=venue)
 
 
 class _AlertStrategy(Strategy):
