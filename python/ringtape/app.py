@@ -580,7 +580,7 @@ class App:
         self._loop = None
         self._schedule_wishes()
         self._save_wishes()
-        self._stopping = self._loop = None
+        self._stopping = None
 
 
 class _Wishes:
