@@ -110,6 +110,7 @@ async def test_an_inline_hook_that_sleeps_is_reported_and_costs_nothing_else(
         await asyncio.wait_for(task, 2.0)
     (connection,) = health.connections
     assert (connection.connects, connection.losses, health.lost) == (1, 0, {})
+    assert connection.waiting_bytes is not None
     assert health.engine["trades"] == sleepy.seen, "what waited in the kernel came"
     assert any(stalled)
     assert not stalled[0]
