@@ -20,6 +20,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
@@ -28,15 +29,17 @@ import uvloop
 
 from ._native import Engine, RuleSet
 from .config import Settings, is_loopback
-from .errors import ConfigError, FeedError, UnknownVenue, suggest
+from .errors import ConfigError, FeedError, UnknownSymbol, UnknownVenue, suggest
 from .feeds import Binance, Massive
 from .feeds.base import Batch, Feed, FeedState, Records, Session
 from .feeds.connection import Connection
-from .feeds.health import Health
+from .feeds.health import ClockOffset, Health, WallClock
 from .feeds.limits import Limits
+from .feeds.listener import TIMER_GRAIN_S
+from .feeds.subscriptions import OwnerKind, Subscription, SubscriptionBook
 from .feeds.world import World
 from .gaps import Gap, GapBook
-from .outages import Outages
+from .outages import Outages, channels_of
 from .repair import Repairer, RepairOptions
 from .strategy.base import Context, Strategy
 from .strategy.dispatch import Dispatcher, StrategyHealth
@@ -51,6 +54,8 @@ AlertSink = Callable[[Context, Records], None]
 """Takes the context and the signals of one batch; see `Strategy.on_signals`."""
 
 ADVANCE_S = 0.25
+OBSERVE_S = 1.0
+SUBSCRIPTIONS_FILE = "subscriptions.json"
 STOP_S = 1.5
 
 _VENUE_NAMES = dict(enumerate(VENUES))
@@ -72,6 +77,12 @@ class AppHealth(msgspec.Struct, frozen=True, kw_only=True):
     """Records that hooks have missed, by kind: more came between two flushes than the engine's event rings hold."""
     engine: Mapping[str, Any]
     """The engine's counters, as `Engine.stats` returns them."""
+    loop_lag_ns: int = 0
+    """By how much the last timer of the loop came late: what a hook or another task held it up. Taken every 250 ms."""
+    loop_lag_max_ns: int = 0
+    """The most since the start."""
+    clock_steps: int = 0
+    """How often this machine's clock was set by more than 1 s."""
 
     @property
     def is_live(self) -> bool:
@@ -98,7 +109,8 @@ class App:
     alerts
         Functions called as ``sink(ctx, signals)`` for every batch with signals.
     state
-        A folder for what outlives a restart: gaps, in ``gaps.jsonl``. Made if it is not there; None keeps nothing.
+        A folder for what outlives a restart: gaps in ``gaps.jsonl``, what owners subscribe in
+        ``subscriptions.json``. Made if it is not there; None keeps nothing.
     backfill
         Repair gaps from the venues' REST interfaces, see docs/gaps.md: a source for each venue, such as
         ``{"massive.stocks": MassiveHistory("stocks")}``, or True for the venues' own with the keys of the environment.
@@ -154,7 +166,11 @@ class App:
         self.rules: RuleSet | None = None if rules is None else _load_rules(rules)
         if self.rules is not None:
             self.engine.set_rules(self.rules)
-        self._dispatcher = Dispatcher(self.engine, [*strategies, *_wrapped(alerts)])
+        self._dispatcher = Dispatcher(self.engine, [*strategies, *_wrapped(alerts)], _Wishes(self))
+        self._wishes = SubscriptionBook(self.feeds)
+        self._next_observe = 0.0
+        self._wishes_timer: asyncio.TimerHandle | None = None
+        self._wishes_file = None if state is None else Path(state) / SUBSCRIPTIONS_FILE
         self._limits = limits
         self._world = world or World()
         self._connections: dict[int, Connection] = {}
@@ -167,12 +183,16 @@ class App:
         self._lost: Counter[str] = Counter()
         self._live: set[Connection] = set()
         self._book = GapBook(state)
+        self._load_wishes()
         self._outages = Outages(self.engine, self._book)
         self._backfill = backfill
         self._repair_options = repair
         self._pinned = tuple(engine_options.get("pin") or ())
         self._repairer: Repairer | None = None
         self._next_log: dict[tuple[str, str], float] = {}
+        self._clocks: dict[str, ClockOffset] = {}
+        self._wall = WallClock()
+        self._loop_lag_ns = self._loop_lag_max_ns = 0
 
     @classmethod
     def from_settings(cls, settings: Settings, **options: Any) -> Self:  # noqa: ANN401 - as the constructor takes them
@@ -247,7 +267,114 @@ class App:
             gaps=self._book.open_gaps,
             lost=dict(self._lost),
             engine=self.engine.stats(),
+            loop_lag_ns=self._loop_lag_ns,
+            loop_lag_max_ns=self._loop_lag_max_ns,
+            clock_steps=self._wall.steps,
         )
+
+    def subscribe(
+        self,
+        names: Iterable[str],
+        *,
+        owner: str = "user",
+        kind: OwnerKind | str = OwnerKind.PIN,
+        venue: str | None = None,
+        ttl: float | None = None,
+        score: float = 0.0,
+    ) -> None:
+        """Want subscriptions for an owner, such as ``["T.AAPL"]``; see docs/feeds.md. The loop's thread only.
+
+        Parameters
+        ----------
+        names
+            As the venue writes them.
+        owner
+            In whose name; only the same owner gives them back.
+        kind, score
+            How important: by kind (``system pin hold chart rule list``), then the higher score.
+        venue
+            May be left out where there is one feed.
+        ttl
+            Seconds until they end by themselves; asked for again, they live longer. None until `release`.
+
+        Raises
+        ------
+        SubscriptionError
+            A name is not one of the venue's; nothing has changed then.
+        ConfigError
+            No such venue, kind or time.
+        """
+        now = self._world.monotonic()
+        self._wishes.claim(owner, names, now, kind=kind, venue=venue, ttl_s=ttl, score=score)
+        self._schedule_wishes()
+
+    def release(self, owner: str = "user", names: Iterable[str] | None = None, *, venue: str | None = None) -> None:
+        """Give back what an owner wants: some names, or all. The loop's thread only."""
+        self._wishes.release(owner, self._world.monotonic(), names, venue)
+        self._schedule_wishes()
+
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        """Return every subscription: who wants it, whether the venue was asked and has confirmed it.
+
+        By feed, the most important first. The loop's thread only; reads a value of each name.
+        """
+        self._wishes.observe(self._world.time_ns())
+        return self._wishes.table(self._world.monotonic(), self._last_data)
+
+    def _last_data(self, venue: str, name: str) -> int:
+        """Return the venue's time of the newest trade, for a name that is of one symbol's trades; else 0."""
+        symbols = channels_of([name]).get("trades")
+        if not symbols:
+            return 0
+        try:
+            newest = self.engine.get(f"{venue}:{symbols[0]}", "last_time")
+        except UnknownSymbol:
+            return 0
+        return 0 if newest is None else int(newest)
+
+    def _load_wishes(self) -> None:
+        """Take up the subscriptions of the last process; those of strategies that are not there any more are over."""
+        if self._wishes_file is None or not self._wishes_file.exists():
+            return
+        here = {f"strategy:{health.name}" for health in self._dispatcher.health()}
+        errors = self._wishes.load(
+            self._wishes_file.read_bytes(),
+            self._world.monotonic(),
+            self._world.time_ns(),
+            lambda owner: not owner.startswith("strategy:") or owner in here,
+        )
+        for error in errors:
+            _log.warning("subscriptions: %s", error)
+
+    def _schedule_wishes(self) -> None:
+        """Set the timer to the book's deadline; while the app does not run, `serve` does."""
+        if self._wishes_timer is not None:
+            self._wishes_timer.cancel()
+            self._wishes_timer = None
+        deadline = self._wishes.deadline()
+        if self._loop is not None and deadline is not None:
+            delay = max(deadline - self._world.monotonic(), 0.0) + TIMER_GRAIN_S
+            self._wishes_timer = self._loop.call_later(delay, self._tick_wishes)
+
+    def _tick_wishes(self) -> None:
+        for error in self._wishes.tick(self._world.monotonic()):
+            self._log_seldom(logging.WARNING, error.venue, "subscription", str(error))
+        self._save_wishes()
+        self._schedule_wishes()
+
+    def _save_wishes(self) -> None:
+        """Write the claims; a disk that is full must not end a feed."""
+        if self._wishes_file is None:
+            return
+        fresh = self._wishes_file.with_suffix(".tmp")
+        data = self._wishes.dump(self._world.monotonic(), self._world.time_ns())
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            with open(fresh, "wb", opener=lambda name, _: os.open(name, flags, 0o600)) as file:
+                file.write(data)
+            fresh.replace(self._wishes_file)
+        except OSError as error:
+            self._log_seldom(logging.WARNING, "subscriptions", "not kept", f"{fresh}: {error.strerror}")
 
     # What the connections report to (`ringtape.feeds.connection.Hub`).
 
@@ -275,6 +402,8 @@ class App:
         self._log_seldom(logging.INFO, name, monitor.state, monitor.detail)
         if monitor.state in _FLOWING or connection.session.loss_is_gap:
             self._mark_gap(connection)
+        # What a lost connection had confirmed is forgotten, however short the loss.
+        self._wishes.observe(self._world.time_ns())
         self._dispatcher.connection(name, monitor.state)
 
     def _mark_gap(self, connection: Connection) -> None:
@@ -337,6 +466,7 @@ class App:
         for feed in self.feeds:
             feed.on_change = self._sync_connections
         self._sync_connections()
+        self._schedule_wishes()
         stopped = asyncio.create_task(stopping.wait())
         helpers = [asyncio.create_task(self._advance())]
         if sources := _sources(self.feeds, self._backfill):
@@ -378,7 +508,15 @@ class App:
     def _start_connection(self, session: Session) -> None:
         # A number is used once: frames of a connection that was retired are still told from those of its successor.
         number = next(self._numbers)
-        connection = Connection(session, number, self.engine, self, limits=self._limits, world=self._world)
+        connection = Connection(
+            session,
+            number,
+            self.engine,
+            self,
+            limits=self._limits,
+            world=self._world,
+            clock=self._clocks.setdefault(session.venue, ClockOffset()),
+        )
         self._connections[number] = connection
         task = self._tasks[number] = asyncio.create_task(connection.run(), name=session.name)
         task.add_done_callback(_report_end)
@@ -402,12 +540,30 @@ class App:
     async def _advance(self) -> None:
         """Let the engine's time pass, so that windows decay and bars close without frames."""
         while True:
+            due = self._world.monotonic() + ADVANCE_S
             await asyncio.sleep(ADVANCE_S)
             now_ns = self._world.time_ns()
+            self._measure(due, now_ns)
             self.engine.advance(now_ns)
             self.flush(now_ns)
             self._tell(self._outages.tick(self._world.monotonic()))
             self._tick_feeds()
+
+    def _measure(self, due: float, now_ns: int) -> None:
+        """Take how late the loop is, whether the clock was set, and what waits in the sockets."""
+        now = self._world.monotonic()
+        self._loop_lag_ns = max(0, int((now - due) * 1e9))
+        self._loop_lag_max_ns = max(self._loop_lag_max_ns, self._loop_lag_ns)
+        if (step_ns := self._wall.check(now_ns, now)) is not None:
+            _log.warning("clock: this machine's clock was set by %+.3f s", step_ns / 1e9)
+            for clock in self._clocks.values():
+                clock.stepped(step_ns)
+        for connection in self._connections.values():
+            connection.measure()
+        # Rarer than the rest: it looks at every name.
+        if now >= self._next_observe:
+            self._next_observe = now + OBSERVE_S
+            self._wishes.observe(now_ns)
 
     def _raise_failure(self) -> None:
         """Raise why the last connection gave up; called when none is left."""
@@ -420,7 +576,26 @@ class App:
         await _cancel([*self._tasks.values(), *self._retired])
         self._tasks.clear()
         self._dispatcher.stop()
-        self._stopping = self._loop = None
+        # Hooks may have released: that is kept, and no timer outlives the loop.
+        self._loop = None
+        self._schedule_wishes()
+        self._save_wishes()
+        self._stopping = None
+
+
+class _Wishes:
+    """What strategies subscribe, as claims of the kind that is never evicted: they may hold a position."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def claim(self, owner: str, names: Iterable[str], *, venue: str | None, ttl: float | None) -> None:
+        """Want names for a strategy."""
+        self._app.subscribe(names, owner=owner, kind=OwnerKind.HOLD, venue=venue, ttl=ttl)
+
+    def release(self, owner: str, names: Iterable[str] | None, *, venue: str | None) -> None:
+        """Give back what a strategy wants."""
+        self._app.release(owner, names, venue=venue)
 
 
 class _AlertStrategy(Strategy):

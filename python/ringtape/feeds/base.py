@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
@@ -265,6 +266,16 @@ class Session(ABC):
         return not self.is_covered
 
     @property
+    def requested(self) -> AbstractSet[str]:
+        """The subscriptions that the venue was asked for on this connection; empty while it is down."""
+        return frozenset()
+
+    @property
+    def confirmed(self) -> AbstractSet[str]:
+        """Those of `requested` that the venue has confirmed in a way that can be relied on."""
+        return frozenset()
+
+    @property
     def query(self) -> Secret | None:
         """What stands behind the ``?`` of the address; a secret, since keys stand there."""
         return None
@@ -369,6 +380,26 @@ class Feed(ABC):
     def check(self) -> None:  # noqa: B027 - most feeds have nothing to check
         """Raise what would keep the feed from starting, such as a missing key, before anything is started."""
 
+    def checked(self, names: Iterable[str]) -> list[str]:
+        """Return names as the venue writes them.
+
+        Raises
+        ------
+        SubscriptionError
+            A name is not one of the venue's.
+        """
+        return [self._checked(name) for name in _listed(names)]
+
+    def order(self, names: Iterable[str]) -> None:
+        """Ask for these first after a reconnect, in this order; what is not wanted is ignored. Feed's thread only."""
+        self._order(_listed(names))
+
+    @abstractmethod
+    def _checked(self, name: str) -> str: ...
+
+    @abstractmethod
+    def _order(self, names: list[str]) -> None: ...
+
     @abstractmethod
     def _subscribe(self, names: list[str]) -> None: ...
 
@@ -383,6 +414,16 @@ class Feed(ABC):
 def _listed(names: Iterable[str]) -> list[str]:
     """Return the names as a list; a single string is a list of one, not a list of letters."""
     return [names] if isinstance(names, str) else list(names)
+
+
+def put_first(wanted: dict[str, Any], names: Iterable[str]) -> None:
+    """Bring keys of a dictionary to its front, in place: sessions look at the same one."""
+    front = {name: wanted[name] for name in names if name in wanted}
+    if list(wanted)[: len(front)] != list(front):
+        rest = {name: value for name, value in wanted.items() if name not in front}
+        wanted.clear()
+        wanted.update(front)
+        wanted.update(rest)
 
 
 def some(names: Iterable[str], most: int = 5) -> str:

@@ -17,10 +17,10 @@ from ringtape.errors import FeedError
 from .backoff import Backoff
 from .base import Action, Answer, Batch, Call, Close, Control, Engine, Fatal, FeedState, Send, Session, State, Warn
 from .compiled import make_listener
-from .health import Health, HealthMonitor
+from .health import ClockOffset, Health, HealthMonitor
 from .limits import Limits
 from .listener import TIMER_GRAIN_S
-from .world import Transport, World
+from .world import Transport, World, bytes_waiting
 
 __all__ = ["Connection", "Hub"]
 
@@ -57,6 +57,8 @@ class Connection:
         Time and size limits; delays between attempts.
     world
         Time, chance and sockets.
+    clock
+        The offset of the venue's clock, shared by its connections.
     """
 
     def __init__(
@@ -69,13 +71,14 @@ class Connection:
         limits: Limits | None = None,
         backoff: Backoff | None = None,
         world: World | None = None,
+        clock: ClockOffset | None = None,
     ) -> None:
         self.session = session
         self.conn = conn
         self.engine = engine
         self.hub = hub
         self.limits = limits or Limits()
-        self.monitor = HealthMonitor()
+        self.monitor = HealthMonitor(clock)
         self._world = world or World()
         self._backoff = backoff or Backoff(random=self._world.random)
         self._endpoint = Endpoint.parse(session.url)
@@ -123,6 +126,14 @@ class Connection:
         """Send what the changed subscriptions need; nothing while the connection is down."""
         if self._transport is not None:
             self._tick()
+
+    def measure(self) -> None:
+        """Look at the bytes that wait in the socket, four times a second; warn before the venue cuts us off."""
+        if self._transport is None or not self.monitor.measure(bytes_waiting(self._transport)):
+            return
+        delay_ms, waiting = (self.monitor.delay_ns or 0) / 1e6, self.monitor.waiting_bytes
+        text = f"falling behind: {waiting} bytes wait in the socket, {delay_ms:.0f} ms late, and both grow"
+        self.hub.connection_warned(self, FeedError(text, self.session.venue, retryable=True))
 
     async def _wait_for_turn(self) -> None:
         delay = max(self._backoff.next_delay(), self._not_before - self._world.monotonic())
@@ -217,7 +228,7 @@ class Connection:
             return
         if self._first_data is None:
             self._first_data = self._world.monotonic()
-        self.monitor.observe(batch, recv_ns)
+        self.monitor.observe(batch, recv_ns, self._world.monotonic())
         if self.session.wants_data:
             self._perform(self.session.on_data(batch, self.engine.symbol_name, self._world.monotonic()))
 
@@ -234,6 +245,7 @@ class Connection:
         if transport is None:
             return
         self.session.disconnected()
+        self.monitor.disconnected()
         self.monitor.losses += 1
         if self._first_data is not None and self._world.monotonic() - self._first_data >= self.limits.healthy_s:
             self._backoff.reset()

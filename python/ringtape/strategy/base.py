@@ -85,6 +85,16 @@ class Reads(Protocol):
         """Return the series of bars by the number that records carry."""
 
 
+class Wishes(Protocol):
+    """Who takes the subscriptions of strategies."""
+
+    def claim(self, owner: str, names: Iterable[str], *, venue: str | None, ttl: float | None) -> None:
+        """Want names for an owner."""
+
+    def release(self, owner: str, names: Iterable[str] | None, *, venue: str | None) -> None:
+        """Give back what an owner wants."""
+
+
 class Notice(Protocol):
     """A rare event of variable shape; see `ringtape.Notice`."""
 
@@ -179,12 +189,17 @@ class Context:
     ----------
     engine
         Where the state is.
+    wishes
+        Who takes subscriptions; None in a replay, which has no feeds.
     """
 
-    __slots__ = ("_engine", "now")
+    __slots__ = ("_engine", "_wishes", "now", "owner")
 
-    def __init__(self, engine: Reads) -> None:
+    def __init__(self, engine: Reads, wishes: Wishes | None = None) -> None:
         self._engine = engine
+        self._wishes = wishes
+        self.owner: str = ""
+        """Name of the strategy whose hook is running; what it subscribes is held in this name."""
         self.now: int = 0
         """Unix ns of the read that the batch came from; the same in a replay."""
 
@@ -207,6 +222,36 @@ class Context:
     def symbol(self, id: int) -> str:  # noqa: A002 - the column is called symbol, its value is an id
         """Return the name of a symbol id as records carry it."""
         return self._engine.symbol_name(int(id))
+
+    def subscribe(self, names: Iterable[str], *, venue: str | None = None, ttl: float | None = None) -> None:
+        """Hold subscriptions for this strategy, such as ``["T.AAPL"]``; nobody else can end them.
+
+        Parameters
+        ----------
+        names
+            As the venue writes them.
+        venue
+            May be left out where there is one feed.
+        ttl
+            Seconds until they end by themselves; asked for again, they live longer. None until `release`.
+
+        Raises
+        ------
+        SubscriptionError
+            A name is not one of the venue's; nothing has changed then.
+        ConfigError
+            No such venue, or nobody here has feeds.
+        """
+        self._feeds().claim(f"strategy:{self.owner}", names, venue=venue, ttl=ttl)
+
+    def release(self, names: Iterable[str] | None = None, *, venue: str | None = None) -> None:
+        """Give back what this strategy holds: some names, or all."""
+        self._feeds().release(f"strategy:{self.owner}", names, venue=venue)
+
+    def _feeds(self) -> Wishes:
+        if self._wishes is None:
+            raise ConfigError("nobody here has feeds to subscribe at", "subscribe")
+        return self._wishes
 
 
 class Strategy:

@@ -20,7 +20,7 @@ from ringtape.errors import ConfigError
 from ringtape.gaps import Gap
 from ringtape.venues import VENUES
 
-from .base import KINDS, Context, Reads, Records, Strategy, Want, bar_series
+from .base import KINDS, Context, Reads, Records, Strategy, Want, Wishes, bar_series
 
 __all__ = ["BUDGET_NS", "FAILURES_MAX", "Dispatcher", "StrategyHealth"]
 
@@ -186,6 +186,7 @@ class _Runner:
         """Call a hook, measure it, and keep what it raises to this strategy."""
         if self.disabled:
             return
+        self._ctx.owner = self.name
         start = time.perf_counter_ns()
         try:
             getattr(self.strategy, hook)(self._ctx, *arguments)
@@ -258,6 +259,8 @@ class Dispatcher:
         What the strategies' context reads.
     strategies
         In the order in which they are called.
+    wishes
+        Who takes the subscriptions that they ask for.
 
     Raises
     ------
@@ -266,8 +269,8 @@ class Dispatcher:
         coroutine.
     """
 
-    def __init__(self, engine: Reads, strategies: Iterable[Strategy] = ()) -> None:
-        self.ctx = Context(engine)
+    def __init__(self, engine: Reads, strategies: Iterable[Strategy] = (), wishes: Wishes | None = None) -> None:
+        self.ctx = Context(engine, wishes)
         self._runners = [_Runner(strategy, self.ctx, engine) for strategy in strategies]
         names = [runner.name for runner in self._runners]
         for name in names:

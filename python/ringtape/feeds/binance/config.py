@@ -15,7 +15,7 @@ import msgspec
 
 from ringtape.config import Endpoint, Secret, find_key
 from ringtape.errors import ConfigError, SubscriptionError, UnknownVenue, nearest, suggest
-from ringtape.feeds.base import Feed, Session
+from ringtape.feeds.base import Feed, Session, put_first
 from ringtape.feeds.rollover import Relay, Rollover
 from ringtape.feeds.world import check_rest
 
@@ -222,6 +222,11 @@ class Binance(Feed):
             if shard is not None:
                 shard.wanted.pop(_lowered(name.strip()))
                 shard.changed()
+
+    def _order(self, names: list[str]) -> None:
+        put_first(self._wanted, names)
+        for shard in dict.fromkeys(self._wanted.values()):
+            put_first(shard.wanted, names)
 
     def _checked(self, name: str) -> str:
         """Return the stream's name as the venue writes it."""

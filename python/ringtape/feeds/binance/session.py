@@ -17,6 +17,7 @@ SOURCE: the venue's documentation; behaviour as measured by third parties, 2026-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 
 import msgspec
 
@@ -143,6 +144,17 @@ class BinanceSession(Session):
     def unconfirmed(self) -> tuple[str, ...]:
         """Streams asked for on this connection that have not delivered yet, as far as they can be recognised."""
         return self._staleness.unconfirmed
+
+    @property
+    def requested(self) -> AbstractSet[str]:
+        """Streams asked for on this connection."""
+        return frozenset(self._asked)
+
+    @property
+    def confirmed(self) -> AbstractSet[str]:
+        """Streams that have delivered on this connection; those whose events cannot be recognised never count."""
+        open_names = {*self.unconfirmed, *self._refused}
+        return {name for name in self._asked if name not in open_names and _is_recognisable(name)}
 
     @property
     def stale(self) -> tuple[str, ...]:

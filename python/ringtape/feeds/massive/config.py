@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from ringtape.config import Endpoint, Secret, find_key
 from ringtape.errors import ConfigError, SubscriptionError, UnknownVenue, nearest, suggest
-from ringtape.feeds.base import Feed
+from ringtape.feeds.base import Feed, put_first
 
 from .session import MassiveSession, Pacing
 
@@ -155,6 +155,9 @@ class Massive(Feed):
         for name in names:
             self._wanted.pop(name.strip(), None)
         self._mark()
+
+    def _order(self, names: list[str]) -> None:
+        put_first(self._wanted, names)
 
     def _mark(self) -> None:
         if self._session is not None:

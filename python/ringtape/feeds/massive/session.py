@@ -23,6 +23,7 @@ SOURCE: the venue's documentation and observed sessions, 2026-08 to 2026-09.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from enum import Enum, auto
 from itertools import islice, takewhile
 
@@ -143,6 +144,11 @@ class MassiveSession(Session):
         self._renewing: str = ""
         self._renew_by = 0.0
         self._last_data = 0.0
+
+    @property
+    def requested(self) -> AbstractSet[str]:
+        """Names that the venue was asked for."""
+        return self._asked.keys() | self._overdue | self._held
 
     @property
     def stale(self) -> tuple[str, ...]:
