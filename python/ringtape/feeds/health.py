@@ -8,6 +8,7 @@ from .base import Batch, FeedState
 
 __all__ = ["Health", "HealthMonitor"]
 
+_SECOND_MS = 1_000
 _LAG_EVERY_NS = 250_000_000
 
 
@@ -44,19 +45,39 @@ class HealthMonitor:
         self.frames = 0
         self.events = 0
         self.last_data_ns = 0
+        self.last_event_ns = 0
+        """Venue time up to which everything asked for has come, to a quarter of a second; 0 before the first event.
+
+        WHY not the time of the last read: what came last may have been on its way for seconds, and what was on its
+        way behind it is lost with the connection.
+        """
         self.lag_ns: int | None = None
         self._next_lag_ns = 0
 
     def observe(self, batch: Batch, recv_ns: int) -> None:
-        """Take the lag from a batch, four times a second at most: it reads two columns."""
+        """Take note of a batch, but for one with words of the venue: these may be all that came.
+
+        Cost: lag and event time are taken four times a second at most, since they read columns.
+        """
+        if batch.control or not len(batch):
+            return
         self.last_data_ns = recv_ns
-        if recv_ns < self._next_lag_ns:
+        if 0 < self._next_lag_ns - recv_ns <= _LAG_EVERY_NS:
             return
         self._next_lag_ns = recv_ns + _LAG_EVERY_NS
-        for records in (batch.trades, batch.quotes):
-            if len(records):
-                self.lag_ns = recv_ns - int(records["ts_event"][-1])
-                return
+        self._sample(batch, recv_ns)
+
+    def _sample(self, batch: Batch, recv_ns: int) -> None:
+        times = [int(records["ts_event"][-1]) for records in (batch.trades, batch.quotes) if len(records)]
+        if times:
+            self.lag_ns = recv_ns - times[0]
+        else:
+            # A bar of a second comes right behind it; others are sent while they form.
+            bars = batch.venue_bars
+            times = bars["ts_event"][bars["interval_ms"] <= _SECOND_MS][-1:].tolist()
+        if not times:
+            times = [recv_ns - max(self.lag_ns or 0, 0)]
+        self.last_event_ns = max([self.last_event_ns, *times])
 
     def snapshot(self, name: str, venue: str, url: str) -> Health:
         """Return the present values."""
