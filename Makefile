@@ -24,7 +24,7 @@ help:
 	@echo "make loom       small writers and readers of the rings in every order, LOOM_MAX_PREEMPTIONS=3"
 	@echo "make stress     a writer and four readers of the rings at full speed, RINGTAPE_RECORDS=1e8"
 	@echo "make tsan       the same under ThreadSanitizer, RINGTAPE_RECORDS=2e6"
-	@echo "make soak       NUMBERS=1e9 doubles against the standard parser"
+	@echo "make soak       NUMBERS=1e9 doubles against the standard parser; RINGTAPE_CYCLES=10000 reconnects, RINGTAPE_DAYS=7"
 	@echo "make build      the package, editable, in .venv"
 	@echo "make lint       formatting and lints         make types   mypy and the stub"
 	@echo "make docs       pages that are generated     make clean   remove what was built"
@@ -152,8 +152,12 @@ fuzz: | tools
 	done
 
 soak: export RINGTAPE_NUMBERS = $(NUMBERS)
-soak: | tools
+soak: export RINGTAPE_CYCLES ?= 10000
+soak: export RINGTAPE_DAYS ?= 7
+soak: export RINGTAPE_SEED ?= $(SEED)
+soak: build
 	cargo test --profile checked --test strict -- --nocapture doubles
+	$(BIN)/pytest -q -rP tests/python/virtual
 
 docs: build
 	$(BIN)/python python/docs/generate.py

@@ -417,7 +417,7 @@ class App:
             (feed,) = (feed for feed in self.feeds if feed.venue == session.venue)
             last_ns = connection.monitor.last_data_ns
             silent_ns = self._world.time_ns() - last_ns if last_ns else 0
-            self._tell(self._outages.lost(feed, session, silent_ns))
+            self._tell(self._outages.lost(feed, session, silent_ns, connection.monitor.last_event_ns))
 
     def _tell(self, gaps: Iterable[Gap]) -> None:
         """Log gaps, hand them to the strategies, and have those repaired that are over."""
@@ -529,7 +529,9 @@ class App:
         task.add_done_callback(self._retired.discard)
         task.cancel()
         self._live.discard(connection)
-        self._outages.live(connection.session, self._world.monotonic())
+        heir = connection.session.heir
+        stays = any(other.session is heir for other in self._connections.values())
+        self._outages.retired(connection.session, heir if stays else None, self._world.monotonic())
 
     def _tick_feeds(self) -> None:
         now, unix_ns = self._world.monotonic(), self._world.time_ns()

@@ -84,10 +84,11 @@ class Outages:
         self._settling: dict[Session, float] = {}
         self._books: dict[int, tuple[int, int]] = {}
 
-    def lost(self, feed: Feed, session: Session, silent_ns: int) -> list[Gap]:
+    def lost(self, feed: Feed, session: Session, silent_ns: int, last_event_ns: int = 0) -> list[Gap]:
         """Open a gap for each channel of a connection that is not live any more; nothing before the first event.
 
-        It begins with the silence: a connection that died without a word is noticed some seconds later.
+        It begins with the silence: a connection that died without a word is noticed some seconds later. It begins
+        with the last event where that is older: what was on its way behind a late event is lost, too.
         """
         self._settling.pop(session, None)
         now = self._now(session.venue)
@@ -95,6 +96,8 @@ class Outages:
             return []
         channels = channels_of(feed.names_of(session))
         start_ns = max(now - max(silent_ns, 0), 0)
+        if last_event_ns:
+            start_ns = min(start_ns, last_event_ns)
         gaps = [
             self._book.open(session.venue, channel, symbols, start_ns, cause="outage")
             for channel, symbols in channels.items()
@@ -109,8 +112,24 @@ class Outages:
         if session in self._open:
             self._settling[session] = now_s + SETTLE_S
 
+    def retired(self, session: Session, heir: Session | None, now_s: float) -> None:
+        """Note that a connection is ended for good: its gaps go on until its heir is live, or end soon without one."""
+        if heir is None:
+            self.live(session, now_s)
+        elif session in self._open:
+            self._settling.pop(session, None)
+            self._open[heir] = [*self._open.get(heir, ()), *self._open.pop(session)]
+            if session.is_covered:
+                self.live(heir, now_s)
+
     def tick(self, now_s: float) -> list[Gap]:
-        """End the gaps of connections that have been live for long enough, and take the ids that are missing."""
+        """End the gaps of connections that have been live for long enough, and take the ids that are missing.
+
+        A connection that another one has taken over from is as good as live.
+        """
+        for session in self._open:
+            if session.is_covered and session not in self._settling:
+                self.live(session, now_s)
         due = [session for session, until in self._settling.items() if until <= now_s]
         return [*(gap for session in due for gap in self._end(session)), *self._ids(), *self._volumes()]
 

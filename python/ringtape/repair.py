@@ -78,6 +78,10 @@ class _Job(msgspec.Struct, order=True):
     symbol: str
 
 
+class _TooEarly(Exception):  # noqa: N818 - no fault, only a reason to wait
+    """An outage that has not ended yet begins inside of the gap."""
+
+
 class Repairer:
     """Repairs gaps while it runs.
 
@@ -112,6 +116,7 @@ class Repairer:
         self._changed = changed
         self._pinned = frozenset(pinned)
         self._jobs: list[_Job] = []
+        self._held: list[_Job] = []
         self._left: dict[int, int] = {}
         self._done: dict[int, list[GapState]] = {}
         self._wake = asyncio.Event()
@@ -119,14 +124,15 @@ class Repairer:
     @property
     def waiting(self) -> int:
         """Symbols that wait for their turn."""
-        return len(self._jobs)
+        return len(self._jobs) + len(self._held)
 
     def submit(self, gap: Gap) -> None:
         """Repair a gap that is over; others, and those of channels other than trades, are left alone."""
         if not gap.is_over or gap.channel != "trades" or gap.venue not in self._sources or gap.number in self._left:
             return
+        self._release()
         jobs = self._jobs_of(gap)
-        if not jobs or len(self._jobs) + len(jobs) > self.options.waiting:
+        if not jobs or self.waiting + len(jobs) > self.options.waiting:
             self._settle(gap.number, ["given_up"])
             return
         self._left[gap.number], self._done[gap.number] = len(jobs), []
@@ -168,16 +174,40 @@ class Repairer:
                 await self._wake.wait()
             job = heapq.heappop(self._jobs)
             gap = self._book.get(job.gap)
-            state: GapState = "given_up" if gap is None else await self._repair(gap, job.symbol)
+            try:
+                state: GapState = "given_up" if gap is None else await self._repair(gap, job.symbol)
+            except _TooEarly:
+                self._held.append(job)
+                continue
             self._done[job.gap].append(state)
             self._left[job.gap] -= 1
             if not self._left[job.gap]:
                 del self._left[job.gap]
                 self._settle(job.gap, self._done.pop(job.gap))
 
+    def _release(self) -> None:
+        """Let those that waited for the end of an outage have their turn: one has ended."""
+        for job in self._held:
+            heapq.heappush(self._jobs, job)
+        self._held.clear()
+        self._wake.set()
+
+    def _check_turn(self, gap: Gap, symbol: str) -> None:
+        """Raise `_TooEarly` while an outage of the symbol goes on that begins before the end of the gap.
+
+        WHY: an outage gets its end in the engine by its beginning. Filling that while it goes on would leave a rest
+        that nothing ends any more, and every later bar would have a hole.
+        """
+        end_ns = gap.start_ns if gap.end_ns is None else gap.end_ns
+        for other in self._book.open_gaps:
+            touches = other.venue == gap.venue and other.channel == "trades" and other.start_ns <= end_ns
+            if touches and not other.is_over and (other.symbols is None or symbol in other.symbols):
+                raise _TooEarly
+
     async def _repair(self, gap: Gap, symbol: str) -> GapState:
         """Fetch and merge one symbol of a gap; what cannot be had keeps its hole."""
         source = self._sources[gap.venue]
+        self._check_turn(gap, symbol)
         try:
             async with asyncio.timeout(self.options.give_up_s):
                 try:
@@ -189,6 +219,8 @@ class Repairer:
             _log.warning("%s %s: gap given up after %.0f s", gap.venue, symbol, self.options.give_up_s)
         except RingtapeError as error:
             _log.warning("%s %s: gap given up: %s", gap.venue, symbol, error)
+        except _TooEarly:
+            raise
         except Exception:  # noqa: BLE001
             # A fault of ours in one symbol must not end the repair of all others.
             _log.exception("%s %s: gap given up after an internal error", gap.venue, symbol)
@@ -206,6 +238,7 @@ class Repairer:
         ids = None if gap.first_id is None or gap.last_id is None else (gap.first_id, gap.last_id)
         start_ns = gap.start_ns - int(self.options.overlap_s * 1e9)
         async for part, whole_ns in _parts(source.trades(symbol, start_ns, end_ns, ids), self.options.part):
+            self._check_turn(gap, symbol)
             upto_ns = min(max(done_ns, end_ns if whole_ns is None else whole_ns), end_ns)
             filled = self._engine.backfill(gap.venue, symbol, part, done_ns, upto_ns)
             done_ns, came = upto_ns, came + filled.added + filled.known
@@ -213,6 +246,7 @@ class Repairer:
                 return "partly" if filled.added else "given_up"
             self._changed(None)
             await asyncio.sleep(0)
+        self._check_turn(gap, symbol)
         if ids is None:
             # Also where nothing was traded.
             self._engine.fill_gap(gap.venue, done_ns, end_ns, symbol)

@@ -261,6 +261,11 @@ class Session(ABC):
         return False
 
     @property
+    def heir(self) -> Session | None:
+        """The connection that delivers the same in the place of this one, now or soon."""
+        return None
+
+    @property
     def loss_is_gap(self) -> bool:
         """Whether market data are missing while this connection is not live."""
         return not self.is_covered

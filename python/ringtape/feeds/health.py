@@ -25,6 +25,7 @@ BEHIND_BYTES = 64 * 1024
 BEHIND_DELAY_NS = 250_000_000
 """A delay below this is none that a venue would cut us off for."""
 
+_SECOND_MS = 1_000
 _EVERY_NS = 250_000_000
 _STEP_NS = 1_000_000_000
 _UNSET = -(1 << 63)
@@ -146,6 +147,12 @@ class HealthMonitor:
         self.frames = 0
         self.events = 0
         self.last_data_ns = 0
+        self.last_event_ns = 0
+        """Venue time up to which everything asked for has come, to a quarter of a second; 0 before the first event.
+
+        WHY not the time of the last read: what came last may have been on its way for seconds, and what was on its
+        way behind it is lost with the connection.
+        """
         self.lag_ns: int | None = None
         self.tape_delay_ns: int | None = None
         self.waiting_bytes: int | None = None
@@ -162,7 +169,12 @@ class HealthMonitor:
         return None if self.lag_ns is None or offset is None else max(self.lag_ns - offset, 0)
 
     def observe(self, batch: Batch, recv_ns: int, now_s: float) -> None:
-        """Take what a batch says, four times a second at most for what costs more than a length."""
+        """Take note of a batch, but for one with words of the venue: these may be all that came.
+
+        Cost: what reads columns is taken four times a second at most.
+        """
+        if batch.control or not len(batch):
+            return
         self.last_data_ns = recv_ns
         for channel in CHANNELS:
             # A channel that has delivered just now is not looked at: a busy connection pays for its silent channels.
@@ -173,11 +185,20 @@ class HealthMonitor:
             return
         self._next_lag_ns = recv_ns + _EVERY_NS
         self._take_tape_delay(batch)
-        for records in (batch.trades, batch.quotes):
-            if len(records):
-                self.lag_ns = recv_ns - int(records["ts_event"][-1])
-                self._clock.observe(self.lag_ns, now_s)
-                return
+        self._take_times(batch, recv_ns, now_s)
+
+    def _take_times(self, batch: Batch, recv_ns: int, now_s: float) -> None:
+        times = [int(records["ts_event"][-1]) for records in (batch.trades, batch.quotes) if len(records)]
+        if times:
+            self.lag_ns = recv_ns - times[0]
+            self._clock.observe(self.lag_ns, now_s)
+        else:
+            # A bar of a second comes right behind it; others are sent while they form.
+            bars = batch.venue_bars
+            times = bars["ts_event"][bars["interval_ms"] <= _SECOND_MS][-1:].tolist()
+        if not times:
+            times = [recv_ns - max(self.lag_ns or 0, 0)]
+        self.last_event_ns = max([self.last_event_ns, *times])
 
     def _take_tape_delay(self, batch: Batch) -> None:
         if len(batch.trades):

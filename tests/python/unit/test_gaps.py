@@ -15,7 +15,9 @@ from ringtape import ConfigError, Engine, Gap
 from ringtape._native import Simulator
 from ringtape.events import dtypes
 from ringtape.feeds import Binance, Massive
+from ringtape.feeds.health import HealthMonitor
 from ringtape.gaps import FILE, GAPS_MAX, GapBook
+from ringtape.history.records import trade_records
 from ringtape.outages import Outages, channels_of
 from ringtape.repair import Repairer, RepairOptions
 from ringtape.venues import VENUES
@@ -271,7 +273,7 @@ async def test_pinned_symbols_are_repaired_first_then_the_most_active() -> None:
     repairer.submit(gap)
     repairer.submit(gap)
     repairer.submit(book.open(source.venue, "quotes", None, 1, cause="outage", end_ns=2))
-    repairer.submit(book.open(source.venue, "trades", None, 1, cause="outage"))
+    repairer.submit(book.open(source.venue, "trades", None, moment + 1, cause="outage"))
     assert repairer.waiting == 3
     task = asyncio.create_task(repairer.run())
     while not any(settled):
@@ -292,3 +294,85 @@ def test_more_than_can_wait_is_given_up() -> None:
         repairer.submit(book.open(USDM, "trades", ["BTCUSDT"], 1, cause="ids", end_ns=2, ids=(1, 2)))
     assert repairer.waiting == 1
     assert [gap.state for gap in settled if gap] == ["given_up"]
+
+
+def test_an_outage_begins_with_the_last_event_where_that_was_late() -> None:
+    engine, book = Engine(), GapBook()
+    start = 1_795_190_400 * SECOND
+    for symbol, second in (("BTCUSDT", 0), ("ETHUSDT", 5)):
+        engine.feed(agg(symbol, 1, second), USDM, start + 5 * SECOND)
+    feed = Binance("usdm", ["btcusdt@aggTrade"])
+    (gap,) = Outages(engine, book).lost(feed, feed.sessions[0], SECOND // 10, start)
+    assert gap.start_ns == start, "what was on its way behind it is lost, too"
+
+
+@pytest.mark.parametrize("has_heir", [True, False])
+def test_an_outage_outlives_a_connection_that_is_ended_for_another(has_heir: bool) -> None:  # noqa: FBT001
+    engine = Engine()
+    engine.feed(agg("BTCUSDT", 1, 0), USDM, 1_795_190_400 * SECOND)
+    feed, other = (Binance("usdm", ["btcusdt@aggTrade"]) for _ in range(2))
+    outages = Outages(engine, GapBook())
+    old, heir = feed.sessions[0], other.sessions[0]
+    outages.lost(feed, old, 0)
+    outages.retired(old, heir if has_heir else None, 0.0)
+    assert [gap.is_over for gap in outages.tick(10.0)] == ([] if has_heir else [True])
+    outages.live(heir, 20.0)
+    assert [gap.is_over for gap in outages.tick(21.0)] == ([True] if has_heir else [])
+
+
+def test_a_word_of_the_venue_is_no_data() -> None:
+    engine, monitor = Engine(), HealthMonitor()
+    start = 1_795_190_400 * SECOND
+    engine.feed(agg("BTCUSDT", 1, 0), USDM, start + 3 * SECOND)
+    monitor.observe(engine.drain(), start + 3 * SECOND, 3.0)
+    assert (monitor.last_data_ns, monitor.last_event_ns) == (start + 3 * SECOND, start)
+    engine.feed(b'{"result":null,"id":1}', USDM, start + 4 * SECOND)
+    monitor.observe(engine.drain(), start + 4 * SECOND, 4.0)
+    assert (monitor.last_data_ns, monitor.last_event_ns) == (start + 3 * SECOND, start)
+    # A clock that is set back does not keep it from looking.
+    engine.feed(agg("BTCUSDT", 2, 5), USDM, start - 3_600 * SECOND)
+    monitor.observe(engine.drain(), start - 3_600 * SECOND)
+    assert monitor.last_event_ns == start + 5 * SECOND
+
+
+async def test_ids_that_are_missed_in_an_outage_are_fetched_once_it_has_ended() -> None:
+    engine, book = Engine(bars=["1s"]), GapBook()
+    start = 1_795_190_400 * SECOND
+    for number, second in ((1, 0), (2, 1)):
+        engine.feed(agg("BTCUSDT", number, second), USDM, start + second * SECOND)
+    feed = Binance("usdm", ["btcusdt@aggTrade"])
+    outages, session = Outages(engine, book), feed.sessions[0]
+    outages.lost(feed, session, 0, start + SECOND)
+    engine.feed(agg("BTCUSDT", 4, 5), USDM, start + 5 * SECOND)
+
+    class Past:
+        async def trades(self, *_: Any) -> AsyncIterator[np.ndarray]:
+            rows = trade_records(1)
+            rows["ts_event"], rows["sequence"], rows["price"], rows["size"] = start + 3 * SECOND, 3, 10, 1
+            rows["price_e8"], rows["size_e8"], rows["side"], rows["flags"] = 10 * 10**8, 10**8, 2, 1
+            yield rows
+
+        def intervals(self) -> frozenset[str]:
+            return frozenset()
+
+        async def close(self) -> None:
+            pass
+
+    repairer = Repairer(engine, book, {USDM: Past()}, lambda _: None)  # type: ignore[dict-item]
+    working = asyncio.create_task(repairer.run())
+    for gap in outages.tick(0.0):
+        repairer.submit(gap)
+    await asyncio.sleep(0.02)
+    assert repairer.waiting == 1
+    outages.live(session, 0.0)
+    for gap in outages.tick(2.0):
+        repairer.submit(gap)
+    await asyncio.sleep(0.02)
+    assert book.open_gaps == ()
+    for number in range(5, 9):
+        engine.feed(agg("BTCUSDT", number, number + 1), USDM, start + (number + 1) * SECOND)
+    bars = engine.bars("BTCUSDT", "1s")
+    assert len(bars) == 7
+    assert not any(int(bar["flags"]) & 16 for bar in bars), "no rest of the outage goes on for ever"
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)

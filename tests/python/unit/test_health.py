@@ -14,12 +14,23 @@ from ringtape.feeds.health import BEHIND_BYTES, CHANNELS, ClockOffset, HealthMon
 MS = 1_000_000
 S = 1_000_000_000
 UNSET = -(1 << 63)
-DTYPE = np.dtype([("ts_event", "<i8"), ("ts_participant", "<i8")])
+DTYPE = np.dtype([("ts_event", "<i8"), ("ts_participant", "<i8"), ("interval_ms", "<i8")])
+
+
+class Rows(SimpleNamespace):
+    """A batch without words of the venue."""
+
+    control = ()
+
+    def __len__(self) -> int:
+        return sum(map(len, vars(self).values()))
 
 
 def batch(**channels: list[tuple[int, int]]) -> Any:
-    rows = {channel: np.array(channels.get(channel, []), dtype=DTYPE) for channel in CHANNELS}
-    return SimpleNamespace(**rows)
+    rows = {
+        channel: np.array([(*row, 1_000) for row in channels.get(channel, [])], dtype=DTYPE) for channel in CHANNELS
+    }
+    return Rows(**rows)
 
 
 @pytest.mark.parametrize("seed", range(20))

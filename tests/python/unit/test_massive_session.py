@@ -95,8 +95,8 @@ def test_without_subscriptions_it_is_live_at_once() -> None:
     assert logged_in(session) == [State(FeedState.LIVE)]
 
 
-@pytest.mark.parametrize("status", ["auth_failed", "auth_timeout"])
-def test_a_refused_key_is_tried_once_more(status: str) -> None:
+def test_a_refused_key_is_tried_once_more() -> None:
+    status = "auth_failed"
     _, session = session_for("T.*")
     session.connected(0.0)
     session.on_control(Status("connected"), 0.0)
@@ -108,6 +108,15 @@ def test_a_refused_key_is_tried_once_more(status: str) -> None:
     assert isinstance(fatal, Fatal)
     assert isinstance(fatal.error, AuthenticationError)
     assert not fatal.error.is_retryable
+
+
+def test_a_key_that_did_not_reach_the_venue_is_sent_again_for_ever() -> None:
+    _, session = session_for("T.*")
+    for now in range(0, 100, 20):
+        session.connected(now)
+        session.on_control(Status("connected"), now)
+        assert session.on_control(Status("auth_timeout", "no"), now) == [Close(1000, "auth_timeout: no")]
+        session.disconnected()
 
 
 def test_a_success_forgives_an_earlier_refusal() -> None:

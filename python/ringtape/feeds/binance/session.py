@@ -181,6 +181,11 @@ class BinanceSession(Session):
         """Whether the other connection of a rollover delivers the same now."""
         return self.twin is not None and self.twin.is_delivering
 
+    @property
+    def heir(self) -> BinanceSession | None:
+        """The other connection of a rollover."""
+        return self.twin
+
     def succeed(self, other: BinanceSession) -> None:
         """Take over what is known of the streams."""
         self._staleness.inherit(other._staleness)

@@ -275,9 +275,12 @@ class MassiveSession(Session):
         return [*self._become(FeedState.SUBSCRIBING), *self._request(now)]
 
     def _refused(self, status: str, message: str) -> list[Action]:
-        """One refusal may be an outage at the venue; a second one is an answer."""
-        self._refusals += 1
-        if self._refusals == 1:
+        """One refusal may be an outage at the venue; a second one is an answer.
+
+        No key in time is none: it was lost on its way, or the venue was too busy to read it.
+        """
+        self._refusals += status != "auth_timeout"
+        if self._refusals <= 1:
             return [Close(1000, f"{status}: {message}")]
         return [
             Fatal(
