@@ -331,7 +331,7 @@ def test_a_word_of_the_venue_is_no_data() -> None:
     assert (monitor.last_data_ns, monitor.last_event_ns) == (start + 3 * SECOND, start)
     # A clock that is set back does not keep it from looking.
     engine.feed(agg("BTCUSDT", 2, 5), USDM, start - 3_600 * SECOND)
-    monitor.observe(engine.drain(), start - 3_600 * SECOND)
+    monitor.observe(engine.drain(), start - 3_600 * SECOND, 5.0)
     assert monitor.last_event_ns == start + 5 * SECOND
 
 
