@@ -437,6 +437,20 @@ class Engine:
         ------
         UnknownVenue, UnknownSymbol, ConfigError, EngineBusy
         """
+    def correct(self, venue: str, symbol: str, trades: NDArray[np.void]) -> Filled:
+        """Count the current trading date of one symbol anew, from its whole tape as it is known now.
+
+        No stream tells of trades that were cancelled or changed: REST does, and flat files. ``trades`` are all trades
+        of the date that hold, with the columns of ``ringtape.events.dtypes()["trades"]``, as `backfill` takes them. Day,
+        ``last``, windows and time bars equal a run over that tape; bars that differ are sent again as revised, one that
+        nothing is left of is kept no more and not sent. Sides, ticks and streaks are undefined until they are known
+        anew, bars that are cut by trading stay, no rule fires, and rules of the symbol start over. ``added`` counts the
+        trades, ``known`` those of them that have come before. Cost: about 0.5 µs a trade and three windows.
+
+        Raises
+        ------
+        UnknownVenue, UnknownSymbol, ConfigError, EngineBusy
+        """
     def take_id_gaps(self) -> list[IdGap]:
         """Return the ids that were found missing since the last call.
 

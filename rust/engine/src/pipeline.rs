@@ -5,6 +5,7 @@
 //! Nothing here reads a clock: time comes in with [`Engine::apply`] and [`Engine::advance`].
 
 mod bars;
+mod correct;
 mod fill;
 
 pub use fill::Filled;
@@ -32,7 +33,7 @@ use crate::scan::Scanner;
 use crate::seen::{Identity, Seen};
 use crate::sequence::Order;
 use crate::session::{Calendar, Day};
-use crate::state::{Change, SymbolState};
+use crate::state::{Change, SymbolState, how};
 use crate::stats::Stats;
 use crate::store::{CLOCK_WORDS, Header, SERIES_MAX, Sizes, Store, Writer};
 
@@ -1214,7 +1215,7 @@ impl Engine {
         }
         let state = &mut self.states[id as usize];
         self.stats.out_of_order += u64::from(trade.ts_event < state.row.last_time && state.row.last_time != TIME_UNSET);
-        let print = state.trade::<false>(venue, trade, &day, now);
+        let print = state.trade::<{ how::LIVE }>(venue, trade, &day, now);
         if print.rights.has(condition::OUT_OF_SEQUENCE) {
             trade.flags |= TRADE_LATE;
         }

@@ -158,6 +158,16 @@ impl Scanner {
         }
     }
 
+    /// What a symbol's rules fired for may never have been: they may fire again, from the evaluation after the next on.
+    pub fn rearm(&mut self, symbol: u32) {
+        let (symbol, rules) = (symbol as usize, self.set.rules().len());
+        if symbol < self.symbols {
+            self.pairs[symbol * rules..][..rules]
+                .iter_mut()
+                .for_each(|pair| (pair.armed, pair.truth) = (true, Truth::Warming));
+        }
+    }
+
     /// Evaluates the rules of a moment for one symbol, in the order of their ids.
     ///
     /// `values` gives an operand by slot (a place in [`RuleSet::fields`]) and field, NaN where undefined; it is

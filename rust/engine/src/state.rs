@@ -67,6 +67,16 @@ pub(crate) struct SymbolState {
     reference: Option<Box<Reference>>,
 }
 
+/// How a trade comes to the state of its symbol.
+pub(crate) mod how {
+    /// As it happens.
+    pub(crate) const LIVE: u8 = 0;
+    /// Fetched later: it is never the last one.
+    pub(crate) const FETCHED: u8 = 1;
+    /// Counted anew, with all of its date in the order of the tape.
+    pub(crate) const AGAIN: u8 = 2;
+}
+
 /// How much of a row an event changes.
 #[derive(Clone, Copy)]
 pub(crate) enum Change {
@@ -246,6 +256,42 @@ impl SymbolState {
         }
     }
 
+    /// Forgets what the trades of the date gave, to count them anew; what quotes, marks and reference data gave stays. Gives
+    /// the open, which the venue may have told better than its trades do.
+    pub(crate) fn forget_trades(&mut self, now: Nanos) -> f64 {
+        let (row, fresh) = (self.row, Row::unset(self.row.venue as u8));
+        let last = if row.last_date == row.date { fresh } else { row };
+        self.row = Row {
+            last: last.last,
+            last_size: last.last_size,
+            last_time: last.last_time,
+            last_date: last.last_date,
+            last_any: fresh.last_any,
+            open: fresh.open,
+            high: fresh.high,
+            low: fresh.low,
+            high_day: fresh.high_day,
+            low_day: fresh.low_day,
+            volume: fresh.volume,
+            notional: fresh.notional,
+            vw_volume: fresh.vw_volume,
+            vw_notional: fresh.vw_notional,
+            trade_count: fresh.trade_count,
+            ..row
+        };
+        if row.last_date == row.date {
+            self.last_sequence = TAPE_START.1;
+        }
+        self.official_close = PRICE_UNSET;
+        self.any_key = TAPE_START;
+        self.windows.clear();
+        if let Some(derived) = &mut self.derived {
+            derived.forget_trades(now);
+        }
+        self.uncover();
+        row.open
+    }
+
     /// Takes an own bar for derived fields.
     pub(crate) fn bar(&mut self, bar: &Bar, regular: bool, now: Nanos) {
         if let Some(derived) = &mut self.derived {
@@ -370,22 +416,16 @@ impl SymbolState {
         self.owner == stream
     }
 
-    /// Applies a trade to the day and the windows; gives what bars need. `now` is engine time. One that was fetched later
-    /// is never the last one, and [`Windows::settle`] must follow.
+    /// Applies a trade to the day and the windows; gives what bars need. `now` is engine time. [`Windows::settle`] must follow
+    /// those that do not come as they happen.
     #[inline(always)]
-    pub(crate) fn trade<const FETCHED: bool>(
-        &mut self,
-        venue: Venue,
-        trade: &Trade,
-        day: &Day,
-        now: Nanos,
-    ) -> BarPrint {
+    pub(crate) fn trade<const HOW: u8>(&mut self, venue: Venue, trade: &Trade, day: &Day, now: Nanos) -> BarPrint {
         let rights = self.rights(venue, trade, day);
         let late = trade.flags & TRADE_LATE != 0 || rights.has(condition::OUT_OF_SEQUENCE);
         let print = BarPrint::new(trade, rights);
         let sessions = venue.has_us_sessions();
         let row = &mut self.row;
-        if !FETCHED && print.key >= self.any_key {
+        if HOW != how::FETCHED && print.key >= self.any_key {
             row.last_any = trade.price;
             self.any_key = print.key;
         }
@@ -405,7 +445,7 @@ impl SymbolState {
             }
         }
         let priced = rights.has(condition::LAST) && !late;
-        let moved = !FETCHED && priced && print.key >= (row.last_time, self.last_sequence);
+        let moved = HOW != how::FETCHED && priced && print.key >= (row.last_time, self.last_sequence);
         if moved {
             row.last = trade.price;
             row.last_size = trade.size;
@@ -437,14 +477,14 @@ impl SymbolState {
             count: u64::from(counted),
             priced,
         };
-        if FETCHED {
-            self.windows.put(&counts, now);
-        } else {
+        if HOW == how::LIVE {
             self.windows.add(counts, now);
+        } else {
+            self.windows.put(&counts, now);
         }
         if let Some(derived) = self.collected() {
             let coded = venue == Venue::MassiveStocks;
-            derived.trade(&Deal { trade, rights, late, moved, coded, fetched: FETCHED }, day, now);
+            derived.trade(&Deal { trade, rights, late, moved, coded, fetched: HOW != how::LIVE }, day, now);
         }
         print
     }

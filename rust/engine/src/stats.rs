@@ -9,7 +9,7 @@ const KINDS_MAX: usize = 64;
 /// Bytes of a rejected frame that are kept as its sample.
 const SAMPLE_LEN: usize = 64;
 /// Counters that are plain numbers.
-const NUMBERS: usize = 36;
+const NUMBERS: usize = 37;
 
 /// The newest rejected frame of one kind.
 #[derive(Clone, Debug, Default)]
@@ -84,6 +84,8 @@ pub struct Stats {
     pub volume_gaps: u64,
     /// Trades fetched later and applied.
     pub backfilled: u64,
+    /// Times that the trades of a date were counted anew.
+    pub corrections: u64,
     /// Trades fetched later that had come before.
     pub backfill_duplicates: u64,
     /// Trades of the stream that does not own the symbol (Binance `trade` beside `aggTrade`).
@@ -156,6 +158,7 @@ impl Stats {
         "id_gaps_lost",
         "volume_gaps",
         "backfilled",
+        "corrections",
         "backfill_duplicates",
         "not_owner",
         "unknown_conditions",
@@ -197,6 +200,7 @@ impl Stats {
             self.id_gaps_lost,
             self.volume_gaps,
             self.backfilled,
+            self.corrections,
             self.backfill_duplicates,
             self.not_owner,
             self.unknown_conditions,

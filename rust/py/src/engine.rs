@@ -195,6 +195,12 @@ impl Engine {
         Ok(owned.engine.backfill(market, id, &mut trades, gap).into())
     }
 
+    fn correct(&self, py: Python<'_>, venue: &str, symbol: &str, trades: &Bound<'_, PyAny>) -> PyResult<Filled> {
+        let (market, id, _) = self.gap_of(py, venue, symbol, 0, 0)?;
+        let mut trades = fill::records::<Trade>(py, trades, Kind::of(model::Kind::Trade))?;
+        Ok(self.own(py)?.engine.correct(market, id, &mut trades).into())
+    }
+
     fn backfill_bars(
         &self,
         py: Python<'_>,

@@ -184,6 +184,12 @@ impl Cell {
         self.volume.get()
     }
 
+    /// True where both have the same trades in them, whatever their flags say beside that.
+    pub(crate) fn equals(&self, other: &Self) -> bool {
+        let bare = |cell: &Self| bytemuck::cast::<_, [u64; CELL_WORDS]>(Self { flags: cell.flags & SIDED, ..*cell });
+        bare(self) == bare(other)
+    }
+
     /// True where a moment from `from` to `to`, both included, lies in the bar.
     pub(crate) fn touches(&self, from: Nanos, to: Nanos) -> bool {
         self.start <= to && from < self.end

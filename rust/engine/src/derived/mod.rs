@@ -324,6 +324,27 @@ impl Derived {
         }
     }
 
+    /// The trades of the date are about to be counted anew; what quotes and messages gave stays. Which way prices went, and
+    /// who was the aggressor, is not known of trades that come again.
+    pub(crate) fn forget_trades(&mut self, now: Nanos) {
+        self.change();
+        if let Some(tape) = &mut self.tape {
+            tape.forget_trades(now);
+        }
+        for part in &mut self.parts {
+            match part {
+                Part::Sessions(sessions) => *sessions = Sessions::new(Nanos::MIN),
+                Part::Anchor(anchor) => anchor.roll(),
+                Part::Opening(opening) => opening.roll(),
+                Part::Prices(prices) => prices.roll(),
+                Part::Sum(what, rolling) if !what.reads_quotes() && !what.reads_orders() => rolling.clear(),
+                Part::Largest(largest) => largest.clear(),
+                Part::Newest(newest, since) => (*newest, *since) = (TIME_UNSET, Nanos::MIN),
+                _ => {}
+            }
+        }
+    }
+
     /// Lets time pass: what left a window is taken out of it.
     #[inline]
     pub(crate) fn evict(&mut self, now: Nanos) {

@@ -189,6 +189,12 @@ impl Tape {
         self.direction = tick;
     }
 
+    /// Trades are counted anew, which tells nothing of their sides: what is known begins now.
+    pub(crate) fn forget_trades(&mut self, now: Nanos) {
+        self.roll();
+        self.since = now;
+    }
+
     /// A new date: quotes stay, prices and sums do not.
     pub(crate) fn roll(&mut self) {
         (self.since, self.missed, self.last, self.direction) = (Nanos::MIN, false, None, 0);

@@ -13,6 +13,7 @@ use super::{Change, Drift, Engine, EngineError, Identity, SymbolState, VolumeGap
 use crate::bar::{BarPrint, Cell};
 use crate::coverage::{Hole, Reshape};
 use crate::sequence::Order;
+use crate::state::how;
 
 /// Records of missing volume kept for the next who asks.
 const VOLUME_GAPS_MAX: usize = 10_000;
@@ -33,7 +34,7 @@ pub struct Filled {
 }
 
 /// Where a time bar is.
-enum At {
+pub(super) enum At {
     Forming,
     Kept(u64),
     New(u64),
@@ -183,7 +184,7 @@ impl Engine {
         let (day, current) = (own.day_of(trade.ts_event), trade.ts_event >= own.day.start);
         let state = &mut self.states[trade.symbol as usize];
         let print = if current {
-            state.trade::<true>(venue, trade, &day, now)
+            state.trade::<{ how::FETCHED }>(venue, trade, &day, now)
         } else {
             BarPrint::new(trade, state.rights(venue, trade, &day))
         };
@@ -225,7 +226,7 @@ impl Engine {
     }
 
     /// Keeps a bar that has ended and has changed.
-    fn put_bar(&mut self, id: u32, at: usize, place: &At, cell: &mut Cell, was_shown: bool) {
+    pub(super) fn put_bar(&mut self, id: u32, at: usize, place: &At, cell: &mut Cell, was_shown: bool) {
         let chain = self.pages.chain(at, id as usize);
         cell.change(was_shown && matches!(place, At::Kept(_)));
         match *place {
@@ -236,7 +237,14 @@ impl Engine {
     }
 
     /// The bar of a span: the one that forms, one that is kept, or one that is new; nothing where it is kept no more.
-    fn find_bar(&mut self, venue: Venue, id: u32, at: usize, start: Nanos, end: Nanos) -> Option<(At, Cell)> {
+    pub(super) fn find_bar(
+        &mut self,
+        venue: Venue,
+        id: u32,
+        at: usize,
+        start: Nanos,
+        end: Nanos,
+    ) -> Option<(At, Cell)> {
         let span = crate::bar::span::Span { start, end };
         let forming = self.states[id as usize].forming[at].0;
         if forming.start == start {
@@ -289,7 +297,7 @@ impl Engine {
 }
 
 /// A trade as the decoder would let it pass.
-fn is_sound(trade: &Trade) -> bool {
+pub(super) fn is_sound(trade: &Trade) -> bool {
     let agrees =
         |value: f64, e8: i64| value.is_finite() && (value * 1e8 - e8 as f64).abs() <= 1.0 + (e8 as f64).abs() * 1e-15;
     let flags = trade.flags & !(TRADE_AGGREGATE | TRADE_LATE) == 0;
