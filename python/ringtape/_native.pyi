@@ -441,11 +441,11 @@ class Engine:
         """Count the current trading date of one symbol anew, from its whole tape as it is known now.
 
         No stream tells of trades that were cancelled or changed: REST does, and flat files. ``trades`` are all trades
-        of the date that hold, with the columns of ``ringtape.events.dtypes()["trades"]``, as `backfill` takes them. Day,
-        ``last``, windows and time bars equal a run over that tape; bars that differ are sent again as revised, one that
-        nothing is left of is kept no more and not sent. Sides, ticks and streaks are undefined until they are known
-        anew, bars that are cut by trading stay, no rule fires, and rules of the symbol start over. ``added`` counts the
-        trades, ``known`` those of them that have come before. Cost: about 0.5 µs a trade and three windows.
+        of the date that hold, with the columns of ``ringtape.events.dtypes()["trades"]``, as `backfill` takes them.
+        Day, ``last``, windows and time bars equal a run over that tape; bars that differ are sent again as revised, one
+        that nothing is left of is kept no more and not sent. Sides, ticks and streaks are undefined until they are
+        known anew, bars that are cut by trading stay, no rule fires, and rules of the symbol start over. ``added``
+        counts the trades, ``known`` those of them that have come before. Cost: about 0.5 µs a trade and three windows.
 
         Raises
         ------

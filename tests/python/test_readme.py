@@ -36,7 +36,9 @@ PROGRAMS = [(path.name, *block) for path in PAPERS for block in blocks(path, "py
 def test_programs_print_what_stands_below_them(paper: str, program: str, output: str) -> None:
     command = [sys.executable, "-W", "error", "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert (done.returncode, done.stderr) == (0, ""), f"{paper}: {done.stderr}"
+    # How long a hook takes on a busy machine is no part of what a page says.
+    said = [line for line in done.stderr.splitlines() if "ms in a hook, the budget is" not in line]
+    assert (done.returncode, said) == (0, []), f"{paper}: {done.stderr}"
     assert output in {"", done.stdout}
 
 
