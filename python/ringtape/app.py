@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import itertools
 import logging
 import os
@@ -33,11 +34,11 @@ from .errors import ConfigError, FeedError, UnknownSymbol, UnknownVenue, suggest
 from .feeds import Binance, Massive
 from .feeds.base import Batch, Feed, FeedState, Records, Session
 from .feeds.connection import Connection
-from .feeds.health import ClockOffset, Health, WallClock
+from .feeds.health import ClockOffset, Health
 from .feeds.limits import Limits
 from .feeds.listener import TIMER_GRAIN_S
 from .feeds.subscriptions import OwnerKind, Subscription, SubscriptionBook
-from .feeds.world import World
+from .feeds.world import SteadyTime, World
 from .gaps import Gap, GapBook
 from .outages import Outages, channels_of
 from .repair import Repairer, RepairOptions
@@ -172,7 +173,9 @@ class App:
         self._wishes_timer: asyncio.TimerHandle | None = None
         self._wishes_file = None if state is None else Path(state) / SUBSCRIPTIONS_FILE
         self._limits = limits
-        self._world = world or World()
+        world = world or World()
+        self._time = SteadyTime(world)
+        self._world = dataclasses.replace(world, time_ns=self._time)
         self._connections: dict[int, Connection] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._retired: set[asyncio.Task[None]] = set()
@@ -191,7 +194,7 @@ class App:
         self._repairer: Repairer | None = None
         self._next_log: dict[tuple[str, str], float] = {}
         self._clocks: dict[str, ClockOffset] = {}
-        self._wall = WallClock()
+        self._quarantined = 0
         self._loop_lag_ns = self._loop_lag_max_ns = 0
 
     @classmethod
@@ -269,7 +272,7 @@ class App:
             engine=self.engine.stats(),
             loop_lag_ns=self._loop_lag_ns,
             loop_lag_max_ns=self._loop_lag_max_ns,
-            clock_steps=self._wall.steps,
+            clock_steps=self._time.steps,
         )
 
     def subscribe(
@@ -556,16 +559,24 @@ class App:
         now = self._world.monotonic()
         self._loop_lag_ns = max(0, int((now - due) * 1e9))
         self._loop_lag_max_ns = max(self._loop_lag_max_ns, self._loop_lag_ns)
-        if (step_ns := self._wall.check(now_ns, now)) is not None:
-            _log.warning("clock: this machine's clock was set by %+.3f s", step_ns / 1e9)
-            for clock in self._clocks.values():
-                clock.stepped(step_ns)
+        self._look_at_clock()
         for connection in self._connections.values():
             connection.measure()
         # Rarer than the rest: it looks at every name.
         if now >= self._next_observe:
             self._next_observe = now + OBSERVE_S
             self._wishes.observe(now_ns)
+
+    def _look_at_clock(self) -> None:
+        """Tell of a clock that was set; follow it only where events come from the future: then it was wrong before."""
+        if step_ns := self._time.take_step():
+            _log.warning("clock: this machine's clock was set by %+.3f s; receive times go on as before", step_ns / 1e9)
+            self._quarantined = self.engine.stats()["quarantined"]
+        elif self._time.held_ns and self.engine.stats()["quarantined"] > self._quarantined:
+            step_ns = self._time.follow()
+            _log.warning("clock: events come from the future, so receive times follow, by %+.3f s", step_ns / 1e9)
+            for clock in self._clocks.values():
+                clock.stepped(step_ns)
 
     def _raise_failure(self) -> None:
         """Raise why the last connection gave up; called when none is left."""

@@ -15,7 +15,7 @@ import msgspec
 
 from .base import Batch, FeedState
 
-__all__ = ["BEHIND_BYTES", "BEHIND_DELAY_NS", "CHANNELS", "ClockOffset", "Health", "HealthMonitor", "WallClock"]
+__all__ = ["BEHIND_BYTES", "BEHIND_DELAY_NS", "CHANNELS", "ClockOffset", "Health", "HealthMonitor"]
 
 CHANNELS = ("trades", "quotes", "venue_bars", "marks", "values", "levels", "bands", "imbalances")
 """Arrays of a batch that venues fill, whose last data are noted one by one."""
@@ -27,7 +27,6 @@ BEHIND_DELAY_NS = 250_000_000
 
 _SECOND_MS = 1_000
 _EVERY_NS = 250_000_000
-_STEP_NS = 1_000_000_000
 _UNSET = -(1 << 63)
 # A clock that is kept by a daemon is slewed by 500 ppm at most; crystals are off by some 50.
 _DRIFT_PPM = 200
@@ -76,24 +75,6 @@ class ClockOffset:
         if self._offset_ns is not None:
             self._offset_ns += step_ns
         self._previous_ns = None if self._previous_ns is None else self._previous_ns + step_ns
-
-
-class WallClock:
-    """Tells when our own clock was set: the time of day runs away from the time that never steps back."""
-
-    def __init__(self) -> None:
-        self.steps = 0
-        """Steps of more than 1 s so far."""
-        self._difference_ns: int | None = None
-
-    def check(self, unix_ns: int, monotonic_s: float) -> int | None:
-        """Return by how many ns the clock was set forward since the last call; None where it was by less than 1 s."""
-        difference = unix_ns - int(monotonic_s * 1e9)
-        last, self._difference_ns = self._difference_ns, difference
-        if last is None or abs(difference - last) <= _STEP_NS:
-            return None
-        self.steps += 1
-        return difference - last
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):

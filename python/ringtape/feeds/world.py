@@ -31,9 +31,11 @@ from ringtape.errors import raise_missing_extra
 from .base import Answer, Call
 from .limits import Limits
 
-__all__ = ["Dial", "Fetch", "Transport", "World", "check_rest", "dial", "fetch"]
+__all__ = ["Dial", "Fetch", "SteadyTime", "Transport", "World", "check_rest", "dial", "elapsed", "fetch"]
 
 _log = logging.getLogger("ringtape.feeds")
+_STEP_NS = 1_000_000_000
+_SLEEPLESS = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 # QUIRK: picows logs the head of its request at DEBUG, and an address may have a key in it. This logger has no DEBUG.
 _discreet_log = _log.getChild("private")
 _discreet_log.setLevel(logging.INFO)
@@ -153,6 +155,11 @@ async def fetch(call: Call, limits: Limits) -> Answer:
         return Answer(0, error=type(error).__name__)
 
 
+def elapsed() -> float:
+    """Return seconds that never step back and, where the system can tell, go on while the machine sleeps."""
+    return time.clock_gettime(_SLEEPLESS)
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """Time, chance and sockets.
@@ -161,6 +168,8 @@ class World:
     ----------
     monotonic
         Seconds that never step back.
+    elapsed
+        The same, counted on while the machine sleeps.
     time_ns
         Unix time in ns; frames are stamped with it.
     random
@@ -172,10 +181,59 @@ class World:
     """
 
     monotonic: Callable[[], float] = time.monotonic
+    elapsed: Callable[[], float] = elapsed
     time_ns: Callable[[], int] = time.time_ns
     random: Callable[[], float] = SystemRandom().random
     dial: Dial = dial
     fetch: Fetch = fetch
+
+
+class SteadyTime:
+    """Unix time in ns that does not follow a clock which is set; frames are stamped with it.
+
+    With a clock that is set forward by an hour every later event would be an hour late, with one that is set back all
+    would come from the future. Slewing, by which daemons keep a clock right, is followed. Call it as `time.time_ns`.
+
+    Parameters
+    ----------
+    world
+        Whose `time_ns` and `elapsed` are compared.
+
+    Attributes
+    ----------
+    steps
+        How often the clock was set by more than 1 s.
+    held_ns
+        How far the clock is before this time.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._time_ns, self._elapsed = world.time_ns, world.elapsed
+        self._difference_ns = self._time_ns() - int(self._elapsed() * 1e9)
+        self._step_ns = 0
+        self.steps = 0
+        self.held_ns = 0
+
+    def __call__(self) -> int:
+        """Return the time. Cost: two clocks are read."""
+        unix_ns = self._time_ns()
+        difference = unix_ns - int(self._elapsed() * 1e9)
+        step, self._difference_ns = difference - self._difference_ns, difference
+        if abs(step) > _STEP_NS:
+            self.steps += 1
+            self.held_ns += step
+            self._step_ns += step
+        return unix_ns - self.held_ns
+
+    def take_step(self) -> int:
+        """Return by how many ns the clock was set forward since the last call; 0 where it was not."""
+        step, self._step_ns = self._step_ns, 0
+        return step
+
+    def follow(self) -> int:
+        """Follow the clock after all; return by how much this time goes forward at once."""
+        step, self.held_ns = self.held_ns, 0
+        return step
 
 
 def bytes_waiting(transport: Transport) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ringtape.feeds.health import BEHIND_BYTES, CHANNELS, ClockOffset, HealthMonitor, WallClock
+from ringtape.app import App
+from ringtape.feeds.health import BEHIND_BYTES, CHANNELS, ClockOffset, HealthMonitor
+from ringtape.feeds.world import SteadyTime, World
 
 MS = 1_000_000
 S = 1_000_000_000
@@ -61,17 +64,54 @@ def test_one_wrong_stamp_moves_nothing() -> None:
     assert clock.offset_ns == 50 * MS
 
 
-def test_a_step_of_our_clock_is_found_and_is_no_delay() -> None:
-    wall, clock = WallClock(), ClockOffset()
-    assert wall.check(100 * S, 5.0) is None
-    assert wall.check(101 * S + 900 * MS, 6.0) is None, "slewed, not set"
-    clock.observe(10 * MS, 0.0)
-    clock.observe(10 * MS, 1.0)
-    step = wall.check(102 * S - 3_600 * S + 900 * MS, 7.0)
-    assert step == -3_600 * S
-    clock.stepped(step)
+def test_a_clock_that_is_set_is_not_followed_until_it_must_be() -> None:
+    now = {"unix": 100 * S, "elapsed": 5.0}
+    steady = SteadyTime(World(time_ns=lambda: now["unix"], elapsed=lambda: now["elapsed"]))
+
+    def read(unix: int, elapsed: float) -> int:
+        now.update(unix=unix, elapsed=elapsed)
+        return steady()
+
+    assert read(101 * S + 900 * MS, 6.0) == 101 * S + 900 * MS, "slewed, not set"
+    assert steady.take_step() == 0
+    assert read(102 * S - 3_600 * S + 900 * MS, 7.0) == 102 * S + 900 * MS
+    assert (steady.take_step(), steady.take_step(), steady.steps) == (-3_600 * S, 0, 1)
+    assert read(103 * S - 3_600 * S + 900 * MS, 8.0) == 103 * S + 900 * MS
+    assert steady.follow() == -3_600 * S
+    assert read(104 * S - 3_600 * S + 900 * MS, 9.0) == 104 * S - 3_600 * S + 900 * MS
+    assert (steady.held_ns, steady.take_step()) == (0, 0)
+
+
+def test_an_app_follows_a_clock_that_was_wrong_before_it_was_set() -> None:
+    start = 1_795_190_400 * S
+    now = {"unix": start, "elapsed": 5.0}
+    app = App(world=World(time_ns=lambda: now["unix"], elapsed=lambda: now["elapsed"]))
+
+    def feed(number: int, unix: int) -> int:
+        event = {"e": "aggTrade", "E": unix // MS, "s": "BTCUSDT", "a": number, "p": "10", "q": "2", "f": 1, "l": 1}
+        frame = json.dumps({**event, "T": unix // MS, "m": True}).encode()
+        return app.engine.feed(frame, "binance.usdm", app._world.time_ns())
+
+    assert feed(1, start) == 1
+    now.update(unix=start + 3_600 * S, elapsed=5.25)
+    # What comes goes on as before: the clock is wrong now.
+    assert feed(2, start + S // 4) == 1
+    app._look_at_clock()
+    now.update(unix=start + 3_601 * S, elapsed=6.25)
+    app._look_at_clock()
+    assert (app._time.held_ns > 0, feed(3, start + 1 * S)) == (True, 1)
+    # What comes is an hour ahead, as the clock says: it was wrong before.
+    assert feed(4, start + 3_601 * S) == 0
+    app._look_at_clock()
+    assert (app._time.held_ns, feed(4, start + 3_601 * S)) == (0, 1)
+
+
+def test_an_offset_goes_with_a_step_that_is_followed() -> None:
+    clock = ClockOffset()
+    for second in (0.0, 1.0):
+        clock.observe(10 * MS, second)
+    clock.stepped(-3_600 * S)
     assert clock.offset_ns == 10 * MS - 3_600 * S
-    assert wall.steps == 1
 
 
 def test_lag_delay_tape_delay_and_channels_come_from_a_batch() -> None:

@@ -237,6 +237,7 @@ class Course:
         loop = self.loop
         world = World(
             monotonic=loop.time,
+            elapsed=loop.time,
             time_ns=self.wall,
             random=Random(f"{self.seed} app").random,
             dial=self.network.dial,

@@ -69,7 +69,7 @@ def test_days(venue: str, date: str) -> None:
 
 
 @pytest.mark.parametrize("venue", ["massive.stocks", "binance.usdm"])
-@pytest.mark.parametrize("step_s", [2.0, -2.0])
+@pytest.mark.parametrize("step_s", [2.0, -2.0, HOUR_S, -HOUR_S, 24 * HOUR_S])
 def test_a_clock_that_is_set(venue: str, step_s: float) -> None:
     """Our clock is set wrong for ten minutes, and right again."""
     (seed,) = seeds(1)
