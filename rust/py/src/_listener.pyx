@@ -7,21 +7,12 @@ All else is that of `ringtape.feeds.listener`: what is rare, and what happens at
 from libc.stdint cimport int64_t
 from picows.picows cimport WSFrame, WSListener, WSMsgType, WSTransport
 
-import time
-
 cdef extern from *:
     """
     #include <stdint.h>
-    #include <time.h>
     int64_t rt_feed(PyObject *engine, const char *frame, Py_ssize_t size, int venue, int64_t recv_ns, int conn);
-    static int64_t rt_now_ns(void) {
-        struct timespec now;
-        clock_gettime(CLOCK_REALTIME, &now);
-        return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-    }
     """
     int64_t rt_feed(object engine, const char *frame, Py_ssize_t size, int venue, int64_t recv_ns, int conn) except -1
-    int64_t rt_now_ns() noexcept nogil
     const char *RT_PICOWS
 
 # The picows whose structs this was compiled against.
@@ -33,7 +24,7 @@ cdef class CompiledListener(WSListener):
 
     cdef object engine, receiver, time_ns
     cdef int venue, conn
-    cdef bint is_plain, has_own_clock
+    cdef bint is_plain
     cdef int64_t recv_ns
     cdef Py_ssize_t frames, events, flush_events
 
@@ -43,7 +34,6 @@ cdef class CompiledListener(WSListener):
         self.venue = venue
         self.conn = conn
         self.time_ns = time_ns
-        self.has_own_clock = time_ns is not time.time_ns
         self.flush_events = flush_events
         self.is_plain = True
         self.recv_ns = 0
@@ -57,7 +47,7 @@ cdef class CompiledListener(WSListener):
         cdef int64_t events
         cdef bint is_whole = frame.msg_type == WSMsgType.TEXT and frame.fin and not (frame.rsv1 | frame.rsv2 | frame.rsv3)
         if self.recv_ns == 0:
-            self.recv_ns = self.time_ns() if self.has_own_clock else rt_now_ns()
+            self.recv_ns = self.time_ns()
         if is_whole and self.is_plain:
             events = rt_feed(self.engine, frame.payload_ptr, frame.payload_size, self.venue, self.recv_ns, self.conn)
             self.frames += 1
